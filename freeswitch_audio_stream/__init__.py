@@ -1,0 +1,3 @@
+"""Streams the audio of FreeSWITCH calls to a server, and the server's audio to the caller."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,63 @@
+"""What the engine asks of a call; `module` provides it on top of a switch."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+
+class BugKind(Enum):
+    """The media bugs of a stream."""
+
+    CAPTURE_READ = "read"
+    """What the caller says, and the clock of all tracks."""
+    CAPTURE_WRITE = "write"
+    """What the caller hears."""
+    PLAYBACK = "playback"
+    """Before all other bugs, so that they hear what it plays."""
+
+
+class Call(Protocol):
+    """A call, kept from being destroyed until `release`. Methods may be called on any Python thread of ours."""
+
+    @property
+    def uuid(self) -> str:
+        """The call's UUID."""
+
+    @property
+    def session(self) -> int:
+        """Address of the session, for compiled code."""
+
+    @property
+    def channel(self) -> int:
+        """Address of the channel, for compiled code."""
+
+    def variable(self, name: str) -> str | None:
+        """A channel variable; None where it is not set."""
+
+    def ensure_media(self) -> None:
+        """Have the call's media ready, as early media if it is not answered; raises RefusedError where it has none."""
+
+    def is_hung_up(self) -> bool:
+        """Whether the call is over."""
+
+    def attach(self, kind: BugKind, callback: int, user: int) -> None:
+        """Add a media bug; raises RefusedError with a reason for a person."""
+
+    def detach(self, kind: BugKind) -> None:
+        """Remove a bug: its callback gets CLOSE, on this or another thread. Waits for a running callback."""
+
+    def open_write_codec(self) -> tuple[int, int]:
+        """An L16 codec for frames of the write side: its address, and the id of the codec implementation it suits.
+
+        An earlier one stays open until `release`. ``(0, 0)`` while the call has no write codec.
+        """
+
+    def hook_digits(self, hook: int) -> None:
+        """Have received digits reported to `hook` as long as the call lives; a second request changes nothing."""
+
+    def emit(self, event: str, body: str) -> None:
+        """Fire an event with the call's channel data; also after `release`, then with those of that moment."""
+
+    def release(self) -> None:
+        """Let go of the call: all bugs are closed, the write clock is off."""

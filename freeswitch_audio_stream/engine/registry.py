@@ -1,0 +1,235 @@
+"""All streams of the process, and what the commands do to them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Callable, Mapping
+
+import orjson
+
+from ..audio import Track
+from ..commands import (Command, GracefulShutdown, ListStreams, Pause, Resume, SendText, Start, Status, Stop, parse)
+from ..config import Settings
+from ..errors import CommandError, RefusedError, SettingError
+from ..protocols import PROTOCOLS
+from ..protocols.messages import ACCOUNT_VARIABLES, StreamInfo, WireProtocol
+from ..realtime.core import Core
+from ..realtime.path import PathFormat
+from .call import BugKind, Call
+from .dispatcher import Dispatcher
+from .states import State
+from .stream import Plan, Stream
+
+Locate = Callable[[str], "Call | None"]
+ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str]], Settings]
+_SHUTDOWN_DRAIN_SECONDS = 0.2
+_Key = tuple[str, str]
+
+
+class Registry:
+    """The streams, by call and stream id. Methods may be called on any Python thread; none waits for the network."""
+
+    def __init__(self, core: Core, locate: Locate, resolve_settings: ResolveSettings, max_streams: int,
+                 on_fault: Callable[[BaseException], None]) -> None:
+        """`locate(uuid)` answers a call that is held until its `release`, or None. `resolve_settings(variable, prefix)`
+        answers a stream's settings or raises SettingError. `on_fault` is told of defects.
+        """
+        self._core = core
+        self._locate = locate
+        self._resolve_settings = resolve_settings
+        self._max_streams = max_streams
+        self._streams: dict[_Key, Stream | None] = {}  # None: a start is under way
+        self._dispatcher_of: dict[Stream, Dispatcher] = {}  # every stream that has not ended
+        self._changed = threading.Condition()
+        self._open = True
+        self._dispatchers = {worker: Dispatcher(worker, on_fault) for worker in core.workers}
+        self._dispatchers[core.workers[0]].on_wake = self._share_digits
+        for dispatcher in self._dispatchers.values():
+            dispatcher.start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether streams can be started: until `shutdown`."""
+        return self._open
+
+    def execute(self, line: str) -> str:
+        """Carry out a command and answer it: ``+OK …``, ``-USAGE: …``, ``-ERR …`` or JSON."""
+        try:
+            return self._run(parse(line))
+        except CommandError as error:
+            return error.reply
+
+    def _run(self, command: Command) -> str:
+        if isinstance(command, Start):
+            return self._start(command)
+        if isinstance(command, ListStreams):
+            return self._list()
+        stream = self._find(command.uuid, command.stream_id)
+        if isinstance(command, Status):
+            return orjson.dumps(stream.status()).decode()
+        if isinstance(command, SendText):
+            stream.send_text(command.text)
+        elif isinstance(command, (Pause, Resume)):
+            stream.path.pause(isinstance(command, Pause))
+        elif isinstance(command, (Stop, GracefulShutdown)):
+            self._end(stream, command)
+        return "+OK Success"
+
+    # Starting.
+
+    def _start(self, command: Start) -> str:
+        key = (command.uuid, command.stream_id)
+        self._reserve(key)
+        try:
+            stream = self._make(command)
+            stream.attach()
+        except BaseException:
+            with self._changed:
+                self._streams.pop(key, None)
+            raise
+        with self._changed:
+            self._streams[key] = stream
+        self._dispatcher_of[stream].post(stream.begin)
+        return "+OK Success"
+
+    def _reserve(self, key: _Key) -> None:
+        with self._changed:
+            if not self._open:
+                raise RefusedError("the module is being unloaded")
+            if key in self._streams:
+                raise RefusedError(f"stream id {key[1]!r} is in use on this call: stop that stream first, or choose "
+                                   "another id")
+            if len(self._dispatcher_of) >= self._max_streams:
+                raise RefusedError(f"{self._max_streams} streams run already: raise max-streams in "
+                                   "audio_stream.conf.xml")
+            self._streams[key] = None
+
+    def _make(self, command: Start) -> Stream:
+        call = self._locate(command.uuid)
+        if call is None:
+            raise RefusedError(f"no such call: {command.uuid!r} is not the UUID of a call that is up (see 'show "
+                               "channels')")
+        try:
+            call.ensure_media()
+            plan = self._plan(command, call)
+            path, worker = self._core.open_path(*_form(plan))
+        except SettingError as error:
+            call.release()
+            raise RefusedError(str(error)) from error
+        except IndexError:
+            call.release()
+            raise RefusedError("no more streams fit into this process") from None
+        except BaseException:
+            call.release()
+            raise
+        dispatcher = self._dispatchers[worker]
+        stream = Stream(plan, call, path, dispatcher, self._ended)
+        with self._changed:
+            self._dispatcher_of[stream] = dispatcher
+        call.hook_digits(self._core.digits.hook_address)
+        return stream
+
+    def _plan(self, command: Start, call: Call) -> Plan:
+        settings = self._resolve_settings(call.variable, command.prefix)
+        protocol = PROTOCOLS[settings.protocol]
+        account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
+        interleaved = command.track is Track.BOTH and not _is_text(protocol, command)
+        info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
+                          2 if interleaved else 1, command.metadata, account)
+        return Plan(info, command.url, settings, protocol, command.timeout or None, command.bidirectional,
+                    _bugs(command))
+
+    # Ending.
+
+    def _end(self, stream: Stream, command: Stop | GracefulShutdown) -> None:
+        dispatcher = self._dispatcher_of[stream]
+        if isinstance(command, GracefulShutdown):
+            dispatcher.post(lambda: stream.finish_gracefully(command.reason))
+            return
+        # The id is free at once; the stream says goodbye to its server behind our back.
+        with self._changed:
+            self._streams.pop((command.uuid, command.stream_id), None)
+        dispatcher.post(lambda: _stop(stream, command.reason))
+
+    def _ended(self, stream: Stream) -> None:
+        self._dispatcher_of[stream].forget(stream.path.index)
+        self._core.close_path(stream.path)
+        key = (stream.plan.info.uuid, stream.plan.info.stream_id)
+        with self._changed:
+            if self._streams.get(key) is stream:
+                del self._streams[key]
+            del self._dispatcher_of[stream]
+            self._changed.notify_all()
+
+    def shutdown(self, seconds: float) -> bool:
+        """End every stream and every thread; False if something did not end in time."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            self._open = False
+            for stream, dispatcher in self._dispatcher_of.items():
+                dispatcher.post(lambda stream=stream: _shut_down(stream))  # type: ignore[misc]
+            self._changed.wait_for(lambda: not self._dispatcher_of, max(0.0, 0.75 * seconds))
+            clean = not self._dispatcher_of
+        stopped = [dispatcher.stop(deadline) for dispatcher in self._dispatchers.values()]
+        return self._core.stop(max(0.0, deadline - time.monotonic())) and all(stopped) and clean
+
+    # Looking.
+
+    def _find(self, uuid: str, stream_id: str) -> Stream:
+        with self._changed:
+            stream = self._streams.get((uuid, stream_id))
+            if stream is not None:
+                return stream
+            others = sorted(other for call, other in self._streams if call == uuid)
+        hint = f"this call has: {', '.join(others)}" if others else "this call has no stream"
+        raise RefusedError(f"no stream {stream_id!r} on call {uuid!r}: {hint}")
+
+    def _list(self) -> str:
+        with self._changed:
+            streams = sorted(self._dispatcher_of, key=lambda stream: stream.plan.info.stream_id)
+        return orjson.dumps([stream.status() for stream in streams]).decode()
+
+    def _share_digits(self) -> None:
+        for digit in self._core.digits.take():
+            with self._changed:
+                streams = [(stream, dispatcher) for stream, dispatcher in self._dispatcher_of.items()
+                           if stream.attachment.call.session == digit.session and not stream.attachment.released]
+            for stream, dispatcher in streams:
+                dispatcher.post(lambda s=stream, d=digit: s.send_digit(d.digit, d.duration_ms))  # type: ignore[misc]
+
+
+def _stop(stream: Stream, reason: str) -> None:
+    if stream.state is State.DRAINING:
+        stream.hurry()
+    else:
+        stream.finish("requested", reason)
+
+
+def _shut_down(stream: Stream) -> None:
+    if stream.state is State.DRAINING:
+        stream.hurry()
+    else:
+        stream.finish("shutdown", seconds=_SHUTDOWN_DRAIN_SECONDS)
+
+
+def _bugs(command: Start) -> list[BugKind]:
+    """Playback first: it must come before the other bugs of the call."""
+    kinds = [BugKind.PLAYBACK] if command.bidirectional else []
+    if command.track is not Track.INBOUND:
+        kinds.append(BugKind.CAPTURE_WRITE)
+    return kinds + [BugKind.CAPTURE_READ]
+
+
+def _is_text(protocol: WireProtocol, command: Start) -> bool:
+    probe = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate)
+    return protocol.media(probe, command.track.parts[0]).base64
+
+
+def _form(plan: Plan) -> tuple[PathFormat, list[tuple[bytes, bytes, bytes]]]:
+    info, settings = plan.info, plan.settings
+    tracks = (Track.BOTH,) if info.channels == 2 else info.track.parts
+    templates = [plan.protocol.media(info, track) for track in tracks]
+    form = PathFormat(info.track.value, info.rate, templates[0].encoding, templates[0].base64, settings.chunk_ms,
+                      settings.buffer_secs, settings.playback_secs, plan.bidirectional)
+    return form, [(template.head, template.middle, template.tail) for template in templates]

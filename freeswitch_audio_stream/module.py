@@ -1,0 +1,207 @@
+"""The module inside FreeSWITCH: what is put together, loaded and unloaded.
+
+`load`, `unload` and `execute` are for the script that mod_python3 runs. `AudioStreamModule` is the whole product on
+any switch, the embedded one included.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+import traceback
+from typing import Callable, Mapping
+
+import numba
+
+from . import __version__, config
+from .commands import USAGE
+from .engine import BugKind, Registry
+from .engine.reports import MODULE, SUBCLASSES
+from .errors import AudioStreamError, RefusedError, SettingError, SwitchError
+from .realtime.core import C_FUNCTIONS, Core
+from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
+
+API_NAME = "uuid_audio_stream"
+RESULT_VARIABLE = "uuid_audio_stream_result"
+SHUTDOWN_SECONDS = 2.0
+_ACTIONS = ("start", "stop", "pause", "resume", "graceful-shutdown", "send_text", "status")
+_COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in _ACTIONS))
+_BUG_FLAGS = {
+    BugKind.CAPTURE_READ: BugFlag.READ_STREAM,
+    BugKind.CAPTURE_WRITE: BugFlag.WRITE_STREAM,
+    BugKind.PLAYBACK: BugFlag.WRITE_REPLACE | BugFlag.FIRST,
+}
+
+
+class SwitchCall:
+    """A call of the switch as the engine wants it; see `engine.call.Call`."""
+
+    def __init__(self, switch: Switch, session: Session) -> None:
+        """`session` holds a read lock, which is now ours."""
+        self._switch = switch
+        self._session = session
+        self._bugs: dict[BugKind, int] = {}
+        self._codecs: list[L16Codec] = []
+        self._snapshot: ChannelSnapshot | None = None
+        self.uuid = session.uuid
+        self.session = session.pointer
+        self.channel = session.channel
+
+    def variable(self, name: str) -> str | None:
+        return self._session.variable(name)
+
+    def ensure_media(self) -> None:
+        if not self._session.media_ready():
+            self._session.pre_answer()
+        if not self._session.media_ready() or self._session.read_format() is None:
+            raise RefusedError("the call has no media: answer or pre_answer it first, and do not bypass or proxy its "
+                               "media")
+
+    def is_hung_up(self) -> bool:
+        return self._session.is_hung_up()
+
+    def attach(self, kind: BugKind, callback: int, user: int) -> None:
+        try:
+            self._bugs[kind] = self._session.add_bug(MODULE, kind.value, callback, user, _BUG_FLAGS[kind])
+        except SwitchError as error:
+            raise RefusedError(str(error)) from error
+
+    def detach(self, kind: BugKind) -> None:
+        self._session.remove_bug(self._bugs.pop(kind))
+
+    def open_write_codec(self) -> tuple[int, int]:
+        form = self._session.write_format()
+        if form is None:
+            return 0, 0
+        try:
+            codec = self._session.open_l16_codec(form.rate, form.ptime_us // 1000, form.channels)
+        except SwitchError as error:
+            self._switch.log(LogLevel.ERROR, f"{MODULE}: playback needs another writer on this call: {error}",
+                             self.uuid)
+            return 0, 0
+        self._codecs.append(codec)
+        return codec.pointer, form.impl_id
+
+    def hook_digits(self, hook: int) -> None:
+        self._session.add_dtmf_hook(hook)
+
+    def emit(self, event: str, body: str) -> None:
+        self._switch.fire(event, body, self._snapshot or self._session)
+
+    def release(self) -> None:
+        self._snapshot = self._session.snapshot()
+        for codec in self._codecs:
+            codec.close()
+        self._session.unlock()
+
+
+class AudioStreamModule:
+    """The product on one switch: registers itself with it at once, and ends with it."""
+
+    def __init__(self, switch: Switch, environment: Mapping[str, str] = os.environ) -> None:
+        """Raises SwitchError where the switch does not take us. Compiled code must be allowed to take its time."""
+        self._switch = switch
+        self._environment = environment
+        self._file = self._read_file()
+        self._warned: set[str] = set()
+        settings = self._resolve(lambda name: None, {})
+        self.core = Core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
+        self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault)
+        switch.reserve(SUBCLASSES)
+        try:
+            self._registration = switch.register(
+                MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
+                completions=_COMPLETIONS, description="stream a call's audio to a server and back")
+        except SwitchError:
+            self._on_shutdown()
+            raise
+
+    def unload(self) -> None:
+        """Take the module out of the switch; raises SwitchError while one of its commands runs."""
+        self._registration.unload()
+
+    def execute(self, line: str) -> str:
+        """Carry out a command."""
+        return self.registry.execute(line)
+
+    def _read_file(self) -> dict[str, str]:
+        text = self._switch.configuration(config.FILE)
+        if text is None:
+            return {}
+        try:
+            return config.parse_xml(text)
+        except SettingError as error:
+            self._switch.log(LogLevel.ERROR, f"{MODULE}: {error}")
+            return {}
+
+    def _resolve(self, variable: Callable[[str], str | None], prefix: Mapping[str, str]) -> config.Settings:
+        settings, warnings = config.resolve(self._file, self._environment, variable, prefix)
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._switch.log(LogLevel.WARNING, f"{MODULE}: {warning}")
+        return settings
+
+    def _locate(self, uuid: str) -> SwitchCall | None:
+        session = self._switch.locate(uuid)
+        return None if session is None else SwitchCall(self._switch, session)
+
+    def _on_command(self, arguments: str, uuid: str | None) -> str:
+        return self.registry.execute(arguments)
+
+    def _on_application(self, session: Session, arguments: str) -> None:
+        reply = self.registry.execute(arguments)
+        session.set_variable(RESULT_VARIABLE, reply)
+        if not reply.startswith("+OK"):
+            self._switch.log(LogLevel.ERROR, f"{API_NAME}({arguments.split('start')[0].strip()} …): {reply}",
+                             session.uuid)
+
+    def _on_shutdown(self) -> None:
+        if not self.registry.shutdown(SHUTDOWN_SECONDS):
+            self._switch.log(LogLevel.WARNING, f"{MODULE}: a stream did not end within {SHUTDOWN_SECONDS:g} s")
+        self._switch.release(SUBCLASSES)
+
+    def _on_fault(self, error: BaseException) -> None:
+        text = "".join(traceback.format_exception(error)).strip()
+        self._switch.log(LogLevel.ERROR, f"{MODULE}: a defect of this module, please report it: {text}")
+
+
+_lock = threading.Lock()
+_loaded: AudioStreamModule | None = None
+
+
+def load() -> str:
+    """Load into the FreeSWITCH that this process is; answers the line that was logged. A second call changes nothing."""
+    global _loaded
+    with _lock:
+        switch = Switch()
+        if _loaded is not None and _loaded.registry.is_open:
+            line = f"{MODULE} is loaded already"
+        else:
+            began = time.monotonic()
+            _loaded = AudioStreamModule(switch)
+            line = (f"{MODULE} {__version__} loaded: FreeSWITCH {switch.version}, Python {platform.python_version()}, "
+                    f"numba {numba.__version__}, {len(_loaded.core.workers)} service threads, ready in "
+                    f"{time.monotonic() - began:.1f} s")
+        switch.log(LogLevel.NOTICE, line)
+        return line
+
+
+def unload() -> str:
+    """Unload; answers +OK or -ERR."""
+    with _lock:
+        if _loaded is None or not _loaded.registry.is_open:
+            return f"-ERR {MODULE} is not loaded"
+        try:
+            _loaded.unload()
+        except AudioStreamError as error:
+            return f"-ERR {error}"
+        return "+OK"
+
+
+def execute(line: str) -> str:
+    """Carry out a command, as ``uuid_audio_stream`` does."""
+    module = _loaded
+    return f"-ERR {MODULE} is not loaded yet" if module is None else module.execute(line)

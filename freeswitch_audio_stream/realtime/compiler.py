@@ -1,0 +1,78 @@
+"""How the core is compiled: typed fronts for Numba's decorators, and where compiled code is kept.
+
+Functions compile when they are first asked for (or all at once by `core.compile_all`), never on a media thread.
+The cache is keyed by the content of this whole folder, because Numba itself only notices a change in the file of
+the function it looks at, not in the functions inlined into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, TypeVar, cast
+
+import numba
+from numba.extending import intrinsic
+
+carray: Any = numba.carray  # type: ignore[attr-defined]
+"""An array over memory at a pointer, in compiled code; it owns nothing."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _content_key() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path | None:
+    """The folder for compiled code, or None where nothing can be written (then it is compiled at every load)."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    for root in (Path(home), Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"):
+        folder = root / "freeswitch_audio_stream" / _content_key()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        # Compiled code is code: never load it from a folder that somebody else may write to.
+        if folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK):
+            return folder
+    return None
+
+
+_folder = _cache_folder()
+CACHED = _folder is not None
+if _folder is not None:
+    setattr(numba.config, "CACHE_DIR", str(_folder))
+
+
+def native(signature: str) -> Callable[[F], F]:
+    """Compile a function for `signature` with the GIL released while it runs."""
+    def decorate(function: F) -> F:
+        return cast(F, numba.njit(signature, nogil=True, cache=CACHED, fastmath={"reassoc", "contract", "nsz"},
+                                  error_model="numpy")(function))
+    return decorate
+
+
+def native_helper(function: F) -> F:
+    """A function for compiled callers only: typed by its first use, compiled as a part of them."""
+    return cast(F, numba.njit(nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")(function))
+
+
+native_inline = native_helper
+
+
+def c_callback(signature: str) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a C-callable function; the result's ``.address`` is its pointer, alive as long as the result is."""
+    def decorate(function: Callable[..., Any]) -> Any:
+        return numba.cfunc(signature, cache=CACHED, error_model="numpy")(function)
+    return decorate
+
+
+def code_generator(function: Callable[..., Any]) -> Any:
+    """An intrinsic: a function that answers its signature and writes its own LLVM instructions."""
+    return intrinsic(function)

@@ -1,0 +1,167 @@
+"""`Core`: the one door to the compiled core: its threads, its streams and the callbacks that FreeSWITCH is given."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import threading
+import time
+from typing import Any, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio import ALAW_ENCODE, MULAW_ENCODE
+from ..threads import start_thread
+from . import capture, dtmf, playback, wakeup
+from .encoding import BASE64_TABLE
+from .incoming import RECEIVE_BYTES
+from .io_loop import EVENT_BATCH, run_io_loop, watch_wakeups
+from .layout import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SLOTS, STREAM
+from .libc import EPOLL_EVENT_BYTES
+from .memory import Arena
+from .outgoing import MASK_BYTES
+from .path import MediaPath, PathFormat
+from .resampler import TABLE_RATES, ResamplerTables
+from .write_clock import run_write_clock
+
+C_FUNCTIONS = FUNCTIONS.names or ()
+"""Names of the C functions whose addresses `Core` needs."""
+
+CAPTURE_READ: int = capture.capture_read.address
+CAPTURE_WRITE: int = capture.capture_write.address
+PLAYBACK_REPLACE: int = playback.playback_replace.address
+
+_SCRATCH_BYTES = 1 << 20
+_forever: list[Any] = []  # whatever FreeSWITCH or a compiled thread may still hold an address of
+
+
+class Queue:
+    """A queue of stream indices with its eventfd; see `wakeup`."""
+
+    def __init__(self) -> None:
+        self._slots = np.zeros(QUEUE_SLOTS, np.int64)
+        self._record = np.zeros(1, QUEUE)
+        self.event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._record["slots"], self._record["event_fd"] = self._slots.ctypes.data, self.event_fd
+        self.address = int(self._record.ctypes.data)
+
+    def wake(self) -> None:
+        """Wake the reader, whatever it waits for."""
+        os.eventfd_write(self.event_fd, 1)
+
+    def wait(self, seconds: float | None) -> None:
+        """Sleep without the GIL until something is queued, `wake` is called or the time is over. Only the reader."""
+        wakeup.wait(self.address, -1 if seconds is None else max(0, int(seconds * 1e6)))
+
+    def take(self) -> Iterator[int]:
+        """The indices queued now. Only the reader."""
+        while (index := wakeup.pop(self.address)) >= 0:
+            yield index
+
+
+class Worker:
+    """One I/O loop, one write clock, and the queue of the dispatcher that looks after their streams."""
+
+    def __init__(self, name: str, streams: int, functions: int) -> None:
+        self.io_queue, self.clock_queue, self.dispatch_queue = Queue(), Queue(), Queue()
+        self._memory = Arena({"received": RECEIVE_BYTES, "scratch": _SCRATCH_BYTES, "masks": MASK_BYTES,
+                              "events": (EVENT_BATCH + 1) * EPOLL_EVENT_BYTES, "active": 8 * MAX_STREAMS})
+        self._epoll = select.epoll()
+        self._io_loop, self._clock_loop = np.zeros(1, IO_LOOP), np.zeros(1, CLOCK_LOOP)
+        self._set_up_io_loop(streams)
+        self._set_up_clock(streams, functions)
+        self._threads = [
+            start_thread(f"{name}-io", run_io_loop, int(self._io_loop.ctypes.data)),
+            start_thread(f"{name}-clock", run_write_clock, int(self._clock_loop.ctypes.data))]
+        self.clock_thread = self._wait_for_clock()
+
+    def _set_up_io_loop(self, streams: int) -> None:
+        record, place = self._io_loop[0], self._memory.address
+        for name in ("received", "scratch", "masks", "events"):
+            record[name] = place[name]
+        record["queue"], record["streams"], record["epoll_fd"] = self.io_queue.address, streams, self._epoll.fileno()
+        record["base64_table"] = BASE64_TABLE.ctypes.data
+        record["mulaw_table"], record["alaw_table"] = MULAW_ENCODE.ctypes.data, ALAW_ENCODE.ctypes.data
+        watch_wakeups(int(self._io_loop.ctypes.data))
+
+    def _set_up_clock(self, streams: int, functions: int) -> None:
+        record = self._clock_loop[0]
+        record["queue"], record["streams"], record["functions"] = self.clock_queue.address, streams, functions
+        record["active"] = self._memory.address["active"]
+
+    def _wait_for_clock(self) -> int:
+        # The thread's first act is to say who it is.
+        while not self._clock_loop[0]["thread"]:
+            time.sleep(0.001)
+        return int(self._clock_loop[0]["thread"])
+
+    def stop(self, deadline: float) -> bool:
+        """End both threads; False if one is still running at `deadline` (time.monotonic, s)."""
+        self._io_loop["stop"] = 1
+        self._clock_loop["stop"] = 1
+        self.io_queue.wake()
+        self.clock_queue.wake()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+
+class Core:
+    """The compiled core of one process.
+
+    Made once at load, on a thread with room on its stack: importing this module compiles the code (or loads it from
+    the cache). Its memory stays for the life of the process; `stop` ends its threads.
+    """
+
+    def __init__(self, functions: Mapping[str, int], workers: int) -> None:
+        """`functions` maps each name of C_FUNCTIONS to its address; `workers` is the number of I/O loops."""
+        self._functions = np.zeros(1, FUNCTIONS)
+        for name in C_FUNCTIONS:
+            self._functions[name] = functions[name]
+        self._streams = np.zeros(MAX_STREAMS, STREAM)
+        self._free = list(range(MAX_STREAMS - 1, -1, -1))
+        self._lock = threading.Lock()
+        self._tables = ResamplerTables()
+        for rate in TABLE_RATES:
+            self._tables.prepare(rate)
+        address = int(self._streams.ctypes.data)
+        self.workers = [Worker(f"audio-stream-{number}", address, int(self._functions.ctypes.data))
+                        for number in range(workers)]
+        self._next_worker = itertools.cycle(range(workers))
+        self.digits = dtmf.DigitQueue(self.workers[0].dispatch_queue.event_fd)
+        _forever.append(self)
+
+    def open_path(self, form: PathFormat, templates: Sequence[tuple[bytes, bytes, bytes]]) -> tuple[MediaPath, Worker]:
+        """A stream's compiled state, and the worker that serves it. Raises IndexError when MAX_STREAMS are open."""
+        with self._lock:
+            index = self._free.pop()
+            worker = self.workers[next(self._next_worker)]
+        record = self._streams[index:index + 1]
+        _clear(record)
+        field = record[0]
+        field["address"], field["index"] = record.ctypes.data, index
+        field["functions"], field["tables"] = self._functions.ctypes.data, self._tables.address
+        field["io_queue"], field["clock_queue"] = worker.io_queue.address, worker.clock_queue.address
+        field["dispatch_queue"], field["clock_thread"] = worker.dispatch_queue.address, worker.clock_thread
+        return MediaPath(record, form, templates), worker
+
+    def close_path(self, path: MediaPath) -> None:
+        """Give a stream's memory and its index back: its bugs are closed, its socket detached, its clock off."""
+        path.release()
+        with self._lock:
+            self._free.insert(0, path.index)
+
+    def stop(self, seconds: float) -> bool:
+        """End the core's threads; False if one did not end in time. Streams should have ended before."""
+        deadline = time.monotonic() + seconds
+        return all([worker.stop(deadline) for worker in self.workers])
+
+
+def _clear(record: NDArray[Any]) -> None:
+    # A queue may still hold the index of the stream that was here before: its flags stay as they are.
+    kept = {name: int(record[0][name]) for name in ("io_queued", "dispatch_queued", "clock_queued")}
+    record[:] = np.zeros(1, STREAM)
+    for name, value in kept.items():
+        record[0][name] = value

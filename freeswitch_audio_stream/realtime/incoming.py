@@ -1,0 +1,192 @@
+"""From the server: WebSocket frames (RFC 6455) parsed as they arrive, whatever the cuts.
+
+Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol says so.
+Everything else goes to the inbox, in pieces, for Python: an int32[4] record (opcode of the message, flags, bytes, 0)
+and the piece. A peer that breaks the framing rules is reported once, with the close code that answers it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .atomics import bytes_at, int32_at, load_acquire, pointer, store_release, wide
+from .compiler import native_helper
+from .layout import ATTEND_INBOX, ATTEND_PEER_PROTOCOL, OFFSET, io_loop_at, stream_at
+from .libc import EAGAIN, EINTR, MSG_DONTWAIT_NOSIGNAL, copy, errno, recv
+from .outgoing import OPCODE_BINARY
+from .playback import play
+from .rings import copy_in
+from .wakeup import attend
+
+_INBOX_READ, _INBOX_WRITE, _HEADER = OFFSET["inbox_read"], OFFSET["inbox_write"], OFFSET["header"]
+
+INBOX_HEADER = 16
+PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE = 1, 2
+RECEIVE_BYTES = 65536
+OPCODE_CONTINUATION = 0
+_SMALLEST_FRAME = 2
+_CLOSE_PROTOCOL_ERROR = 1002
+_MAX_PAYLOAD = 1 << 40
+
+RECEIVED_ALL, RECEIVED_FULL, RECEIVED_END = range(3)
+
+
+@native_helper
+def _header_bytes(header: int, have: int) -> int:
+    """How long the frame header at `header` is, as far as its first `have` bytes tell."""
+    if have < 2:
+        return 2
+    length = wide(bytes_at(header, 2)[1]) & 127
+    if length == 126:
+        return 4
+    return 10 if length == 127 else 2
+
+
+@native_helper
+def _refuse(stream: Any, code: int) -> None:
+    stream.protocol_error = code
+    attend(stream.address, ATTEND_PEER_PROTOCOL)
+
+
+@native_helper
+def _begin_frame(stream: Any) -> None:
+    """Read a complete header into the stream's parsing state, or refuse it."""
+    header = bytes_at(stream.address + _HEADER, 16)
+    first, second = wide(header[0]), wide(header[1])
+    opcode, final, length = first & 15, first >> 7, second & 127
+    if length >= 126:
+        extended = 2 if length == 126 else 8
+        length = wide(0)
+        for index in range(extended):
+            length = length << 8 | wide(header[2 + index])
+    stream.opcode, stream.final, stream.payload_left = opcode, final, length
+    control = opcode >= 8
+    if first & 0x70 or second & 0x80 or length < 0 or length > _MAX_PAYLOAD:
+        _refuse(stream, _CLOSE_PROTOCOL_ERROR)
+    elif control:
+        if not final or length > 125 or opcode > 10:
+            _refuse(stream, _CLOSE_PROTOCOL_ERROR)
+    elif opcode == OPCODE_CONTINUATION:
+        if stream.message_opcode == 0:
+            _refuse(stream, _CLOSE_PROTOCOL_ERROR)
+    elif opcode > OPCODE_BINARY or stream.message_opcode != 0:
+        _refuse(stream, _CLOSE_PROTOCOL_ERROR)
+    else:
+        stream.message_opcode = opcode
+
+
+@native_helper
+def _small_buffer(stream: Any) -> int:
+    """Sixteen bytes of the stream's own to build an inbox header in."""
+    return stream.address + _HEADER + 16
+
+
+@native_helper
+def _to_inbox(stream: Any, opcode: int, flags: int, source: int, count: int) -> None:
+    """Append one piece; the caller has made sure that it fits."""
+    record = _small_buffer(stream)
+    fields = int32_at(record, 4)
+    fields[0], fields[1], fields[2], fields[3] = np.int32(opcode), np.int32(flags), np.int32(count), np.int32(0)
+    position = stream.inbox_write
+    copy_in(stream.inbox, stream.inbox_capacity, position, record, INBOX_HEADER)
+    copy_in(stream.inbox, stream.inbox_capacity, position + INBOX_HEADER, source, count)
+    store_release(stream.address + _INBOX_WRITE, position + INBOX_HEADER + count)
+    attend(stream.address, ATTEND_INBOX)
+
+
+@native_helper
+def _to_playback(stream: Any, source: int, count: int) -> None:
+    """Queue binary payload as L16 at the stream's rate; an odd byte waits for its other half."""
+    if stream.has_odd_byte and count > 0:
+        pair = bytes_at(_small_buffer(stream), 2)
+        pair[0], pair[1] = np.uint8(stream.odd_byte), bytes_at(source, 1)[0]
+        stream.has_odd_byte = 0
+        play(stream.address, _small_buffer(stream), 1, stream.wire_rate)
+        source += 1
+        count -= 1
+    if count & 1:
+        stream.odd_byte = wide(bytes_at(source + count - 1, 1)[0])
+        stream.has_odd_byte = 1
+    if count > 1:
+        play(stream.address, source, count // 2, stream.wire_rate)
+
+
+@native_helper
+def _piece(stream: Any, source: int, count: int) -> None:
+    """Deliver `count` payload bytes of the frame at hand, its end included if these were its last."""
+    stream.payload_left -= count
+    ends_frame = stream.payload_left == 0
+    control = stream.opcode >= 8
+    opcode = stream.opcode if control else stream.message_opcode
+    ends_message = ends_frame and stream.final
+    if opcode == OPCODE_BINARY and stream.binary_playback:
+        _to_playback(stream, source, count)
+        if ends_message:
+            stream.messages_received += 1
+    else:
+        flags = (PIECE_ENDS_FRAME if ends_frame else 0) | (PIECE_ENDS_MESSAGE if ends_message else 0)
+        _to_inbox(stream, opcode, flags, source, count)
+        if ends_message:
+            stream.messages_received += 1
+    if ends_frame:
+        stream.header_length = 0
+        if ends_message and not control:
+            stream.message_opcode = 0
+
+
+@native_helper
+def parse(stream: Any, data: int, count: int) -> None:
+    """Take `count` received bytes at address `data`."""
+    position = 0
+    while position < count and stream.protocol_error == 0:
+        have = stream.header_length
+        header = stream.address + _HEADER
+        needed = _header_bytes(header, have)
+        if have < needed:
+            taken = min(needed - have, count - position)
+            copy(header + have, data + position, taken)
+            position += taken
+            stream.header_length = have + taken
+            if stream.header_length < _header_bytes(header, stream.header_length):
+                continue
+            _begin_frame(stream)
+            if stream.protocol_error == 0 and stream.payload_left == 0:
+                _piece(stream, data, 0)
+            continue
+        taken = min(stream.payload_left, count - position)
+        _piece(stream, data + position, taken)
+        position += taken
+
+
+@native_helper
+def _allowance(stream: Any) -> int:
+    """How many bytes may be received so that the inbox holds them in the worst case: nothing but empty frames."""
+    free = stream.inbox_capacity - (stream.inbox_write - load_acquire(stream.address + _INBOX_READ))
+    return min(RECEIVE_BYTES, (free - INBOX_HEADER) * _SMALLEST_FRAME // (INBOX_HEADER + _SMALLEST_FRAME))
+
+
+@native_helper
+def receive(loop: int, address: int) -> int:
+    """Read once from the stream's socket; RECEIVED_… FULL means that Python has to empty the inbox first."""
+    stream = stream_at(address)
+    allowed = _allowance(stream)
+    if allowed < _SMALLEST_FRAME:
+        return RECEIVED_FULL
+    buffer = io_loop_at(loop).received
+    while True:
+        count = recv(np.int32(stream.fd), pointer(buffer), np.uint64(allowed), np.int32(MSG_DONTWAIT_NOSIGNAL))
+        if count >= 0:
+            break
+        problem = errno()
+        if problem == EAGAIN:
+            return RECEIVED_ALL
+        if problem != EINTR:
+            stream.socket_error = problem
+            return RECEIVED_END
+    if count == 0:
+        return RECEIVED_END
+    stream.bytes_received += count
+    parse(stream, buffer, count)
+    return RECEIVED_ALL

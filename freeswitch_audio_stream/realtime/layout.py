@@ -1,0 +1,176 @@
+"""The records that Python, FreeSWITCH's media threads and the compiled threads share.
+
+Every field is a native-endian ``int64`` at an 8-byte boundary, so any of them can be loaded and stored atomically.
+A field has one writer; the comment of its group names it. A position counts samples (or bytes) since the stream
+began and never wraps; what differs between two positions is the fill of a queue.
+
+The memory of a record is never given back while the process lives: FreeSWITCH may still hold its address.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from .atomics import pointer
+from .compiler import carray, native_helper
+
+MAX_STREAMS = 4096
+QUEUE_SLOTS = 8192  # a power of two, and more than streams there are: a stream waits in a queue at most once
+CACHE_LINE = 64
+
+# What the capture ring holds for each sample time.
+LAYOUT_INBOUND, LAYOUT_OUTBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED = range(4)
+
+# How a capture chunk is put on the wire.
+PAYLOAD_BINARY, PAYLOAD_BASE64 = range(2)
+ENCODING_L16, ENCODING_MULAW, ENCODING_ALAW = range(3)
+
+# What the I/O loop is asked to do with a stream's socket.
+SOCKET_NONE, SOCKET_ATTACH, SOCKET_DETACH = range(3)
+
+# Capture on the wire: held back, flowing, or flowing until the ring is empty.
+FLOW_HELD, FLOW_OPEN, FLOW_DRAIN = range(3)
+
+# Bits of `attention`: what the dispatcher has to look at.
+ATTEND_READ_CLOSED = 1 << 0
+ATTEND_WRITE_CLOSED = 1 << 1
+ATTEND_REPLACE_CLOSED = 1 << 2
+ATTEND_INBOX = 1 << 3
+ATTEND_MARK = 1 << 4
+ATTEND_OVERRUN = 1 << 5
+ATTEND_SOCKET_BROKEN = 1 << 6
+ATTEND_SOCKET_DETACHED = 1 << 7
+ATTEND_DRAINED = 1 << 8
+ATTEND_PLAYBACK_STARTED = 1 << 9
+ATTEND_PLAYBACK_IDLE = 1 << 10
+ATTEND_PLAYBACK_OVERRUN = 1 << 11
+ATTEND_RATE = 1 << 12
+ATTEND_WRITE_CODEC = 1 << 13
+ATTEND_CLOCK_OFF = 1 << 14
+ATTEND_PEER_PROTOCOL = 1 << 15
+ATTEND_WAKE = 1 << 16
+
+# Entries of the playback side list: int64 position, kind, value, status.
+MARK_WORDS = 4
+MARK_NAMED, MARK_RATE = range(2)
+MARK_PENDING, MARK_PLAYED, MARK_CLEARED = range(3)
+
+
+def _record(*groups: str) -> np.dtype[Any]:
+    names = [name for group in groups for name in group.split()]
+    size = -(-8 * len(names) // CACHE_LINE) * CACHE_LINE
+    return np.dtype({"names": names, "formats": ["i8"] * len(names),
+                     "offsets": [8 * index for index in range(len(names))], "itemsize": size})
+
+
+FUNCTIONS = _record(
+    "switch_core_media_bug_read switch_core_media_bug_get_write_replace_frame"
+    " switch_core_media_bug_set_write_replace_frame switch_core_session_get_read_impl"
+    " switch_core_session_get_write_impl switch_core_session_write_frame"
+    " switch_channel_get_state switch_channel_test_ready")
+"""Addresses of the C functions that compiled code calls; written once, at load."""
+
+QUEUE = _record(
+    "slots event_fd",      # address of int64[QUEUE_SLOTS] and an eventfd; written once
+    "tail",                # producers
+    "head",                # the consumer
+    "sleeping",            # 1 while the consumer sleeps or is about to
+)
+"""A queue of stream indices, many writers and one reader, which wakes its reader only when that sleeps."""
+
+RESAMPLER = _record(
+    "from_rate to_rate up down taps coefficients",  # the table in use
+    "phase",                                        # position of the next output, in 1/up input samples
+    "work",                                         # address of float32[RESAMPLER_WORK]: history, then input
+)
+"""The state of one polyphase resampler; belongs to the one thread that runs it."""
+
+RESAMPLER_BLOCK = 1024
+RESAMPLER_WORK = 4096
+MAX_TAPS = RESAMPLER_WORK - RESAMPLER_BLOCK
+
+
+def _prefixed(prefix: str, record: np.dtype[Any]) -> str:
+    return " ".join(f"{prefix}{name}" for name in record.names or ())
+
+
+STREAM = _record(
+    # Python, before the bugs are attached
+    "address index functions tables session channel io_queue dispatch_queue clock_queue clock_thread",
+    "layout channels wire_rate",
+    "capture_ring capture_capacity stage_ring stage_capacity",
+    "play_ring play_capacity marks marks_capacity outbox outbox_capacity inbox inbox_capacity",
+    "read_frame read_data write_frame write_data mix_data out out_capacity",
+    "chunk payload encoding template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
+    "leftover leftover_bytes binary_playback play_scratch play_seconds has_playback",
+    # Python, at any time
+    "paused flow socket_request socket_fd outbox_write inbox_read",
+    "clear_to clear_marks clear_count clock_stop marks_taken",
+    # read side: the thread that reads the session
+    "read_resampler clock_rate clock_remainder stage_read stage_seen stage_primed",
+    "capture_write capture_base captured captured_frames dropped overrun read_silent",
+    # write side: the thread that writes the session
+    "write_resampler stage_write stage_step stage_dropped",
+    # playback: the WRITE_REPLACE callback
+    "play_resampler play_read play_rate play_flush marks_read clears_seen last_write last_foreign_write",
+    "played cleared play_active",
+    # playback: whoever holds play_lock (the I/O loop or Python)
+    "play_write play_base play_write_rate marks_write play_dropped play_overrun",
+    # write clock
+    "clock_on clock_due clock_frame clock_frame_data clock_codec clock_impl clock_samples clock_ptime_us clock_bytes",
+    "clock_written",
+    # I/O loop
+    "fd socket_error capture_read sequence outbox_read inbox_write out_position out_length waiting_write waiting_inbox",
+    "header header_1 small small_1 header_length payload_left opcode message_opcode final protocol_error",
+    "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
+    # any thread, by atomic operation only
+    "io_queued dispatch_queued clock_queued attention play_lock",
+)
+"""One stream. Comments above name who writes each group."""
+
+IO_LOOP = _record(
+    "queue streams epoll_fd stop received scratch masks masks_left base64_table mulaw_table alaw_table events started",
+)
+"""One I/O loop: its queue, its epoll instance and its scratch memory (addresses)."""
+
+CLOCK_LOOP = _record("queue streams stop active active_count thread functions event_fd")
+"""The write clock: its queue and the indices of the streams it is writing for."""
+
+OFFSET = {name: int(STREAM.fields[name][1]) for name in STREAM.names or ()}  # type: ignore[index]
+
+
+@native_helper
+def stream_at(address: int) -> Any:
+    """The STREAM record at an address."""
+    return carray(pointer(address), (1,), STREAM)[0]
+
+
+@native_helper
+def queue_at(address: int) -> Any:
+    """The QUEUE record at an address."""
+    return carray(pointer(address), (1,), QUEUE)[0]
+
+
+@native_helper
+def functions_at(address: int) -> Any:
+    """The FUNCTIONS record at an address."""
+    return carray(pointer(address), (1,), FUNCTIONS)[0]
+
+
+@native_helper
+def resampler_at(address: int) -> Any:
+    """The RESAMPLER record at an address."""
+    return carray(pointer(address), (1,), RESAMPLER)[0]
+
+
+@native_helper
+def io_loop_at(address: int) -> Any:
+    """The IO_LOOP record at an address."""
+    return carray(pointer(address), (1,), IO_LOOP)[0]
+
+
+@native_helper
+def clock_loop_at(address: int) -> Any:
+    """The CLOCK_LOOP record at an address."""
+    return carray(pointer(address), (1,), CLOCK_LOOP)[0]

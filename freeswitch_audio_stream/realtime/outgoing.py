@@ -1,0 +1,241 @@
+"""To the server: media from the capture ring and messages from the outbox, as masked WebSocket frames (RFC 6455).
+
+Runs on a stream's I/O loop, the only writer of its socket. Messages go before media, so what Python puts into the
+outbox before it opens the flow is the first thing on the wire. Frames are built in the stream's own out buffer and
+leave with one `send` for as many as fit; what the socket does not take stays there, and the loop waits for EPOLLOUT.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .atomics import bytes_at, int16_at, int32_at, load_acquire, pointer, store_release, wide
+from .compiler import native_helper
+from .encoding import base64, base64_length, decimal, encode, xor_mask
+from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, LAYOUT_INTERLEAVED, OFFSET,
+                     PAYLOAD_BASE64, io_loop_at, stream_at)
+from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
+from .rings import copy_out
+from .wakeup import attend
+
+_CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
+_OUTBOX_READ, _OUTBOX_WRITE, _FLOW = OFFSET["outbox_read"], OFFSET["outbox_write"], OFFSET["flow"]
+
+OUTBOX_HEADER = 16  # int32 opcode, head bytes, tail bytes (-1: no sequence number), unused
+OPCODE_TEXT, OPCODE_BINARY = 1, 2
+_FINAL, _MASKED = 0x80, 0x80
+_MAX_HEADER = 14
+_MAX_DIGITS = 20
+MASK_BYTES = 4096
+_BATCH_BYTES = 65536
+
+SENT_ALL, SENT_PART, SENT_FAILED = range(3)
+
+
+@native_helper
+def _mask_key(loop: int) -> int:
+    """Four bytes from the kernel's generator, drawn in bulk."""
+    record = io_loop_at(loop)
+    if record.masks_left == 0:
+        getrandom(pointer(record.masks), np.uint64(MASK_BYTES), np.uint32(0))
+        record.masks_left = MASK_BYTES // 4
+    record.masks_left -= 1
+    return wide(int32_at(record.masks + 4 * record.masks_left, 1)[0])
+
+
+@native_helper
+def _frame_header(target: int, opcode: int, length: int) -> int:
+    """Write a masked frame's header without its key; answers the header's bytes, key included."""
+    out = bytes_at(target, _MAX_HEADER)
+    out[0] = np.uint8(_FINAL | opcode)
+    if length < 126:
+        out[1] = np.uint8(_MASKED | length)
+        return 6
+    extended = 2 if length < 65536 else 8
+    out[1] = np.uint8(_MASKED | (126 if extended == 2 else 127))
+    for index in range(extended):
+        out[2 + index] = np.uint8((length >> (8 * (extended - 1 - index))) & 255)
+    return 6 + extended
+
+
+@native_helper
+def _seal(loop: int, start: int, header: int, length: int) -> None:
+    """Put the key into a header and mask the payload behind it."""
+    key = _mask_key(loop)
+    int32_at(start + header - 4, 1)[0] = np.int32(key)
+    xor_mask(start + header, length, key)
+
+
+@native_helper
+def _message(loop: int, stream: Any, target: int) -> int:
+    """Frame the oldest message of the outbox; answers the bytes written."""
+    ring, capacity, position = stream.outbox, stream.outbox_capacity, stream.outbox_read
+    fields = io_loop_at(loop).scratch
+    copy_out(fields, ring, capacity, position, OUTBOX_HEADER)
+    opcode, head, tail = int32_at(fields, 3)[0], wide(int32_at(fields, 3)[1]), wide(int32_at(fields, 3)[2])
+    digits = 0
+    if tail >= 0:
+        stream.sequence += 1
+        digits = decimal(fields, stream.sequence)
+    length = head + digits + max(tail, 0)
+    header = _frame_header(target, opcode, length)
+    payload = target + header
+    copy_out(payload, ring, capacity, position + OUTBOX_HEADER, head)
+    copy(payload + head, fields, digits)
+    copy_out(payload + head + digits, ring, capacity, position + OUTBOX_HEADER + head, max(tail, 0))
+    _seal(loop, target, header, length)
+    stream.messages_sent += 1
+    return header + length
+
+
+@native_helper
+def _media(loop: int, stream: Any, target: int, samples: int, count: int, track: int) -> int:
+    """Frame one media message of `count` samples; answers the bytes written."""
+    record = io_loop_at(loop)
+    table = record.alaw_table if stream.encoding == ENCODING_ALAW else record.mulaw_table
+    size = 2 * count if stream.encoding == ENCODING_L16 else count
+    if stream.payload != PAYLOAD_BASE64:
+        header = _frame_header(target, OPCODE_BINARY, size)
+        encode(target + header, samples, count, stream.encoding, table)
+        _seal(loop, target, header, size)
+        return header + size
+    template = stream.template
+    head, middle, tail = stream.head_0, stream.middle_0, stream.tail_0
+    if track == 1:
+        template += head + middle + tail
+        head, middle, tail = stream.head_1, stream.middle_1, stream.tail_1
+    stream.sequence += 1
+    number = record.scratch
+    digits = decimal(number, stream.sequence)
+    encoded = base64_length(size)
+    length = head + digits + middle + encoded + tail
+    header = _frame_header(target, OPCODE_TEXT, length)
+    place = target + header
+    copy(place, template, head)
+    copy(place + head, number, digits)
+    copy(place + head + digits, template + head, middle)
+    place += head + digits + middle
+    if stream.encoding == ENCODING_L16:
+        base64(place, samples, size, record.base64_table)
+    else:
+        codes = samples + 2 * count
+        encode(codes, samples, count, stream.encoding, table)
+        base64(place, codes, size, record.base64_table)
+    copy(place + encoded, template + head + middle, tail)
+    _seal(loop, target, header, length)
+    return header + length
+
+
+@native_helper
+def _split(target: int, source: int, count: int, track: int) -> None:
+    """One channel of two interleaved ones."""
+    pairs, out = int16_at(source, 2 * count), int16_at(target, count)
+    for index in range(count):
+        out[index] = pairs[2 * index + track]
+
+
+@native_helper
+def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
+    """Frame `count` sample times of the ring: one message, or one per track; answers the bytes written."""
+    samples = io_loop_at(loop).scratch + _MAX_DIGITS + 12
+    width = 2 * stream.channels
+    copy_out(samples, stream.capture_ring, width * stream.capture_capacity,
+             width * (stream.capture_read - stream.capture_base), width * count)
+    if stream.layout != LAYOUT_INTERLEAVED or stream.payload != PAYLOAD_BASE64:
+        stream.messages_sent += 1
+        return _media(loop, stream, target, samples, stream.channels * count, 0)
+    single = samples + width * count
+    written = 0
+    for track in range(2):
+        _split(single, samples, count, track)
+        written += _media(loop, stream, target + written, single, count, track)
+        stream.messages_sent += 1
+    return written
+
+
+@native_helper
+def _room(stream: Any) -> int:
+    """Bytes that one chunk may take on the wire, at most."""
+    payload = 2 * stream.channels * stream.chunk
+    text = stream.head_0 + stream.middle_0 + stream.tail_0 + stream.head_1 + stream.middle_1 + stream.tail_1
+    return base64_length(payload) + 8 + text + 2 * (_MAX_HEADER + _MAX_DIGITS)
+
+
+@native_helper
+def _next_message_bytes(loop: int, stream: Any) -> int:
+    """Bytes that the oldest outbox message may take on the wire; 0 if there is none."""
+    written = load_acquire(stream.address + _OUTBOX_WRITE)
+    if written == stream.outbox_read:
+        return 0
+    fields = io_loop_at(loop).scratch
+    copy_out(fields, stream.outbox, stream.outbox_capacity, stream.outbox_read, OUTBOX_HEADER)
+    words = int32_at(fields, 3)
+    return wide(words[1]) + max(wide(words[2]), 0) + _MAX_HEADER + _MAX_DIGITS
+
+
+@native_helper
+def _fill(loop: int, stream: Any) -> None:
+    """Build frames in the empty out buffer: messages first, then whole chunks, then a drain's last part of one."""
+    stream.out_position, stream.out_length = 0, 0
+    while True:
+        size = _next_message_bytes(loop, stream)
+        if size == 0:
+            break
+        if stream.out_length > 0 and stream.out_length + size > stream.out_capacity:
+            return
+        fields = int32_at(io_loop_at(loop).scratch, 3)
+        used = OUTBOX_HEADER + wide(fields[1]) + max(wide(fields[2]), 0)
+        stream.out_length += _message(loop, stream, stream.out + stream.out_length)
+        store_release(stream.address + _OUTBOX_READ, stream.outbox_read + used)
+    flow = load_acquire(stream.address + _FLOW)
+    if flow == FLOW_HELD:
+        return
+    room = _room(stream)
+    while stream.out_length < _BATCH_BYTES and stream.out_length + room <= stream.out_capacity:
+        waiting = load_acquire(stream.address + _CAPTURE_WRITE) - stream.capture_read
+        count = min(waiting, stream.chunk)
+        if count == 0 or (count < stream.chunk and flow != FLOW_DRAIN):
+            return
+        stream.out_length += _chunk(loop, stream, stream.out + stream.out_length, count)
+        store_release(stream.address + _CAPTURE_READ, stream.capture_read + count)
+
+
+@native_helper
+def _send_out(stream: Any) -> int:
+    """Give the socket what the out buffer holds; SENT_…"""
+    while stream.out_position < stream.out_length:
+        sent = send(np.int32(stream.fd), pointer(stream.out + stream.out_position),
+                    np.uint64(stream.out_length - stream.out_position), np.int32(MSG_DONTWAIT_NOSIGNAL))
+        if sent < 0:
+            problem = errno()
+            if problem == EINTR:
+                continue
+            if problem == EAGAIN:
+                return SENT_PART
+            stream.socket_error = problem
+            return SENT_FAILED
+        if sent == 0:
+            stream.socket_error = EPIPE
+            return SENT_FAILED
+        stream.out_position += sent
+        stream.bytes_sent += sent
+    return SENT_ALL
+
+
+@native_helper
+def pump(loop: int, address: int) -> int:
+    """Send what is due; SENT_… SENT_PART means that the socket is full and its stream waits for EPOLLOUT."""
+    stream = stream_at(address)
+    while True:
+        result = _send_out(stream)
+        if result != SENT_ALL:
+            return result
+        _fill(loop, stream)
+        if stream.out_length == 0:
+            break
+    if load_acquire(address + _FLOW) == FLOW_DRAIN and stream.drained == 0:
+        stream.drained = 1
+        attend(address, ATTEND_DRAINED)
+    return SENT_ALL

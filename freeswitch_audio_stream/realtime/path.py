@@ -1,0 +1,356 @@
+"""`MediaPath`: Python's hand on the compiled state of one stream.
+
+Methods may be called from any Python thread; the ones that fill the outbox take a short lock among themselves.
+None of them waits for a media thread or for the network.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Iterator, NamedTuple, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio import Encoding
+from . import playback, wakeup
+from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
+from .incoming import INBOX_HEADER, PIECE_ENDS_MESSAGE
+from .layout import (ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, LAYOUT_INBOUND,
+                     LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED, MARK_PLAYED, MARK_WORDS,
+                     PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK, SOCKET_ATTACH, SOCKET_DETACH)
+from .memory import Arena
+from .outgoing import OUTBOX_HEADER
+from .playback import RENDER_OFFSET
+from .write_clock import FRAME_DATA_OFFSET
+
+ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
+LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
+_CONVERTED_BYTES = 65536
+_STAGE_SECONDS = 1
+_MARKS = 1024
+_OUTBOX_BYTES = 1 << 20
+_INBOX_BYTES = 1 << 19
+_BATCH_BYTES = 1 << 17
+_PLAY_RATE = 64000  # the highest that can be queued
+
+
+class Piece(NamedTuple):
+    """A part of a message from the server."""
+
+    opcode: int
+    data: bytes
+    is_last: bool
+
+
+class Statistics(NamedTuple):
+    """Counters of one stream since it began; samples are per channel, at the rate named."""
+
+    captured_frames: int
+    """Frames read from the call."""
+    captured: int
+    """Samples put into the capture ring, at the stream's rate."""
+    dropped: int
+    """Samples that found the ring full, at the stream's rate."""
+    waiting: int
+    """Samples in the capture ring, at the stream's rate."""
+    messages_sent: int
+    bytes_sent: int
+    """Bytes that the socket took, framing included."""
+    messages_received: int
+    bytes_received: int
+    played: int
+    """Samples played to the caller, at the rates at which they came."""
+    cleared: int
+    play_dropped: int
+    """Samples that found the playback queue full."""
+    play_waiting: int
+    play_rate: int
+    """Hz of what waits in the playback queue."""
+
+
+@dataclass(frozen=True)
+class PathFormat:
+    """What one stream captures and how it travels."""
+
+    tracks: str
+    """One of LAYOUTS."""
+    rate: int
+    """Hz on the wire."""
+    encoding: Encoding
+    base64: bool
+    chunk_ms: int
+    buffer_secs: int
+    playback_secs: int
+    binary_playback: bool
+    """True when binary messages from the server are L16 to be played."""
+
+    @property
+    def channels(self) -> int:
+        """Channels in the capture ring."""
+        return 2 if self.tracks == "both" else 1
+
+    @property
+    def chunk(self) -> int:
+        """Samples of one channel in a media message."""
+        return self.rate * self.chunk_ms // 1000
+
+    def sizes(self, templates: int) -> dict[str, int]:
+        """Bytes of every part of the stream's memory, for `templates` bytes of media templates."""
+        chunk_bytes = 2 * self.channels * self.chunk
+        return {
+            "resamplers": 3 * RESAMPLER.itemsize,
+            "read_work": 4 * RESAMPLER_WORK, "write_work": 4 * RESAMPLER_WORK, "play_work": 4 * RESAMPLER_WORK,
+            "capture_ring": 2 * self.channels * self.rate * self.buffer_secs,
+            "stage_ring": 2 * self.rate * _STAGE_SECONDS,
+            "read_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
+            "read_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
+            "write_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
+            "write_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
+            "mix_data": 2 * _CONVERTED_BYTES,
+            "template": max(1, templates),
+            "out": max(_OUTBOX_BYTES, _BATCH_BYTES + 2 * chunk_bytes + templates) + 64,
+            "outbox": _OUTBOX_BYTES,
+            "inbox": _INBOX_BYTES,
+            "play_ring": 2 * _PLAY_RATE * self.playback_secs,
+            "marks": 8 * MARK_WORDS * _MARKS,
+            "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
+            "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,
+        }
+
+
+class MediaPath:
+    """The compiled state of one stream; made by `core.Core.open_path`."""
+
+    def __init__(self, record: NDArray[Any], form: PathFormat,
+                 templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """`record` is STREAM[1], zeroed but for what `Core` fills in; `templates` are the (head, middle, tail) of the
+        media messages, one per track. A new media path may already be given to a bug.
+        """
+        self._record = record
+        self._field = record[0]
+        self.address = int(record.ctypes.data)
+        self.format = form
+        surround = b"".join(part for template in templates for part in template)
+        self._arena = Arena(form.sizes(len(surround)))
+        self._lock = threading.Lock()
+        self._released = False
+        self._set_up(form)
+        self._set_templates(surround, templates)
+
+    def _set_up(self, form: PathFormat) -> None:
+        place, field = self._arena.address, self._field
+        for name in ("capture_ring", "stage_ring", "read_frame", "read_data", "write_frame", "write_data", "mix_data",
+                     "template", "out", "outbox", "inbox", "play_ring", "marks", "play_scratch", "clock_frame"):
+            field[name] = place[name]
+        resamplers = self._arena.part["resamplers"].view(RESAMPLER)
+        for number, side in enumerate(("read", "write", "play")):
+            field[f"{side}_resampler"] = place["resamplers"] + number * RESAMPLER.itemsize
+            resamplers[number]["work"] = place[f"{side}_work"]
+        field["layout"], field["channels"], field["wire_rate"] = LAYOUTS[form.tracks], form.channels, form.rate
+        field["capture_capacity"] = form.rate * form.buffer_secs
+        field["stage_capacity"] = form.rate * _STAGE_SECONDS
+        field["play_capacity"], field["play_seconds"] = _PLAY_RATE * form.playback_secs, form.playback_secs
+        field["marks_capacity"] = _MARKS
+        field["outbox_capacity"], field["inbox_capacity"] = _OUTBOX_BYTES, _INBOX_BYTES
+        field["chunk"] = form.chunk
+        field["payload"] = PAYLOAD_BASE64 if form.base64 else PAYLOAD_BINARY
+        field["encoding"] = ENCODINGS[form.encoding]
+        field["binary_playback"] = int(form.binary_playback)
+        field["fd"] = -1
+
+    def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        self._arena.part["template"][:len(surround)] = np.frombuffer(surround, np.uint8)
+        for number, (head, middle, tail) in enumerate(templates):
+            for name, part in (("head", head), ("middle", middle), ("tail", tail)):
+                self._field[f"{name}_{number}"] = len(part)
+        self._field["out_capacity"] = len(self._arena.part["out"])
+
+    # Attention: why the dispatcher was woken.
+
+    def take_attention(self) -> int:
+        """The ATTEND_ bits set since the last call. Only the stream's dispatcher."""
+        return wakeup.take_attention(self.address)
+
+    def wake_dispatcher(self, bits: int) -> None:
+        """Have the dispatcher look at the stream."""
+        wakeup.attend(self.address, bits)
+
+    # The socket.
+
+    def attach_socket(self, fd: int, leftover: bytes = b"") -> None:
+        """Give a connected, non-blocking socket to the I/O loop, with the bytes already received from it.
+
+        The descriptor stays open until ATTEND_SOCKET_BROKEN, or ATTEND_SOCKET_DETACHED after `detach_socket`.
+        """
+        self._field["socket_fd"] = fd
+        self._leftover = np.frombuffer(leftover, np.uint8)
+        self._field["leftover"], self._field["leftover_bytes"] = self._leftover.ctypes.data, len(leftover)
+        self._request(SOCKET_ATTACH)
+
+    def detach_socket(self) -> None:
+        """Take the socket back; answered by ATTEND_SOCKET_DETACHED."""
+        self._request(SOCKET_DETACH)
+
+    def _request(self, request: int) -> None:
+        wakeup.request_socket(self.address, request)
+
+    @property
+    def index(self) -> int:
+        """The stream's place in the core, by which its dispatcher is told of it."""
+        return int(self._field["index"])
+
+    @property
+    def socket_error(self) -> int:
+        """The errno that broke the connection; 0 where the server closed it."""
+        return int(self._field["socket_error"])
+
+    @property
+    def protocol_error(self) -> int:
+        """The close code that answers a server which broke the framing rules; 0 while it has not."""
+        return int(self._field["protocol_error"])
+
+    # To the server.
+
+    def send(self, opcode: int, head: bytes, tail: bytes | None = None) -> bool:
+        """Queue a message; with a `tail`, the stream's next sequence number goes between the two.
+
+        False where it does not fit, because the server has not been reading. Messages leave in the order of calls, all
+        of them before media.
+        """
+        body = head + (tail or b"")
+        header = np.array((opcode, len(head), -1 if tail is None else len(tail), 0), "<i4").tobytes()
+        with self._lock:
+            if self._released:
+                return False
+            position = int(self._field["outbox_write"])
+            free = _OUTBOX_BYTES - (position - int(self._field["outbox_read"]))
+            if OUTBOX_HEADER + len(body) > free:
+                return False
+            self._write_outbox(position, header + body)
+            wakeup.publish_outbox(self.address, position + len(header) + len(body))
+        return True
+
+    def _write_outbox(self, position: int, data: bytes) -> None:
+        ring = self._arena.part["outbox"]
+        offset = position % _OUTBOX_BYTES
+        first = min(len(data), _OUTBOX_BYTES - offset)
+        octets = np.frombuffer(data, np.uint8)
+        ring[offset:offset + first] = octets[:first]
+        ring[:len(data) - first] = octets[first:]
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of messages that the I/O loop has not framed yet."""
+        return int(self._field["outbox_write"] - self._field["outbox_read"])
+
+    def discard_outbox(self) -> None:
+        """Forget what was not sent. Only while no socket is attached."""
+        with self._lock:
+            self._field["outbox_read"] = self._field["outbox_write"]
+
+    def hold_media(self) -> None:
+        """Keep captured audio in the ring."""
+        self._field["flow"] = FLOW_HELD
+
+    def open_media(self) -> None:
+        """Let captured audio flow, behind the messages queued so far."""
+        self._field["flow"] = FLOW_OPEN
+        wakeup.to_io(self.address)
+
+    def drain_media(self) -> None:
+        """Let the ring run empty, its last part of a chunk included; then ATTEND_DRAINED."""
+        self._field["flow"] = FLOW_DRAIN
+        wakeup.to_io(self.address)
+
+    def pause(self, paused: bool) -> None:
+        """Discard what the call says from the next frame on, or stop doing so."""
+        self._field["paused"] = int(paused)
+
+    @property
+    def paused(self) -> bool:
+        """Whether `pause` holds."""
+        return bool(self._field["paused"])
+
+    # From the server.
+
+    def take_inbox(self) -> Iterator[Piece]:
+        """What the server has sent and nobody has taken yet. Only the stream's dispatcher."""
+        written = wakeup.inbox_written(self.address)
+        position = int(self._field["inbox_read"])
+        while position < written:
+            fields = np.frombuffer(self._read_inbox(position, INBOX_HEADER), "<i4")
+            opcode, flags, count = int(fields[0]), int(fields[1]), int(fields[2])
+            data = self._read_inbox(position + INBOX_HEADER, count)
+            position += INBOX_HEADER + count
+            wakeup.release_inbox(self.address, position)
+            yield Piece(opcode, data, bool(flags & PIECE_ENDS_MESSAGE))
+
+    def _read_inbox(self, position: int, count: int) -> bytes:
+        ring = self._arena.part["inbox"]
+        offset = position % _INBOX_BYTES
+        first = min(count, _INBOX_BYTES - offset)
+        return ring[offset:offset + first].tobytes() + ring[:count - first].tobytes()
+
+    # Playback.
+
+    def play(self, samples: NDArray[np.int16], rate: int) -> int:
+        """Queue mono int16 samples at `rate` (Hz, one of audio.ALL_RATES); answers how many fitted."""
+        data = np.ascontiguousarray(samples, np.int16)
+        return playback.play(self.address, data.ctypes.data, len(data), rate)
+
+    def mark(self, number: int) -> bool:
+        """Put a mark behind what is queued now; it comes back by `take_marks`. False if too many wait."""
+        return bool(playback.mark(self.address, number))
+
+    def clear(self) -> None:
+        """Throw away what is queued now, within one frame."""
+        playback.clear_playback(self.address)
+
+    def take_marks(self) -> list[tuple[int, bool]]:
+        """The marks settled since the last call, in order: number, and whether it was played (else cleared)."""
+        table = self._arena.part["marks"].view(np.int64).reshape(_MARKS, MARK_WORDS)
+        first, last = int(self._field["marks_taken"]), wakeup.marks_settled(self.address)
+        settled = [(int(value), status == MARK_PLAYED)
+                   for _, kind, value, status in (table[index % _MARKS] for index in range(first, last))
+                   if kind == MARK_NAMED]
+        self._field["marks_taken"] = last
+        return settled
+
+    # The write clock and the session.
+
+    def set_session(self, session: int, channel: int) -> None:
+        """The addresses of the call; before any bug is attached."""
+        self._field["session"], self._field["channel"] = session, channel
+
+    def set_write_codec(self, codec: int, implementation: int) -> None:
+        """An L16 codec of the write side's shape, for the implementation with that id; 0 while there is none."""
+        self._field["clock_codec"] = codec
+        self._field["clock_impl"] = implementation
+
+    def enable_playback(self, now_us: int) -> None:
+        """A playback bug is attached; whoever writes to the leg now has the right of way at first."""
+        self._field["has_playback"], self._field["last_foreign_write"] = 1, now_us
+
+    def stop_clock(self) -> None:
+        """Have the write clock let go of the session; answered by ATTEND_CLOCK_OFF."""
+        wakeup.stop_clock(self.address)
+
+    # Looking at it.
+
+    def statistics(self) -> Statistics:
+        """The counters as they are now; each by itself exact, not all of one instant."""
+        field = self._field
+        return Statistics(
+            int(field["captured_frames"]), int(field["captured"]), int(field["dropped"]),
+            int(field["capture_write"] - field["capture_read"]), int(field["messages_sent"]), int(field["bytes_sent"]),
+            int(field["messages_received"]), int(field["bytes_received"]), int(field["played"]),
+            int(field["cleared"]), int(field["play_dropped"]), int(field["play_write"] - field["play_read"]),
+            int(field["play_write_rate"]))
+
+    def release(self) -> None:
+        """Give the memory back: every bug is closed, the socket detached and the clock off."""
+        with self._lock:
+            self._released = True
+            self._arena.release()

@@ -1,0 +1,150 @@
+"""Handing a stream to the thread that looks after it: queues of stream indices that wake only a sleeper.
+
+Any number of threads push; one thread pops. A stream's ``*_queued`` flag keeps it in a queue at most once, so the
+queue cannot overflow and a push is two atomic operations. A sleeper announces itself, looks once more, and only then
+blocks; a pusher stores first and looks for a sleeper afterwards. With a full barrier on both sides one of them sees
+the other, so no wake-up is lost and none is paid for while the reader is awake.
+"""
+
+from __future__ import annotations
+
+from .atomics import exchange, fence, fetch_add, fetch_or, load_acquire, store_release
+from .compiler import native, native_helper
+from .layout import OFFSET, QUEUE, QUEUE_SLOTS, queue_at, stream_at
+from .libc import drain_event_fd, sleep_on, wake_event_fd
+
+_TAIL = int(QUEUE.fields["tail"][1])  # type: ignore[index]
+_SLEEPING = int(QUEUE.fields["sleeping"][1])  # type: ignore[index]
+_MASK = QUEUE_SLOTS - 1
+_IO_QUEUED, _DISPATCH_QUEUED, _CLOCK_QUEUED = (OFFSET[f"{name}_queued"] for name in ("io", "dispatch", "clock"))
+_ATTENTION, _SOCKET_REQUEST, _CLOCK_STOP = OFFSET["attention"], OFFSET["socket_request"], OFFSET["clock_stop"]
+_OUTBOX_WRITE, _INBOX_READ, _INBOX_WRITE = OFFSET["outbox_write"], OFFSET["inbox_read"], OFFSET["inbox_write"]
+_MARKS_READ = OFFSET["marks_read"]
+
+
+@native_helper
+def push(queue: int, index: int) -> None:
+    """Append a stream index; wakes the reader if it sleeps. Any thread; lock-free."""
+    ticket = fetch_add(queue + _TAIL, 1)
+    store_release(queue_at(queue).slots + 8 * (ticket & _MASK), index + 1)
+    fence()
+    if load_acquire(queue + _SLEEPING) == 1 and exchange(queue + _SLEEPING, 0) == 1:
+        wake_event_fd(queue_at(queue).event_fd)
+
+
+@native("int64(int64)")
+def pop(queue: int) -> int:
+    """The oldest index, or -1. Only the queue's reader."""
+    record = queue_at(queue)
+    slot = record.slots + 8 * (record.head & _MASK)
+    value = load_acquire(slot)
+    if value == 0:
+        return -1
+    store_release(slot, 0)
+    record.head += 1
+    return value - 1
+
+
+@native("int64(int64)")
+def announce_sleep(queue: int) -> int:
+    """1 if the reader may block now; 0 if something came in meanwhile (then it stays awake)."""
+    store_release(queue + _SLEEPING, 1)
+    fence()
+    record = queue_at(queue)
+    if load_acquire(record.slots + 8 * (record.head & _MASK)) != 0:
+        store_release(queue + _SLEEPING, 0)
+        return 0
+    return 1
+
+
+@native("void(int64)")
+def awake(queue: int) -> None:
+    """The reader is awake again, for whatever reason."""
+    store_release(queue + _SLEEPING, 0)
+
+
+@native("void(int64)")
+def to_io(stream: int) -> None:
+    """Have the I/O loop look at a stream."""
+    if exchange(stream + _IO_QUEUED, 1) == 0:
+        record = stream_at(stream)
+        push(record.io_queue, record.index)
+
+
+@native("void(int64)")
+def to_clock(stream: int) -> None:
+    """Have the write clock look at a stream."""
+    if exchange(stream + _CLOCK_QUEUED, 1) == 0:
+        record = stream_at(stream)
+        push(record.clock_queue, record.index)
+
+
+@native("void(int64, int64)")
+def attend(stream: int, bits: int) -> None:
+    """Have the dispatcher look at a stream, and why (ATTEND_…)."""
+    fetch_or(stream + _ATTENTION, bits)
+    if exchange(stream + _DISPATCH_QUEUED, 1) == 0:
+        record = stream_at(stream)
+        push(record.dispatch_queue, record.index)
+
+
+@native("int64(int64)")
+def take_attention(stream: int) -> int:
+    """The ATTEND_ bits set since the last call. The flag falls first, so a bit set meanwhile queues the stream again."""
+    store_release(stream + _DISPATCH_QUEUED, 0)
+    fence()
+    return exchange(stream + _ATTENTION, 0)
+
+
+@native("void(int64, int64)")
+def request_socket(stream: int, request: int) -> None:
+    """Ask the I/O loop for SOCKET_ATTACH or SOCKET_DETACH."""
+    store_release(stream + _SOCKET_REQUEST, request)
+    to_io(stream)
+
+
+@native("void(int64, int64)")
+def publish_outbox(stream: int, position: int) -> None:
+    """The outbox is written up to `position`."""
+    store_release(stream + _OUTBOX_WRITE, position)
+    to_io(stream)
+
+
+@native("int64(int64)")
+def inbox_written(stream: int) -> int:
+    """How far the inbox is written."""
+    return load_acquire(stream + _INBOX_WRITE)
+
+
+@native("void(int64, int64)")
+def release_inbox(stream: int, position: int) -> None:
+    """The inbox is read up to `position`; an I/O loop that waits for room goes on."""
+    store_release(stream + _INBOX_READ, position)
+    if stream_at(stream).waiting_inbox:
+        to_io(stream)
+
+
+@native("int64(int64)")
+def marks_settled(stream: int) -> int:
+    """How many entries of the playback side list are settled."""
+    return load_acquire(stream + _MARKS_READ)
+
+
+@native("void(int64)")
+def stop_clock(stream: int) -> None:
+    """Have the write clock let go of a stream for good."""
+    store_release(stream + _CLOCK_STOP, 1)
+    to_clock(stream)
+
+
+@native("int64(int64, int64)")
+def wait(queue: int, timeout_us: int) -> int:
+    """Block until the queue has something (1) or the time is over (0). Only the queue's reader."""
+    if not announce_sleep(queue):
+        return 1
+    event_fd = queue_at(queue).event_fd
+    woken = sleep_on(event_fd, timeout_us)
+    if woken:
+        drain_event_fd(event_fd)
+    awake(queue)
+    return woken
