@@ -68,7 +68,7 @@ FUNCTIONS = _record(
     "switch_core_media_bug_read switch_core_media_bug_get_write_replace_frame"
     " switch_core_media_bug_set_write_replace_frame switch_core_session_get_read_impl"
     " switch_core_session_get_write_impl switch_core_session_write_frame"
-    " switch_channel_get_state switch_channel_test_ready")
+    " switch_channel_get_state switch_channel_test_ready switch_mutex_unlock")
 """Addresses of the C functions that compiled code calls; written once, at load."""
 
 QUEUE = _record(

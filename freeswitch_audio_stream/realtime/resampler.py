@@ -27,6 +27,13 @@ _CUTOFF = 0.92
 _TABLE_WORDS = 4  # up, down, taps, address of coefficients
 
 
+def _kaiser(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The window at places from -1 to 1 (0 outside)."""
+    inside = np.clip(1 - place ** 2, 0, None)
+    window: NDArray[np.float64] = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA) * (np.abs(place) <= 1)
+    return window
+
+
 @lru_cache(maxsize=None)
 def design(from_rate: int, to_rate: int) -> tuple[int, int, NDArray[np.float32]]:
     """``(up, down, coefficients)``: float32 of shape (up, taps), each row one phase, oldest input first.
@@ -37,10 +44,10 @@ def design(from_rate: int, to_rate: int) -> tuple[int, int, NDArray[np.float32]]
     up, down = to_rate // common, from_rate // common
     taps = -(-2 * HALF_LENGTH * max(up, down) // up)
     lower_nyquist = min(from_rate, to_rate) / 2
-    length = taps * up
-    time = (np.arange(length) - (length - 1) / 2) / (up * from_rate)
-    cutoff = _CUTOFF * lower_nyquist
-    prototype = np.sinc(2 * cutoff * time) * np.kaiser(length, _KAISER_BETA)
+    # The centre lies exactly HALF_LENGTH samples of the lower rate back, so the delay is a whole number of them.
+    centre = HALF_LENGTH * max(up, down)
+    time = (np.arange(taps * up) - centre) / (up * from_rate)
+    prototype = np.sinc(2 * _CUTOFF * lower_nyquist * time) * _kaiser(np.arange(taps * up) / centre - 1)
     phases = prototype.reshape(taps, up).T[:, ::-1]
     # Each phase passes a constant unchanged, so no phase adds a tone of its own to the signal.
     phases = phases / phases.sum(axis=1, keepdims=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from .atomics import call1, call2, call3, call4, fence, int64_at, load_acquire, store_release
 from .compiler import native, native_helper
-from .frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_CODEC, FRAME_DATA, FRAME_DATALEN, FRAME_RATE,
+from .frames import (CODEC_MUTEX, FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_CODEC, FRAME_DATA, FRAME_DATALEN, FRAME_RATE,
                      FRAME_SAMPLES, IMPLEMENTATION_DECODED_BYTES, IMPLEMENTATION_ID, IMPLEMENTATION_MICROSECONDS,
                      IMPLEMENTATION_RATE, channels_of, set_word, word)
 from .layout import (ATTEND_CLOCK_OFF, ATTEND_WRITE_CODEC, CLOCK_LOOP, MAX_STREAMS, OFFSET, STREAM, clock_loop_at,
@@ -60,6 +60,18 @@ def _is_ready(stream: Any) -> int:
 
 
 @native_helper
+def _free_codec(stream: Any) -> None:
+    """Unlock our codec where the core forgot it.
+
+    On a leg that itself speaks L16 the core puts the leg's codec into our frame while it holds the lock of ours, and
+    then unlocks the one it finds there: ours would stay locked by this thread for ever.
+    """
+    if int64_at(stream.clock_frame + FRAME_CODEC, 1)[0] != stream.clock_codec:
+        mutex = int64_at(stream.clock_codec + CODEC_MUTEX, 1)[0]
+        call1(functions_at(stream.functions).switch_mutex_unlock, mutex)
+
+
+@native_helper
 def _write_silence(address: int, now: int) -> int:
     """Write one frame; answers when the next is due."""
     stream = stream_at(address)
@@ -73,6 +85,7 @@ def _write_silence(address: int, now: int) -> int:
         return now + 20_000
     _prepare_frame(stream, implementation)
     call4(functions.switch_core_session_write_frame, stream.session, stream.clock_frame, 0, 0)
+    _free_codec(stream)
     stream.clock_written = monotonic_us()
     ptime = max(10_000, word(implementation + IMPLEMENTATION_MICROSECONDS))
     due = stream.clock_due + ptime
