@@ -1,0 +1,110 @@
+"""Every error of the package, as one tree.
+
+    AudioStreamError                what this package raises on purpose; its text is written for a person
+    ├── CommandError                a command that cannot be carried out; `reply` is the answer to it
+    │   ├── UsageError              "-USAGE: …": words are missing, or the action is unknown
+    │   └── RefusedError            "-ERR …": a word is wrong, or the call or the stream does not allow it
+    ├── SettingError                a setting's value cannot be used
+    ├── MessageError                a server's message cannot be used; `kind` groups them
+    ├── ConnectError                no connection to the server
+    │   ├── ConnectTimeout          not connected within the time allowed
+    │   ├── HostNotFound            the host name has no address
+    │   ├── ConnectionRefused       nobody listens there, or the network does not lead there
+    │   ├── TlsRefused              no secure connection: certificate, host name or protocol version
+    │   └── HandshakeRefused        the server does not open a WebSocket; `status` is its HTTP status
+    └── SwitchError                 FreeSWITCH does not do what was asked of it
+        ├── MissingSymbols          `names` are not exported by the library
+        └── UnsupportedVersion      a FreeSWITCH this package does not know
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Iterable
+
+
+class AudioStreamError(Exception):
+    """Base of all; ``str()`` is one or more sentences for a person: what is wrong, and the remedy."""
+
+
+class CommandError(AudioStreamError):
+    """Base of what a command is answered with when it fails; raised only as one of its subclasses."""
+
+    prefix: ClassVar[str] = "-ERR "
+
+    @property
+    def reply(self) -> str:
+        """The answer for the FreeSWITCH API or ESL client, in one line without a line end."""
+        return self.prefix + str(self)
+
+
+class UsageError(CommandError):
+    """The command does not have the shape of any command; the text is the syntax and what is amiss."""
+
+    prefix = "-USAGE: "
+
+
+class RefusedError(CommandError):
+    """The command has the right shape and cannot be carried out; the text says why and what to do."""
+
+
+class SettingError(AudioStreamError):
+    """A setting, its value, where that came from, and what would be valid; secrets are left out."""
+
+
+class MessageError(AudioStreamError):
+    """A message of the server that cannot be used.
+
+    `kind` is a short constant such as ``"json"`` or ``"media.play"``; one kind is reported together.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class ConnectError(AudioStreamError):
+    """The server cannot be reached: which host and port, the cause and the remedy."""
+
+
+class ConnectTimeout(ConnectError):
+    """Not connected within the time allowed; name look-up, TCP, TLS and handshake count together."""
+
+
+class HostNotFound(ConnectError):
+    """The host name could not be resolved."""
+
+
+class ConnectionRefused(ConnectError):
+    """No TCP connection: refused, unreachable, or lost before the handshake was over."""
+
+
+class TlsRefused(ConnectError):
+    """No TLS session: which check failed, and the setting that would loosen exactly that one."""
+
+
+class HandshakeRefused(ConnectError):
+    """The server answered, but not with a WebSocket.
+
+    `status` is its HTTP status code; 0 when the answer was not HTTP.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class SwitchError(AudioStreamError):
+    """A FreeSWITCH function failed, or FreeSWITCH cannot be used at all."""
+
+
+class MissingSymbols(SwitchError):
+    """Functions the loaded FreeSWITCH does not export; `names` holds all of them, sorted."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(sorted(names))
+        super().__init__("FreeSWITCH does not export " + ", ".join(self.names)
+                         + ": use FreeSWITCH 1.10.7 or a later 1.x, built with shared libfreeswitch")
+
+
+class UnsupportedVersion(SwitchError):
+    """The text names the version found and the versions that work."""

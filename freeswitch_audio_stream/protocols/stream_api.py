@@ -1,0 +1,189 @@
+"""The stream API's own protocol, as ``json`` and as ``binary``.
+
+Both write the same JSON text messages and read the same ones; they differ in how audio travels. ``json``
+sends it as base64 in numbered messages, each of one track; ``binary`` as binary frames, both tracks
+interleaved in one. A server's message is read as the specification has it, and also in the form of the
+program it describes, where the audio stands in ``media`` with a MIME type, and a checkpoint's name at the
+top.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import orjson
+
+from ..audio import ALL_RATES, Encoding, Track
+from ..errors import MessageError
+from .messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio, SetCheckpoint, StreamInfo,
+                       TranscriptionReceived)
+
+LONGEST_NAME = 1024
+"""Characters in a checkpoint's name, which is kept, reported and sent back."""
+
+
+@dataclass(frozen=True)
+class StreamApi:
+    """See `messages.WireProtocol`."""
+
+    name: str
+    binary: bool
+
+    def start(self, info: StreamInfo) -> OutMessage:
+        body: dict[str, Any] = {"uuid": info.uuid, "streamId": info.stream_id, "track": info.track.value,
+                                "codec": info.encoding.value, "rate": info.rate}
+        if self.binary:
+            body["channels"] = info.channels
+        # A Fragment is copied as it is: numbers beyond 64 bits reach the server untouched.
+        body["metadata"] = {} if info.metadata is None else orjson.Fragment(info.metadata)
+        return _numbered("start", {**body, **info.account})
+
+    def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
+        if self.binary:
+            return MediaTemplate(b"", b"", b"", False, info.encoding)
+        body = {"streamId": info.stream_id}
+        if info.track is Track.BOTH:
+            body["track"] = track.value
+        message = _numbered("media", body)
+        assert message.tail is not None
+        return MediaTemplate(message.head, message.tail[:-1] + b',"audio":"', b'"}', True, info.encoding)
+
+    def stop(self, info: StreamInfo, reason: str) -> OutMessage:
+        return _numbered("stop", {"streamId": info.stream_id, "reason": reason})
+
+    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage:
+        return _numbered("dtmf", {"streamId": info.stream_id, "digit": digit, "duration": duration_ms})
+
+    def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage:
+        return OutMessage(orjson.dumps(
+            {"event": "checkpoint", "streamId": info.stream_id, "name": name, "status": status}))
+
+    def text(self, info: StreamInfo, text: str) -> OutMessage:
+        return OutMessage(text.encode())
+
+    def receive(self, info: StreamInfo, message: bytes) -> list[Incoming]:
+        body = _object(message)
+        event = body.get("event")
+        read = _READERS.get(event) if isinstance(event, str) else None
+        if read is None:
+            raise MessageError("event", f"a message has the event {_shown(event)}: use {', '.join(_READERS)}")
+        stream_id = body.get("streamId")
+        if stream_id is not None and stream_id != info.stream_id:
+            raise MessageError("stream_id", f"{event} is for the stream {_shown(stream_id)}: use "
+                                            f"{_shown(info.stream_id)}, or leave it out")
+        return [read(info, body)]
+
+
+JSON = StreamApi("json", binary=False)
+BINARY = StreamApi("binary", binary=True)
+
+
+def _numbered(event: str, body: dict[str, Any]) -> OutMessage:
+    """``{"event":…,"sequence":`` number ``,…}``: `body` is not empty."""
+    return OutMessage(b'{"event":"%s","sequence":' % event.encode(), b"," + orjson.dumps(body)[1:])
+
+
+def _shown(value: Any) -> str:
+    """A foreign value as an error may repeat it: short, in one line; nothing that nests is walked through."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    return repr(value if not isinstance(value, str) or len(value) <= 80 else value[:79] + "…")
+
+
+def _object(message: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(message)
+    except orjson.JSONDecodeError as error:
+        raise MessageError("json", f"a message is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise MessageError("json", f"a message is not a JSON object but {_shown(body)}")
+    return body
+
+
+# Readers: one for each event; a fault is reported under the event's own name.
+
+_FORMATS = {"LINEAR16": Encoding.L16, "L16": Encoding.L16, "AUDIO/X-L16": Encoding.L16, "RAW": Encoding.L16,
+            "MULAW": Encoding.MULAW, "PCMU": Encoding.MULAW, "AUDIO/X-MULAW": Encoding.MULAW}
+
+
+def _play(info: StreamInfo, body: dict[str, Any]) -> PlayAudio:
+    media, payload = body.get("media"), body.get("payload")
+    if isinstance(payload, dict):
+        return _play_audio(info, payload, audio="audioData", form="format")
+    if isinstance(media, dict):
+        return _play_audio(info, media, audio="payload", form="contentType")
+    raise MessageError("media.play", "media.play has no object named payload")
+
+
+def _play_audio(info: StreamInfo, fields: dict[str, Any], audio: str, form: str) -> PlayAudio:
+    form_given, rate = fields.get(form), fields.get("sampleRate")
+    encoding = _FORMATS.get(form_given.upper()) if isinstance(form_given, str) else None
+    if form_given is None:
+        encoding = Encoding.L16
+    if encoding is None:
+        raise MessageError("media.play", f"media.play has the {form} {_shown(form_given)}: "
+                                         "use LINEAR16 or MULAW")
+    if rate is None:
+        rate = info.rate
+    if rate not in ALL_RATES:
+        raise MessageError("media.play", f"media.play has the sampleRate {_shown(rate)}: use one of "
+                                         f"{', '.join(map(str, ALL_RATES))}")
+    checkpoint = fields.get("checkpoint")
+    name = None if checkpoint is None else _name("media.play", checkpoint)
+    return PlayAudio(_audio(fields.get(audio), audio, encoding), encoding, int(rate), name)
+
+
+def _audio(text: Any, key: str, encoding: Encoding) -> bytes:
+    if not isinstance(text, str):
+        raise MessageError("media.play", f"media.play has no text named {key}: put the audio there in base64")
+    try:
+        audio = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MessageError("media.play", f"{key} of media.play is not base64: {error}") from error
+    if len(audio) % encoding.sample_bytes:
+        raise MessageError("media.play", f"media.play has {len(audio)} bytes of audio: use 2 for each sample")
+    return audio
+
+
+def _name(event: str, name: Any) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise MessageError(event, f"{event} names the checkpoint {_shown(name)}: "
+                                  f"use a text of 1 to {LONGEST_NAME} characters")
+    return name
+
+
+def _clear(info: StreamInfo, body: dict[str, Any]) -> ClearAudio:
+    return ClearAudio()
+
+
+def _checkpoint(info: StreamInfo, body: dict[str, Any]) -> SetCheckpoint:
+    payload = body.get("payload")
+    name = payload.get("name") if isinstance(payload, dict) else body.get("name")
+    return SetCheckpoint(_name("media.checkpoint", name))
+
+
+def _transcription(info: StreamInfo, body: dict[str, Any]) -> TranscriptionReceived:
+    payload = body.get("payload")
+    if not isinstance(payload, dict):
+        raise MessageError("transcription.send", "transcription.send has no object named payload")
+    for given, other in (("isFinal", "is_final"), ("is_final", "isFinal")):
+        if given in payload:
+            payload.setdefault(other, payload[given])
+    try:
+        # The event's body wraps the payload once more; what can be read may be nested too deeply to be
+        # written.
+        orjson.dumps({"payload": payload})
+    except orjson.JSONEncodeError as error:
+        raise MessageError("transcription.send", f"the payload cannot be passed on: {error}") from error
+    return TranscriptionReceived(payload)
+
+
+_READERS: dict[str, Callable[[StreamInfo, dict[str, Any]], Incoming]] = {
+    "media.play": _play,
+    "media.clear": _clear,
+    "media.checkpoint": _checkpoint,
+    "transcription.send": _transcription,
+}

@@ -1,0 +1,295 @@
+"""The grammar: what each line means, what each mistake is answered with, and that nothing else comes out."""
+
+import re
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from freeswitch_audio_stream.audio import RATES, Encoding, Track
+from freeswitch_audio_stream.commands import (ACTIONS, USAGE, Command, GracefulShutdown, ListStreams, Pause,
+                                              Resume, SendText, Start, Status, Stop, check_url, parse,
+                                              without_credentials)
+from freeswitch_audio_stream.errors import CommandError, RefusedError, UsageError
+
+URL = "wss://api.example.com/stream"
+
+
+def start(url: str = URL, track: Track = Track.INBOUND, rate: int = 16000, timeout: int = 30,
+          bidirectional: bool = False, **more: object) -> Start:
+    return Start("u", "s", url, track, rate, timeout, bidirectional, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("line, command", [
+    # The examples of the specification, and the shorter forms in use.
+    (f"u s start {URL} inbound 16000 30 0", start()),
+    (f"u s start {URL} inbound 16000 30 1 '{{\"session_info\":\"test\"}}'",
+     start(bidirectional=True, metadata='{"session_info":"test"}')),
+    (f"u s start {URL} both 16000 0 1 '{{\"mode\":\"interactive\"}}'",
+     start(track=Track.BOTH, timeout=0, bidirectional=True, metadata='{"mode":"interactive"}')),
+    (f"u s start {URL} outbound 8k 30 0", start(track=Track.OUTBOUND, rate=8000)),
+    (f"u s start {URL} inbound l16 16k 30 0", start()),
+    (f"u s start {URL} inbound mulaw 8000 30 0", start(rate=8000, encoding=Encoding.MULAW)),
+    (f"u s START {URL} Inbound MULAW 44.1K 30 0", start(rate=44100, encoding=Encoding.MULAW)),
+    ("u s stop", Stop("u", "s")),
+    ('u s stop "User requested"', Stop("u", "s", "User requested")),
+    ("u s stop User requested it", Stop("u", "s", "User requested it")),
+    ("u s stop ''", Stop("u", "s")),
+    ("u s pause", Pause("u", "s")),
+    ("u s pause whatever follows", Pause("u", "s")),
+    ("u s resume", Resume("u", "s")),
+    ('u s graceful-shutdown "Session complete"', GracefulShutdown("u", "s", "Session complete")),
+    ("u s graceful-shutdown", GracefulShutdown("u", "s")),
+    ("u s send_text '{\"command\":\"mute\",\"value\":true}'",
+     SendText("u", "s", '{"command":"mute","value":true}')),
+    ("u s send_text {\"a b\": [1, 2]}", SendText("u", "s", '{"a b": [1, 2]}')),
+    ("u s status", Status("u", "s")),
+    ("list", ListStreams()),
+    ("  list\n", ListStreams()),
+    # Words
+    ("  u\t s   pause  \r\n", Pause("u", "s")),
+    ("u 'two words' pause", Pause("u", "two words")),
+    (r"u it\'s pause", Pause("u", "it's")),
+    (r"u one\sword pause", Pause("u", "one word")),
+    ("u it's pause", Pause("u", "it's")),
+    (r"u 'it\'s one' pause", Pause("u", "it's one")),
+    (r"u back\\slash pause", Pause("u", "back\\slash")),
+    (r"u back\slash pause", Pause("u", "back lash")),
+    (r"u C:\path pause", Pause("u", r"C:\path")),
+    ("list s pause", Pause("list", "s")),
+    ("u Zürich pause", Pause("u", "Zürich")),
+])
+def test_lines(line: str, command: Command) -> None:
+    assert parse(line) == command
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_every_rate_in_both_forms(rate: int) -> None:
+    for word in (str(rate), f"{rate / 1000:g}k", f"{rate / 1000:g}K"):
+        assert parse(f"u s start {URL} inbound {word} 0 0") == start(rate=rate, timeout=0)
+
+
+@pytest.mark.parametrize("given_text, expected", [
+    ('{"a": 1}', '{"a": 1}'),
+    ("'{\"a\": \"x y\"}'", '{"a": "x y"}'),
+    ('"{"a": 1}"', '{"a": 1}'),
+    (r'"{\"a\": \"say \\\"hi\\\"\"}"', r'{"a": "say \"hi\""}'),
+    (r"""'{"a": "it\'s"}'""", '{"a": "it\'s"}'),
+    ("""'{"a": "it's"}'""", '{"a": "it\'s"}'),
+    (r"""'{"a": "line\nbreak \\ \u00e9"}'""", r'{"a": "line\nbreak \\ \u00e9"}'),
+    ('"just a string"', '"just a string"'),
+    ("'\"just a string\"'", '"just a string"'),
+    ("[1, 'x']", None), ("{broken", None), ("'", None), ("NaN", None), ("plain words", None),
+    ("12345678901234567890123", "12345678901234567890123"),
+])
+def test_metadata_is_the_rest_of_the_line(given_text: str, expected: str | None) -> None:
+    line = f"u s start {URL} inbound 16000 30 0 {given_text}  "
+    if expected is not None:
+        assert parse(line) == start(metadata=expected)
+    else:
+        with pytest.raises(RefusedError, match="metadata .* is not JSON: write it as"):
+            parse(line)
+
+
+@pytest.mark.parametrize("given_text, expected", [
+    ("hello there", "hello there"), ("'hello there'", "hello there"), ('"hello there"', "hello there"),
+    ("'a' and 'b'", "'a' and 'b'"), ("it's", "it's"), ("'", "'"), ('"open', '"open'),
+    (r"'it\'s'", "it's"), (r'"say \"hi\""', 'say "hi"'), (r"C:\new", r"C:\new"),
+    ('{"text":"\'quoted\'"}', '{"text":"\'quoted\'"}'),
+])
+def test_text_is_the_rest_of_the_line(given_text: str, expected: str) -> None:
+    assert parse(f"u s send_text {given_text}") == SendText("u", "s", expected)
+
+
+@pytest.mark.parametrize("words, prefix, url", [
+    ("{chunk_ms=40,protocol=binary}ws://h/", {"chunk_ms": "40", "protocol": "binary"}, "ws://h/"),
+    ("{http_auth_password='a b, c}'}ws://h/", {"http_auth_password": "a b, c}"}, "ws://h/"),
+    ("'{http_auth_user=a b}ws://h/'", {"http_auth_user": "a b"}, "ws://h/"),
+    ("{}ws://h/", {}, "ws://h/"),
+    ("{a=1} ws://h/", {"a": "1"}, "ws://h/"),
+    ("'{a=1} ws://h/'", {"a": "1"}, "ws://h/"),
+])
+def test_settings_before_the_url(words: str, prefix: dict[str, str], url: str) -> None:
+    assert parse(f"u s start {words} inbound 16000 30 0") == start(url=url, prefix=prefix)
+
+
+# URLs
+
+@pytest.mark.parametrize("url", [
+    "ws://h", "wss://h/", "WSS://Example.COM:443/path?query=a:b@c/d", "ws://my_host.internal:8080/x",
+    "ws://[::1]:8080/", "ws://[2001:db8::1]", "ws://user:p%40ss@host:1/", "ws://user:p@ss@host/",
+    "ws://10.0.0.1:65535", "ws://h?x", "ws://h./", "ws://xn--bcher-kva.example/", "ws://" + "a" * 63 + ".de/",
+])
+def test_good_urls(url: str) -> None:
+    check_url(url)
+    assert parse(f"u s start {url} inbound 16000 30 0") == start(url=url)
+
+
+@pytest.mark.parametrize("url, reason", [
+    ("example.com/x", r"use ws:// or wss://"), ("http://h/", r"use ws:// or wss://"), ("ws:/h", r"use ws://"),
+    ("ws//h", r"use ws://"), ("://h", r"use ws://"), ("ws://[::1", "no IPv6 address"),
+    ("ws://[::1]x/", "no IPv6 address"),
+    ("ws://", "no host"), ("ws:///path", "no host"), ("ws://user@/x", "no host"), ("ws://:80/", "no host"),
+    ("ws://::1/", "no host"),
+    ("ws://[]/", "no IPv6 address"), ("ws://[::g]/", "no IPv6 address"),
+    ("ws://[127.0.0.1]/", "no IPv6 address"),
+    ("ws://h:0/", "no port"), ("ws://h:65536/", "no port"), ("ws://h:/", "no port"),
+    ("ws://h:8o/", "no port"),
+    ("ws://h:-1/", "no port"), ("ws://h:" + "1" * 5000, "no port"), ("ws://h:" + "0" * 5000, "no port"),
+    ("ws://2001:db8::1/", "no port"),
+    ("ws://a..b/", "neither a host name"), ("ws://.a/", "neither a host name"),
+    ("ws://a%20b/", "neither a host name"),
+    ("ws://" + "a" * 64 + "/", "neither a host name"), ("ws://" + "a." * 130 + "/", "neither a host name"),
+    ("ws://h/#top", "#fragment"), ("ws://h/a b", "percent-encode"), ("ws://bücher/", "percent-encode"),
+    ("ws://h/\x01", "percent-encode"),
+])
+def test_bad_urls_say_what_to_do(url: str, reason: str) -> None:
+    with pytest.raises(RefusedError, match=f"^bad URL .*{re.escape(reason)}") as refused:
+        check_url(url)
+    assert len(str(refused.value)) < 300
+    with pytest.raises(RefusedError):
+        parse(f"u s start '{url}' inbound 16000 30 0")
+
+
+def test_other_schemes_are_the_callers_choice() -> None:
+    check_url("http://h/", schemes=("http", "https"))
+    with pytest.raises(RefusedError, match="use http:// or https://"):
+        check_url("ws://h/", schemes=("http", "https"))
+    with pytest.raises(RefusedError, match="use tcp://"):
+        parse(f"u s start {URL} inbound 16000 30 0", schemes=("tcp",))
+
+
+@pytest.mark.parametrize("url, shown", [
+    ("ws://user:secret@h/a@b", "ws://***@h/a@b"), ("ws://h/a@b", "ws://h/a@b"),
+    ("ws://u:se@cret@h", "ws://***@h"),
+    ("//user:secret@h", "//***@h"), ("nonsense", "nonsense"),
+])
+def test_credentials_are_not_shown(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
+
+
+@pytest.mark.parametrize("line", [
+    "u s start ws://user:secret@h:0/ inbound 8000 0 0",
+    "u s start http://user:secret@h/ inbound 8000 0 0",
+    "u s start {http_auth_password=secret inbound 8000 0 0",
+    "u s start {secret}ws://h inbound 8000 0 0",
+    "u s start {http_auth_password=secret}nonsense inbound 8000 0 0",
+    "u start ws://user:secret@h/ inbound 8000 0 0",
+    "u start {http_auth_password=secret}ws://h/ inbound 8000 0 0",
+])
+def test_answers_do_not_repeat_secrets(line: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        parse(line)
+    assert "secret" not in refused.value.reply
+
+
+# Mistakes
+
+@pytest.mark.parametrize("line, missing", [
+    ("", "uuid"), ("u", "stream_id"), ("u s", "action"), ("'' s stop", "uuid"), ("u '' stop", "stream_id"),
+    ("u s start", "url"), (f"u s start {URL}", "track"), (f"u s start {URL} both", "rate"),
+    (f"u s start {URL} both mulaw", "rate"), (f"u s start {URL} both 8k", "timeout"),
+    (f"u s start {URL} both 8k 0", "bidirectional flag"), ("u s send_text", "json"),
+    ("u s send_text ''", "json"),
+    ("u s start {a=1}", "url"),
+])
+def test_missing_words_are_answered_with_the_syntax(line: str, missing: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(line)
+    assert refused.value.reply.startswith("-USAGE: uuid_audio_stream <uuid> <stream_id> ")
+    assert f"({missing}" in refused.value.reply and "is missing)" in refused.value.reply
+
+
+def test_an_unknown_action_is_named_and_the_whole_syntax_shown() -> None:
+    with pytest.raises(UsageError) as refused:
+        parse("u s strat")
+    assert str(refused.value) == f"{USAGE} (there is no action strat)"
+    assert all(action in USAGE for action in ACTIONS)
+
+
+@pytest.mark.parametrize("words, reason", [
+    (f"{URL} sideways 8000 0 0", "bad track 'sideways': use inbound, outbound or both"),
+    (f"{URL} both 11025 0 0", "bad rate '11025': use one of 8000, 16000, 24000, 32000, 44100, 48000"),
+    (f"{URL} both 9k 0 0", "bad rate '9k'"), (f"{URL} both -8000 0 0", "bad rate '-8000'"),
+    (f"{URL} both opus 8000 0 0", "only l16 or mulaw may stand between track and rate"),
+    (f"{URL} both 8000 -1 0", "bad timeout '-1'"), (f"{URL} both 8000 1.5 0", "bad timeout '1.5'"),
+    (f"{URL} both 8000 ٣ 0", "bad timeout"), (f"{URL} both 8000 {'9' * 5000} 0", "bad timeout"),
+    (f"{URL} both 8000 2147483648 0", "0 for no limit"),
+    (f"{URL} both 8000 0 2", "bad bidirectional flag '2': use 1"),
+    (f"{URL} both 8000 0 yes", "bad bidirectional flag"),
+    (f"{URL} both 8000 0 0 {{x}}", "metadata '{x}' is not JSON"),
+    ("{a}ws://h both 8000 0 0", "write {name=value,name=value}"),
+])
+def test_wrong_words_are_answered_with_the_remedy(words: str, reason: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse(f"u s start {words}")
+    assert reason in refused.value.reply and refused.value.reply.startswith("-ERR ")
+    assert len(refused.value.reply) < 400
+
+
+@pytest.mark.parametrize("line, reason", [
+    ("u 'a\nb' stop", "bad stream id 'a\\nb'"),
+    ("u " + "x" * 257 + " stop", "at most 256 printable characters"),
+    ("'a\x07' s stop", "bad call uuid"), ("u s send_text \udcff", "UTF-8"),
+])
+def test_names_that_cannot_be_names(line: str, reason: str) -> None:
+    with pytest.raises(RefusedError, match=re.escape(reason)):
+        parse(line)
+
+
+# Properties
+
+WORD = st.sampled_from(["u", "start", "stop", "send_text", "list", "both", "l16", "8k", "0", "1", URL,
+                        "{a=b}", "'", '"', "\\", "{", '{"a":1}', "'{\"a\":1}'", "ws://[", "'x y'"])
+LINES = st.text() | st.lists(WORD | st.text(max_size=5), max_size=12).map(" ".join) | st.lists(
+    WORD | st.text(max_size=5), max_size=8).map(lambda words: f"u s start {URL} " + " ".join(words))
+
+
+@given(LINES)
+@example("u s start " + "[" * 100000)
+@example(f"u s start {URL} both 8k 0 1 " + "[" * 100000)
+@example("u s send_text '" + "\\'" * 100000)
+@example("'" * 99999)
+def test_every_line_is_a_command_or_a_documented_error_in_one_line(line: str) -> None:
+    try:
+        parse(line)
+    except (UsageError, RefusedError) as error:
+        assert error.reply.startswith(("-ERR ", "-USAGE: "))
+        assert error.reply.isprintable() and len(error.reply) < 1000
+
+
+@given(st.text())
+def test_every_url_is_good_or_refused(url: str) -> None:
+    for candidate in (url, "ws://" + url):
+        try:
+            check_url(candidate)
+        except RefusedError:
+            pass
+
+
+def quoted(word: str) -> str:
+    return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+PRINTABLE = st.text(min_size=1, max_size=256).filter(str.isprintable)
+
+
+@given(PRINTABLE, PRINTABLE)
+def test_quoted_words_come_out_as_they_were(uuid: str, stream_id: str) -> None:
+    assert parse(f"{quoted(uuid)} {quoted(stream_id)} pause") == Pause(uuid, stream_id)
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers(-2 ** 53, 2 ** 53) | st.text(),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+
+
+@given(JSON, st.sampled_from(["{}", "'{}'", '"{}"']))
+def test_json_metadata_comes_out_equal_however_it_is_quoted(value: object, form: str) -> None:
+    text = orjson.dumps(value).decode()
+    # A bare JSON string is quoted already: what it holds is taken, if that is JSON itself.
+    if isinstance(value, str) and form == "{}":
+        return
+    command = parse(f"u s start {URL} inbound 16000 30 0 {form.replace('{}', text)}")
+    assert isinstance(command, Start) and command.metadata is not None
+    assert orjson.loads(command.metadata) == value
