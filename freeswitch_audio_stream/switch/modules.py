@@ -1,0 +1,207 @@
+"""Being a module of the switch: a native API command and a dialplan application whose work is done in
+Python.
+
+The switch calls us on its own threads (240 KiB of stack). No exception may cross into C: an escaping one
+would leave an undefined status behind, so every callback here ends in a status of its own. The switch keeps
+addresses of our callbacks and strings, and may use them until the process ends, so what we hand out is
+never freed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import traceback
+from dataclasses import dataclass, field
+from typing import Any, Callable, Sequence
+
+from ..errors import SwitchError
+from . import layouts, log
+from .constants import APPLICATION_FLAGS_NONE, INTERFACE_API, INTERFACE_APPLICATION, LogLevel, Status
+from .library import Library
+from .sessions import Session
+from .text import decode, encode
+
+_kept: list[object] = []
+"""Everything whose address the switch has been given, for ever."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """What to register. `on_command` and `on_application` may run on many threads at once, and must not
+    block long.
+
+    `on_command(arguments, uuid)` answers the text to print; `uuid` is the calling call's when a dialplan
+    uses ``${api(arguments)}``, else None. `on_application(session, arguments)` runs on the call's own
+    thread; the session is borrowed. `on_shutdown()` runs once, at unload or at the switch's own shutdown,
+    with calls possibly still up; callbacks may come even after it.
+    """
+    name: str
+    api_name: str
+    description: str
+    syntax: str
+    on_command: Callable[[str, str | None], str]
+    on_application: Callable[[Session, str], None]
+    on_shutdown: Callable[[], None]
+    completions: Sequence[str] = field(default=())
+
+
+class Registration:
+    """A module that is loaded; `unload` ends it, and so may the switch at any time."""
+
+    def __init__(self, library: Library, module: Module) -> None:
+        self._library = library
+        self._module = module
+        self._strings = {name: ctypes.create_string_buffer(encode(getattr(module, name)))
+                         for name in ("name", "api_name", "description", "syntax")}
+        self._load = layouts.LoadFunction(self._on_load)
+        self._shutdown = layouts.ShutdownFunction(self._on_shutdown)
+        self._api = layouts.ApiFunction(self._on_api)
+        self._application = layouts.ApplicationFunction(self._on_application)
+        _kept.append(self)
+
+    def load(self) -> None:
+        """Register with the switch; raises SwitchError, with what to do about it, when that did not take
+        effect.
+        """
+        library, name = self._library, encode(self._module.name)
+        # Loading a loaded name again would overwrite its entry and leave its interfaces behind.
+        if library.switch_loadable_module_exists(name) == Status.SUCCESS:
+            raise SwitchError(f"a module {self._module.name} is loaded already: unload it first, and take it "
+                              "out of modules.conf.xml")
+        status = library.switch_loadable_module_build_dynamic(name, self._load, None, self._shutdown, 0)
+        if status != Status.SUCCESS:
+            raise SwitchError(f"the switch refused to load {self._module.name} (status {status})")
+        self._verify()
+        for line in self._module.completions:
+            library.switch_console_set_complete(encode(line))
+
+    def unload(self) -> None:
+        """Take the module out; its on_shutdown runs on this thread. Raises SwitchError while a command runs
+        in it.
+        """
+        reason = ctypes.c_char_p()
+        status = self._library.switch_loadable_module_unload_module(
+            b"", encode(self._module.name), 0, ctypes.byref(reason))
+        if status != Status.SUCCESS:
+            raise SwitchError(f"{self._module.name} could not be unloaded: "
+                              f"{decode(reason.value) or 'no reason given'}")
+
+    def _verify(self) -> None:
+        # An interface allowlist skips what it does not name and still reports success.
+        library = self._library
+        api = self._registered(library.switch_loadable_module_get_api_interface, layouts.ApiInterface)
+        application = self._registered(library.switch_loadable_module_get_application_interface,
+                                       layouts.ApplicationInterface)
+        for kind, found, ours in (("API command", api, self._api),
+                                  ("application", application, self._application)):
+            if found != _address(ours):
+                self.unload()
+                raise SwitchError(
+                    f"the switch did not take the {kind} {self._module.api_name}: where switch.conf.xml has "
+                    f"an <interface-allowlist>, add {self._module.name} to it")
+
+    def _registered(self, get: Callable[[bytes], int | None], layout: Any) -> int | None:
+        """The function behind our name; the look-up holds two locks and two counts, which are given back
+        here.
+        """
+        address = get(encode(self._module.api_name))
+        if not address:
+            return None
+        interface = layout.from_address(address)
+        parent = layouts.ModuleInterface.from_address(interface.parent)
+        library = self._library
+        library.switch_mutex_lock(interface.reflock)
+        library.switch_thread_rwlock_unlock(interface.rwlock)
+        library.switch_thread_rwlock_unlock(parent.rwlock)
+        interface.refs -= 1
+        parent.refs -= 1
+        library.switch_mutex_unlock(interface.reflock)
+        function: int | None = interface.function
+        return function
+
+    # Called by the switch
+
+    def _on_load(self, interface: int, pool: int) -> int:
+        try:
+            module = self._library.switch_loadable_module_create_module_interface(pool, self._strings["name"])
+            ctypes.c_void_p.from_address(interface).value = module
+            self._add_api(module)
+            self._add_application(module)
+            return Status.SUCCESS
+        except BaseException:
+            self._report("loading failed")
+            return Status.GENERR
+
+    def _add_api(self, module: int) -> None:
+        address = self._library.switch_loadable_module_create_interface(module, INTERFACE_API)
+        api = layouts.ApiInterface.from_address(address)
+        _set_text(api, "interface_name", self._strings["api_name"])
+        _set_text(api, "desc", self._strings["description"])
+        _set_text(api, "syntax", self._strings["syntax"])
+        api.function = _address(self._api)
+
+    def _add_application(self, module: int) -> None:
+        address = self._library.switch_loadable_module_create_interface(module, INTERFACE_APPLICATION)
+        application = layouts.ApplicationInterface.from_address(address)
+        _set_text(application, "interface_name", self._strings["api_name"])
+        _set_text(application, "short_desc", self._strings["description"])
+        _set_text(application, "long_desc", self._strings["description"])
+        _set_text(application, "syntax", self._strings["syntax"])
+        application.flags = APPLICATION_FLAGS_NONE
+        application.function = _address(self._application)
+
+    def _on_api(self, arguments: bytes | None, session: int | None, stream: int) -> int:
+        try:
+            uuid = decode(self._library.switch_core_session_get_uuid(session)) if session else None
+            answer = self._module.on_command(decode(arguments), uuid)
+        except BaseException:
+            self._report("a command failed")
+            answer = "-ERR internal error, see the log\n"
+        try:
+            _write(stream, encode(answer))
+        except BaseException:
+            self._report("an answer was lost")
+        # A failure is told in the answer; any other status would make the switch print a text of its own
+        # below it.
+        return Status.SUCCESS
+
+    def _on_application(self, session: int, arguments: bytes | None) -> None:
+        try:
+            self._module.on_application(Session(self._library, session, locked=False), decode(arguments))
+        except BaseException:
+            self._report("an application failed")
+
+    def _report(self, what: str) -> None:
+        """Log the exception at hand; the standard streams of a switch in the background lead nowhere."""
+        try:
+            log.write(self._library, LogLevel.ERROR, f"{self._module.name}: {what}\n{traceback.format_exc()}")
+        except BaseException:
+            pass  # there is nowhere left to tell
+
+    def _on_shutdown(self) -> int:
+        try:
+            self._module.on_shutdown()
+        except BaseException:
+            self._report("shutdown failed")
+        return Status.SUCCESS
+
+
+def _address(function: Any) -> int | None:
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+def _set_text(structure: ctypes.Structure, name: str, text: ctypes.Array[ctypes.c_char]) -> None:
+    """Store the address of `text` itself; assigning bytes would store that of a copy which Python may free.
+    """
+    setattr(structure, name, ctypes.cast(text, ctypes.c_char_p))
+
+
+def _write(stream: int, answer: bytes) -> None:
+    """Send `answer` through the stream: raw where it can (no format, no limit), else as the one string of a
+    format.
+    """
+    handle = layouts.StreamHandle.from_address(stream)
+    if handle.raw_write_function:
+        layouts.RawWriteFunction(handle.raw_write_function)(stream, answer, len(answer))
+    elif handle.write_function:
+        layouts.WriteFunction(handle.write_function)(stream, b"%s", answer)

@@ -1,0 +1,16 @@
+"""Ways to reach a server: bytes over sockets, and nothing about what the bytes mean.
+
+    attempt.py    time limit and cancellation of one connection attempt
+    tcp.py        name look-up and TCP, all addresses of a name
+    tls.py        TLS contexts and handshakes, and what to say when one fails
+    relay.py      a TLS session behind a plain socket
+    target.py     what a URL says
+    handshake.py  the opening handshake of a WebSocket
+    websocket.py  all of it: from a URL to a connected socket; the door of this layer
+"""
+
+from .attempt import Cancel
+from .tls import TlsOptions
+from .websocket import Connection, connect
+
+__all__ = ["Cancel", "Connection", "TlsOptions", "connect"]

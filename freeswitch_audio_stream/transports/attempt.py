@@ -1,0 +1,118 @@
+"""One attempt to connect: how long it may take, and how another thread ends it.
+
+Every wait for the network here is a `poll` of non-blocking sockets. Two things end it early: the deadline,
+and `Cancel.cancel`, which shuts the sockets down (`poll` then returns at once, in whatever state the
+connection is). `poll` and not `select`: a switch with many calls has descriptors above 1023.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from contextlib import AbstractContextManager, contextmanager
+from typing import Callable, Iterator, Mapping, TypeVar
+
+from ..errors import ConnectError, ConnectTimeout
+
+T = TypeVar("T")
+
+
+class Cancel:
+    """Ends connection attempts from another thread. It stays cancelled: a new attempt takes a new one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], object]] = []
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """End the attempt: its `connect` raises `ConnectError` within moments. Any thread; never blocks."""
+        with self._lock:
+            self._cancelled = True
+            for callback in self._callbacks:
+                callback()
+
+    @contextmanager
+    def calling(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Have `cancel` call `callback`, which must not block, while the block runs; at once if it came
+        before.
+
+        After the block the callback is not running and never will be: what it uses may then be closed.
+        """
+        with self._lock:
+            self._callbacks.append(callback)
+            if self._cancelled:
+                callback()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.remove(callback)
+
+
+class Attempt:
+    """One attempt to connect to `where` ("host:port", for the texts of errors). Used by one thread.
+
+    `timeout` is in seconds from now; None = no limit.
+    """
+
+    def __init__(self, where: str, timeout: float | None, cancel: Cancel) -> None:
+        self.where = where
+        self.cancel = cancel
+        self._timeout = timeout
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def remaining(self) -> float | None:
+        """Seconds left; None = no limit. Raises `ConnectTimeout`, and `ConnectError` when cancelled."""
+        if self.cancel.cancelled:
+            raise ConnectError(f"the connection to {self.where} was given up before it was made")
+        if self._end is None:
+            return None
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise ConnectTimeout(f"no connection to {self.where} within {self._timeout:g} s: is the server "
+                                 "up, and does a firewall let this machine reach it?")
+        return left
+
+    def wait(self, events: Mapping[socket.socket, int], at_most: float | None = None) -> list[socket.socket]:
+        """Block until one of the sockets is ready for its `poll` events, or has failed; the ones that are.
+
+        None are after `at_most` seconds. Raises like `remaining`.
+        """
+        by_descriptor = {sock.fileno(): sock for sock in events}
+        poll = select.poll()
+        for descriptor, sock in by_descriptor.items():
+            poll.register(descriptor, events[sock])
+        limits = [seconds for seconds in (self.remaining(), at_most) if seconds is not None]
+        ready = poll.poll(min(limits) * 1000 if limits else None)
+        self.remaining()
+        return [by_descriptor[descriptor] for descriptor, _ in ready]
+
+    def complete(self, operation: Callable[[], T], sock: socket.socket, events: int) -> T:
+        """The result of a non-blocking operation, tried whenever `sock` is ready. Raises like `remaining`."""
+        while True:
+            try:
+                return operation()
+            except BlockingIOError:
+                self.wait({sock: events})
+            except OSError:
+                self.remaining()  # if it was `cancel` that shut the socket down, that is the reason to give
+                raise
+
+    def holding(self, sock: socket.socket) -> AbstractContextManager[None]:
+        """While the block runs, cancelling shuts `sock` down; the block must not close it."""
+        return self.cancel.calling(lambda: shut_down(sock))
+
+
+def shut_down(sock: socket.socket) -> None:
+    """Shut both directions down, so that whoever polls the socket wakes up. Any thread, any state."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # not connected, or no longer

@@ -1,0 +1,56 @@
+"""What a ws:// or wss:// URL says about the server and the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+from ..errors import ConnectError
+
+_PORTS = {"ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parsed URL."""
+
+    secure: bool
+    host: str
+    """A name or an address; an IPv6 address without brackets."""
+    port: int
+    resource: str
+    """Path and query, escaped for the request line."""
+    basic_auth: tuple[str, str] | None
+    """User and password, where the URL holds them."""
+
+    @classmethod
+    def of(cls, url: str) -> Target:
+        """Raises `ConnectError`."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _PORTS[parts.scheme]
+        except (ValueError, KeyError):
+            raise ConnectError("the URL is not a ws:// or wss:// one with a valid port") from None
+        if not parts.hostname:
+            raise ConnectError("the URL names no host")
+        # Escaped in the path: what would end it, and ";", which websocket-client takes for an end too.
+        resource = quote(parts.path or "/", safe="/%:@!$&'()*+,=~")
+        if parts.query:
+            resource += "?" + quote(parts.query, safe="/%:@!$&'()*+,=~;?")
+        user = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        return cls(parts.scheme == "wss", parts.hostname, port, resource, user)
+
+    @property
+    def where(self) -> str:
+        """``host:port``, as in a URL."""
+        return place(self.host, self.port)
+
+    @property
+    def url(self) -> str:
+        """The URL without user and password."""
+        return f"{'wss' if self.secure else 'ws'}://{self.where}{self.resource}"
+
+
+def place(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,94 @@
+"""Opening WebSockets: from a URL to a connected socket. Frames are the caller's business."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from typing import Mapping
+
+from ..errors import ConnectError
+from . import tcp
+from .attempt import Attempt, Cancel
+from .handshake import Headers, PlainStream, request_headers, shake_hands
+from .relay import TlsRelay
+from .target import Target, place
+from .tls import TlsOptions, TlsSession, open_session
+
+
+@dataclass
+class Connection:
+    """An open WebSocket, read and written at `sock`; for wss that is the plain end of a `TlsRelay`."""
+
+    sock: socket.socket
+    """A connected, non-blocking stream socket. The server's frames begin in `leftover` and go on here."""
+    leftover: bytes
+    """What came together with the server's answer to the handshake."""
+    subprotocol: str | None
+    """The one the server chose; None when it did not mention any."""
+    peer: str
+    """The server's address and port."""
+    headers: Mapping[str, str]
+    """Those of the server's answer; names in lower case."""
+    relay: TlsRelay | None = field(default=None, repr=False)
+
+    def fileno(self) -> int:
+        """The descriptor of `sock`; -1 after `close`."""
+        return self.sock.fileno()
+
+    def close(self) -> None:
+        """Close the socket. Idempotent, never blocks; no other thread may be using the descriptor.
+
+        What was written before is still sent. A plain socket closed with unread bytes resets the connection,
+        though, and the server may lose the last ones: where they count, read up to the server's end first.
+        """
+        self.sock.close()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """After `close`: wait up to `timeout` seconds (None: for ever) for the TLS thread to end; has it?
+
+        It may take `relay.LINGER_SECONDS` to send the last bytes. True at once where there is none.
+        """
+        return self.relay is None or self.relay.join(timeout)
+
+
+def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | None = None,
+            headers: Headers | None = None, tls: TlsOptions = TlsOptions(), timeout: float | None = None,
+            cancel: Cancel | None = None) -> Connection:
+    """Open a WebSocket to a ws:// or wss:// URL. Blocks: call it on a thread of its own.
+
+    `basic_auth` is user and password; without it those in the URL are used. `timeout` in seconds covers name
+    look-up, TCP, TLS and handshake together; None = no limit. `cancel` ends the attempt from another thread.
+    Proxies are not used and redirects not followed. A server that does not mention a subprotocol is accepted,
+    one that chooses another is not.
+
+    Raises `ConnectError` and its subclasses; their texts name host and port, the cause and the remedy.
+    """
+    target = Target.of(url)
+    request = request_headers(subprotocol, basic_auth or target.basic_auth, headers or {})
+    attempt = Attempt(target.where, timeout, cancel or Cancel())
+    try:
+        stream = _open_stream(target, tls, attempt)
+        return _open_websocket(stream, target, request, subprotocol, attempt)
+    except (OSError, RuntimeError) as error:  # no descriptors, or no threads, are left to this process
+        raise ConnectError(f"no connection to {target.where}: {error}") from error
+
+
+def _open_stream(target: Target, tls: TlsOptions, attempt: Attempt) -> PlainStream | TlsSession:
+    addresses = tcp.resolve(target.host, target.port, attempt)
+    if not target.secure:
+        return PlainStream(tcp.connect(addresses, attempt))
+    return open_session(lambda: tcp.connect(addresses, attempt), target.host, tls, attempt)
+
+
+def _open_websocket(stream: PlainStream | TlsSession, target: Target, request: list[str], subprotocol: str,
+                    attempt: Attempt) -> Connection:
+    try:
+        with attempt.holding(stream.sock):
+            answer, leftover = shake_hands(stream, target, request, subprotocol, attempt)
+        peer = place(*stream.sock.getpeername()[:2])
+        relay = TlsRelay(stream) if isinstance(stream, TlsSession) else None
+    except BaseException:
+        stream.sock.close()
+        raise
+    chosen = answer.get("sec-websocket-protocol")
+    return Connection(relay.local if relay else stream.sock, leftover, chosen, peer, answer, relay)
