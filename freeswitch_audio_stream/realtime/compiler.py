@@ -1,7 +1,7 @@
 """How the core is compiled: typed fronts for Numba's decorators, and where compiled code is kept.
 
 Functions compile when they are first asked for (or all at once by `core.compile_all`), never on a media thread.
-The cache is keyed by the content of this whole folder, because Numba itself only notices a change in the file of
+The cache is keyed by the content of all compiled folders, because Numba itself only notices a change in the file of
 the function it looks at, not in the functions inlined into it.
 """
 
@@ -24,7 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _content_key() -> str:
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    package = Path(__file__).parent.parent
+    for source in sorted(package.glob("realtime/*.py")) + sorted(package.glob("simulator/*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import threading
+from typing import Any, Iterator
+
+import pytest
+
+from freeswitch_audio_stream.errors import SwitchError
+from freeswitch_audio_stream.simulator import EmbeddedSwitch
+from freeswitch_audio_stream.switch import LogLevel, Session, Switch
+
+
+class Recorder:
+    """A module that notes what it is called for."""
+
+    def __init__(self, embedded: EmbeddedSwitch) -> None:
+        self.switch = Switch(embedded.resolve)
+        self.commands: list[tuple[str, str | None]] = []
+        self.applications: list[tuple[str, str, str | None]] = []
+        self.shutdowns = 0
+
+    def register(self) -> Any:
+        return self.switch.register(
+            "mod_recorder", "recorder", "<text>", self.on_command, self.on_application, self.on_shutdown,
+            completions=["add recorder ::console::list_uuid"], description="Notes what it is called for")
+
+    def on_command(self, arguments: str, uuid: str | None) -> str:
+        self.commands.append((arguments, uuid))
+        return f"+OK {arguments}\n"
+
+    def on_application(self, session: Session, arguments: str) -> None:
+        self.applications.append((session.uuid, arguments, threading.current_thread().name))
+        session.set_variable("recorder_result", "+OK")
+
+    def on_shutdown(self) -> None:
+        self.shutdowns += 1
+
+
+@pytest.fixture
+def embedded() -> Iterator[EmbeddedSwitch]:
+    embedded = EmbeddedSwitch()
+    yield embedded
+    embedded.shutdown()
+
+
+def test_commands_and_completion(embedded: EmbeddedSwitch) -> None:
+    recorder = Recorder(embedded)
+    recorder.register()
+    assert embedded.execute("recorder one two") == "+OK one two\n"
+    assert embedded.execute("recorder") == "+OK \n"
+    assert recorder.commands == [("one two", None), ("", None)]
+    assert embedded.modules.completions == ["add recorder ::console::list_uuid"]
+    assert "not found" in embedded.execute("nothing at all")
+
+
+def test_dialplan(embedded: EmbeddedSwitch) -> None:
+    recorder = Recorder(embedded)
+    recorder.register()
+    call = embedded.call("abc")
+    assert call.application("recorder", "from the dialplan")
+    assert recorder.applications == [("abc", "from the dialplan", "session abc")]
+    assert call.variables["recorder_result"] == "+OK"
+    assert call.command("recorder", "in an expansion") == "+OK in an expansion\n"
+    assert recorder.commands == [("in an expansion", "abc")]
+    assert not call.application("no_such_application")
+
+
+def test_errors_stay_on_this_side(embedded: EmbeddedSwitch) -> None:
+    recorder = Recorder(embedded)
+
+    def fail(*arguments: object) -> Any:
+        raise ZeroDivisionError("on purpose")
+
+    for name in ("on_command", "on_application", "on_shutdown"):
+        setattr(recorder, name, fail)
+    registration = recorder.register()
+    assert embedded.execute("recorder x").startswith("-ERR internal error")
+    assert embedded.call("abc").application("recorder")
+    registration.unload()
+    errors = [line.text for line in embedded.log_lines if line.level == LogLevel.ERROR]
+    assert len(errors) == 3 and all("ZeroDivisionError" in text for text in errors)
+
+
+def test_unload_waits_for_no_one(embedded: EmbeddedSwitch) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    recorder = Recorder(embedded)
+
+    def block(arguments: str, uuid: str | None) -> str:
+        entered.set()
+        leave.wait()
+        return "+OK\n"
+
+    recorder.on_command = block  # type: ignore[method-assign]
+    registration = recorder.register()
+    thread = threading.Thread(target=embedded.execute, args=("recorder x",))
+    thread.start()
+    entered.wait()
+    with pytest.raises(SwitchError, match="in use"):
+        registration.unload()
+    assert embedded.unload("mod_recorder") == "-ERR unloading module [Module in use.]\n"
+    leave.set()
+    thread.join()
+    assert embedded.execute("unload mod_recorder") == "+OK\n"
+    assert recorder.shutdowns == 1
+    with pytest.raises(SwitchError, match="No such module"):
+        registration.unload()
+
+
+def test_an_allowlist_is_noticed(embedded: EmbeddedSwitch) -> None:
+    embedded.modules.allowlist = {"mod_commands"}
+    with pytest.raises(SwitchError, match="interface-allowlist"):
+        Recorder(embedded).register()
+    assert not embedded.modules.loaded
+    embedded.modules.allowlist.add("mod_recorder")
+    Recorder(embedded).register()
+
+
+def test_shutdown_reaches_modules_while_calls_are_up(embedded: EmbeddedSwitch) -> None:
+    recorder = Recorder(embedded)
+    call = embedded.call("abc")
+    session = recorder.switch.locate("abc")
+    assert session is not None
+    recorder.on_shutdown = session.unlock  # type: ignore[method-assign]
+    recorder.register()
+    embedded.shutdown()
+    assert call.destroyed.is_set()
+    names = [event.name for event in embedded.events]
+    assert names.index("SHUTDOWN") < names.index("CHANNEL_DESTROY")
