@@ -59,8 +59,10 @@ class SwitchCall:
             raise RefusedError("the call has no media: answer or pre_answer it first, and do not bypass or proxy its "
                                "media")
 
-    def is_hung_up(self) -> bool:
-        return self._session.is_hung_up()
+    def end_reason(self) -> str | None:
+        if not self._session.is_hung_up():
+            return None
+        return "shutdown" if self._session.ended_by_shutdown() else "hangup"
 
     def attach(self, kind: BugKind, callback: int, user: int) -> None:
         try:

@@ -36,8 +36,8 @@ class Attachment:
         self.released = False
         self.lost = False
         """Whether a bug was closed by somebody else: as a rule, because the call is over."""
-        self.hung_up = False
-        """Whether the call was over then."""
+        self.end_reason: str | None = None
+        """Why the call was over then, if it was; see `Call.end_reason`."""
 
     def attach(self, kinds: list[BugKind]) -> None:
         """Add the bugs, in this order. Raises RefusedError; then `detach_all` is due for those added before."""
@@ -76,7 +76,7 @@ class Attachment:
             if bits & bit and kind in self._open:
                 self._open.discard(kind)
                 if kind not in self._detached and not self.lost:
-                    self.lost, self.hung_up = True, self.call.is_hung_up()
+                    self.lost, self.end_reason = True, self.call.end_reason()
         if bits & ATTEND_WRITE_CODEC and BugKind.PLAYBACK in self._open:
             self._path.set_write_codec(*self.call.open_write_codec())
         self._let_go_when_closed()

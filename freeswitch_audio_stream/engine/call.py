@@ -38,8 +38,8 @@ class Call(Protocol):
     def ensure_media(self) -> None:
         """Have the call's media ready, as early media if it is not answered; raises RefusedError where it has none."""
 
-    def is_hung_up(self) -> bool:
-        """Whether the call is over."""
+    def end_reason(self) -> str | None:
+        """Why the call is over: "hangup", or "shutdown" where the whole switch ends; None while it is not."""
 
     def attach(self, kind: BugKind, callback: int, user: int) -> None:
         """Add a media bug; raises RefusedError with a reason for a person."""

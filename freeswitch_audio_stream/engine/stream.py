@@ -263,8 +263,8 @@ class Stream:
             self._detached()
 
     def _finish_without_call(self) -> None:
-        if self.attachment.hung_up:
-            self.finish("hangup")
+        if self.attachment.end_reason:
+            self.finish(self.attachment.end_reason)
         else:
             self.finish("error", "another module removed the media bug")
 

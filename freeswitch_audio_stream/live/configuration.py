@@ -83,7 +83,7 @@ def _dialplan(ports: Ports) -> str:
         _extension("echo", ("echo", "")),
         _extension("silence", ("playback", "silence_stream://-1")),
         _extension("tone", ("playback", "{loops=-1}tone_stream://%(1000,0,440)")),
-        _extension("bridge", ("bridge", f"sofia/internal/echo@127.0.0.1:{ports.sip}")),
+        _extension("bridge", ("bridge", f"sofia/internal/silence@127.0.0.1:{ports.sip}")),
         _extension("conference", ("conference", "room@default")),
     )
     return f'<context name="default">{"".join(extensions)}</context>'

@@ -1,4 +1,4 @@
-"""Memory as the compiled core sees it: addresses, ordered loads and stores, and calls through C function pointers.
+"""Memory as the compiled core sees it: addresses, ordered loads and stores, calls through pointers.
 
 Everything here is an LLVM intrinsic or a few instructions; nothing allocates, locks or needs the GIL.
 Addresses and function pointers are plain ``int64`` values kept in records, so compiled code holds no absolute
@@ -87,7 +87,8 @@ def _call(argument_count: int) -> Any:
     """An intrinsic that calls ``int64 f(int64, …)`` at an address.
 
     On the 64-bit System V and AArch64 procedure call standards integers, pointers and enums all travel in
-    general registers, so one shape serves every C function the core calls; a narrower result is cut by the caller.
+    general registers, so one shape serves every C function the core calls; a narrower result is cut by the
+    caller.
     """
     parameters = [f"a{index}" for index in range(argument_count)]
 

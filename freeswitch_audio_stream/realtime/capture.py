@@ -1,8 +1,9 @@
 """From the call to the capture ring: the media-bug callbacks of the read and the write side.
 
-Both run on FreeSWITCH's media threads, under the codec locks of a live call. The read side is the clock: it puts one
-frame of every selected track into the ring per frame read. What the caller hears is collected by the write side in
-a short stage; the read side takes as much from it as it read itself, and silence where there is nothing.
+Both run on FreeSWITCH's media threads, under the codec locks of a live call. The read side is the clock: it
+puts one frame of every selected track into the ring per frame read. What the caller hears is collected by the
+write side in a short stage; the read side takes as much from it as it read itself, and silence where there is
+nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import numpy as np
 from .atomics import address_of, call2, call3, int16_at, int64_at, load_acquire, store_release
 from .compiler import c_callback, native_helper
 from .frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN,
-                     FRAME_RATE, IMPLEMENTATION_RATE, add_saturated, channels_of, hush, set_word, to_mono, word)
-from .layout import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED, ATTEND_WRITE_CLOSED, FLOW_HELD, LAYOUT_INBOUND,
-                     LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, OFFSET, functions_at, stream_at)
+                     FRAME_RATE, IMPLEMENTATION_RATE, add_saturated, channels_of, hush, set_word, to_mono,
+                     word)
+from .layout import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED, ATTEND_WRITE_CLOSED, FLOW_HELD,
+                     LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, OFFSET, functions_at,
+                     stream_at)
 from .libc import clear
 from .resampler import convert, select
 from .rings import copy_in, copy_out
@@ -27,7 +30,7 @@ _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
 _STAGE_READ, _STAGE_WRITE = OFFSET["stage_read"], OFFSET["stage_write"]
 _READS_PER_CALLBACK = 32  # more would mean that the core never runs empty; the rest waits for the next frame
 _SILENCE = 0
-CONVERTED_OFFSET = FRAME_DATA_BYTES  # within read_data and write_data: raw frame first, converted samples after it
+CONVERTED_OFFSET = FRAME_DATA_BYTES  # within read_data and write_data: the raw frame, then converted samples
 
 
 @native_helper
@@ -53,9 +56,9 @@ def _share(stream: Any, samples: int, rate: int) -> int:
 def _take_stage(address: int, target: int, count: int) -> None:
     """`count` samples of what the caller hears, or silence.
 
-    One frame is held back before the first is taken, so that a write thread that comes up to a frame late leaves no
-    hole. A rest that no longer grows is taken as it is. More than 200 ms can only be the backlog of a hold or of
-    clocks that drift apart: the oldest goes.
+    One frame is held back before the first is taken, so that a write thread that comes up to a frame late
+    leaves no hole. A rest that no longer grows is taken as it is. More than 200 ms can only be the backlog of
+    a hold or of clocks that drift apart: the oldest goes.
     """
     stream = stream_at(address)
     written = load_acquire(address + _STAGE_WRITE)
@@ -81,8 +84,8 @@ def _take_stage(address: int, target: int, count: int) -> None:
 def _put(address: int, source: int, count: int) -> None:
     """Append `count` sample times to the capture ring, or drop and count them where they do not fit.
 
-    Whenever the ring is empty it starts again at its first page, so a stream whose server keeps up touches little
-    memory. The reader learns of the new base with the position that makes it non-empty.
+    Whenever the ring is empty it starts again at its first page, so a stream whose server keeps up touches
+    little memory. The reader learns of the new base with the position that makes it non-empty.
     """
     stream = stream_at(address)
     position = stream.capture_write
@@ -117,7 +120,7 @@ def _interleave(target: int, left: int, right: int, count: int) -> None:
 
 @native_helper
 def _emit(address: int, inbound: int, count: int) -> None:
-    """Put `count` sample times of the selected tracks into the ring; `inbound` is the address of the read side's."""
+    """Put `count` sample times of the selected tracks into the ring; `inbound`: address of the read one."""
     stream = stream_at(address)
     outbound = stream.mix_data
     if stream.layout == LAYOUT_INBOUND:
@@ -172,7 +175,8 @@ def _on_write(address: int, bug: int) -> None:
     for _ in range(_READS_PER_CALLBACK):
         if not _read_bug(stream.functions, bug, frame, data):
             break
-        call2(functions_at(stream.functions).switch_core_session_get_write_impl, stream.session, implementation)
+        call2(functions_at(stream.functions).switch_core_session_get_write_impl,
+              stream.session, implementation)
         rate, channels = word(implementation + IMPLEMENTATION_RATE), channels_of(implementation)
         samples = word(frame + FRAME_DATALEN) // (2 * channels)
         if stream.paused or rate == 0 or samples == 0:

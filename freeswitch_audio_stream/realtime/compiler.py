@@ -1,8 +1,8 @@
 """How the core is compiled: typed fronts for Numba's decorators, and where compiled code is kept.
 
-Functions compile when they are first asked for (or all at once by `core.compile_all`), never on a media thread.
-The cache is keyed by the content of all compiled folders, because Numba itself only notices a change in the file of
-the function it looks at, not in the functions inlined into it.
+Functions compile when they are first asked for (or all at once by `core.compile_all`), never on a media
+thread. The cache is keyed by the content of all compiled folders, because Numba itself only notices a change
+in the file of the function it looks at, not in the functions inlined into it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ carray: Any = numba.carray  # type: ignore[attr-defined]
 """An array over memory at a pointer, in compiled code; it owns nothing."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+_OPTIONS: dict[str, Any] = {
+    "nogil": True, "fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
 
 
 def _content_key() -> str:
@@ -31,7 +33,7 @@ def _content_key() -> str:
 
 
 def _cache_folder() -> Path | None:
-    """The folder for compiled code, or None where nothing can be written (then it is compiled at every load)."""
+    """The folder for compiled code; None where nothing can be written (then it is compiled at every load)."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     for root in (Path(home), Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"):
         folder = root / "freeswitch_audio_stream" / _content_key()
@@ -54,21 +56,17 @@ if _folder is not None:
 def native(signature: str) -> Callable[[F], F]:
     """Compile a function for `signature` with the GIL released while it runs."""
     def decorate(function: F) -> F:
-        return cast(F, numba.njit(signature, nogil=True, cache=CACHED, fastmath={"reassoc", "contract", "nsz"},
-                                  error_model="numpy")(function))
+        return cast(F, numba.njit(signature, cache=CACHED, **_OPTIONS)(function))
     return decorate
 
 
 def native_helper(function: F) -> F:
     """A function for compiled callers only: typed by its first use, compiled as a part of them."""
-    return cast(F, numba.njit(nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")(function))
-
-
-native_inline = native_helper
+    return cast(F, numba.njit(**_OPTIONS)(function))
 
 
 def c_callback(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a C-callable function; the result's ``.address`` is its pointer, alive as long as the result is."""
+    """Compile a C-callable function; the result's ``.address`` is its pointer, alive as long as it."""
     def decorate(function: Callable[..., Any]) -> Any:
         return numba.cfunc(signature, cache=CACHED, error_model="numpy")(function)
     return decorate

@@ -1,4 +1,4 @@
-"""`Core`: the one door to the compiled core: its threads, its streams and the callbacks that FreeSWITCH is given."""
+"""`Core`: the one door to the compiled core: its threads, its streams, the callbacks for FreeSWITCH."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Queue:
         os.eventfd_write(self.event_fd, 1)
 
     def wait(self, seconds: float | None) -> None:
-        """Sleep without the GIL until something is queued, `wake` is called or the time is over. Only the reader."""
+        """Sleep without the GIL until something is queued, `wake` is called or time is up. Reader only."""
         wakeup.wait(self.address, -1 if seconds is None else max(0, int(seconds * 1e6)))
 
     def take(self) -> Iterator[int]:
@@ -81,7 +81,8 @@ class Worker:
         record, place = self._io_loop[0], self._memory.address
         for name in ("received", "scratch", "masks", "events"):
             record[name] = place[name]
-        record["queue"], record["streams"], record["epoll_fd"] = self.io_queue.address, streams, self._epoll.fileno()
+        record["queue"], record["streams"] = self.io_queue.address, streams
+        record["epoll_fd"] = self._epoll.fileno()
         record["base64_table"] = BASE64_TABLE.ctypes.data
         record["mulaw_table"], record["alaw_table"] = MULAW_ENCODE.ctypes.data, ALAW_ENCODE.ctypes.data
         watch_wakeups(int(self._io_loop.ctypes.data))
@@ -111,8 +112,8 @@ class Worker:
 class Core:
     """The compiled core of one process.
 
-    Made once at load, on a thread with room on its stack: importing this module compiles the code (or loads it from
-    the cache). Its memory stays for the life of the process; `stop` ends its threads.
+    Made once at load, on a thread with room on its stack: importing this module compiles the code (or loads
+    it from the cache). Its memory stays for the life of the process; `stop` ends its threads.
     """
 
     def __init__(self, functions: Mapping[str, int], workers: int) -> None:
@@ -133,8 +134,9 @@ class Core:
         self.digits = dtmf.DigitQueue(self.workers[0].dispatch_queue.event_fd)
         _forever.append(self)
 
-    def open_path(self, form: PathFormat, templates: Sequence[tuple[bytes, bytes, bytes]]) -> tuple[MediaPath, Worker]:
-        """A stream's compiled state, and the worker that serves it. Raises IndexError when MAX_STREAMS are open."""
+    def open_path(self, form: PathFormat, templates: Sequence[tuple[bytes, bytes, bytes]]
+                  ) -> tuple[MediaPath, Worker]:
+        """A stream's compiled state, and the worker that serves it; IndexError when MAX_STREAMS are open."""
         with self._lock:
             index = self._free.pop()
             worker = self.workers[next(self._next_worker)]
@@ -148,7 +150,7 @@ class Core:
         return MediaPath(record, form, templates), worker
 
     def close_path(self, path: MediaPath) -> None:
-        """Give a stream's memory and its index back: its bugs are closed, its socket detached, its clock off."""
+        """Give a stream's memory and index back: its bugs are closed, its socket detached, its clock off."""
         path.release()
         with self._lock:
             self._free.insert(0, path.index)
@@ -160,8 +162,8 @@ class Core:
 
 
 def _clear(record: NDArray[Any]) -> None:
-    # A queue may still hold the index of the stream that was here before: its flags stay as they are.
-    kept = {name: int(record[0][name]) for name in ("io_queued", "dispatch_queued", "clock_queued")}
-    record[:] = np.zeros(1, STREAM)
-    for name, value in kept.items():
-        record[0][name] = value
+    # A queue may still hold the index of the stream that was here before: the flags that say so are not
+    # touched, not even for a moment, because whoever takes the index out lowers them.
+    for name in STREAM.names or ():
+        if not name.endswith("_queued"):
+            record[0][name] = 0

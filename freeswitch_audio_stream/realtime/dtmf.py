@@ -1,7 +1,8 @@
 """Digits: the hook that FreeSWITCH calls when a digit is received, under the DTMF lock of a live call.
 
-The hook carries no user data, so all sessions share one queue, whose address is compiled into the hook; the reader
-knows which streams a session has. A digit that finds the queue full is counted: nothing waits for a reader here.
+The hook carries no user data, so all sessions share one queue, whose address is compiled into the hook; the
+reader knows which streams a session has. A digit that finds the queue full is counted: nothing waits for a
+reader here.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def _hook(queue: int) -> Any:
     @numba.cfunc("int32(voidptr, voidptr, int32)")
     def dtmf_received(session: Any, dtmf: Any, direction: int) -> int:
         address = address_of(dtmf)
-        _append(queue, address_of(session), wide(bytes_at(address, 1)[0]), word(address + _DTMF_DURATION_OFFSET))
+        _append(queue, address_of(session), wide(bytes_at(address, 1)[0]),
+                word(address + _DTMF_DURATION_OFFSET))
         return 0
     return dtmf_received
 

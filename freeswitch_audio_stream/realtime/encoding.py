@@ -13,11 +13,12 @@ from .layout import ENCODING_L16
 from .libc import copy
 
 if sys.byteorder != "little":
-    raise ImportError("the compiled core writes L16 in little-endian order and runs on little-endian machines only")
+    raise ImportError("the compiled core writes L16 in memory order and needs a little-endian machine")
 
 _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)
 BASE64_TABLE: NDArray[np.uint16] = (
-    _ALPHABET[np.arange(4096) >> 6].astype(np.uint16) | (_ALPHABET[np.arange(4096) & 63].astype(np.uint16) << 8))
+    _ALPHABET[np.arange(4096) >> 6].astype(np.uint16)
+    | _ALPHABET[np.arange(4096) & 63].astype(np.uint16) << 8)
 """uint16[4096]: the two characters of each 12-bit value, first character in the low byte."""
 
 
@@ -35,7 +36,8 @@ def base64(target: int, source: int, count: int, table: int) -> None:
     pairs = int16_at(table, 4096)
     whole = count // 3
     for group in range(whole):
-        word = np.uint32(data[3 * group]) << 16 | np.uint32(data[3 * group + 1]) << 8 | np.uint32(data[3 * group + 2])
+        word = (np.uint32(data[3 * group]) << 16 | np.uint32(data[3 * group + 1]) << 8
+                | np.uint32(data[3 * group + 2]))
         out[2 * group] = pairs[word >> 12]
         out[2 * group + 1] = pairs[word & 4095]
     rest = count - 3 * whole
@@ -82,7 +84,7 @@ def decimal(target: int, number: int) -> int:
 
 @native_helper
 def xor_mask(target: int, count: int, key: int) -> None:
-    """Mask or unmask `count` bytes in place with a 4-byte key (RFC 6455 section 5.3), key bytes in memory order."""
+    """Mask or unmask `count` bytes in place with a 4-byte key in memory order (RFC 6455 section 5.3)."""
     words = int32_at(target, count // 4)
     key32 = np.int32(key)
     for index in range(count // 4):

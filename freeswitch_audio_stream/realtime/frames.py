@@ -1,7 +1,7 @@
 """Reading FreeSWITCH's switch_frame_t and switch_codec_implementation_t from compiled code, by offset.
 
-The offsets are the same in every release from 1.10.7 on; `switch.layouts` holds the full structures and a test
-compares the two.
+The offsets are the same in every release from 1.10.7 on; `switch.layouts` holds the full structures and a
+test compares the two.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """From the server: WebSocket frames (RFC 6455) parsed as they arrive, whatever the cuts.
 
-Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol says so.
-Everything else goes to the inbox, in pieces, for Python: an int32[4] record (opcode of the message, flags, bytes, 0)
-and the piece. A peer that breaks the framing rules is reported once, with the close code that answers it.
+Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol
+says so. Everything else goes to the inbox, in pieces, for Python: an int32[4] record (opcode of the message,
+flags, bytes, 0) and the piece. A peer that breaks the framing rules is reported once, with the close code
+that answers it.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def _to_inbox(stream: Any, opcode: int, flags: int, source: int, count: int) -> 
     """Append one piece; the caller has made sure that it fits."""
     record = _small_buffer(stream)
     fields = int32_at(record, 4)
-    fields[0], fields[1], fields[2], fields[3] = np.int32(opcode), np.int32(flags), np.int32(count), np.int32(0)
+    fields[0], fields[1] = np.int32(opcode), np.int32(flags)
+    fields[2], fields[3] = np.int32(count), np.int32(0)
     position = stream.inbox_write
     copy_in(stream.inbox, stream.inbox_capacity, position, record, INBOX_HEADER)
     copy_in(stream.inbox, stream.inbox_capacity, position + INBOX_HEADER, source, count)
@@ -162,21 +164,28 @@ def parse(stream: Any, data: int, count: int) -> None:
 
 @native_helper
 def _allowance(stream: Any) -> int:
-    """How many bytes may be received so that the inbox holds them in the worst case: nothing but empty frames."""
+    """How many bytes may be received so that the inbox holds them at worst: as nothing but empty frames."""
     free = stream.inbox_capacity - (stream.inbox_write - load_acquire(stream.address + _INBOX_READ))
     return min(RECEIVE_BYTES, (free - INBOX_HEADER) * _SMALLEST_FRAME // (INBOX_HEADER + _SMALLEST_FRAME))
+
+
+@native_helper
+def has_room(stream: Any) -> bool:
+    """Whether the inbox takes another frame."""
+    return _allowance(stream) >= _SMALLEST_FRAME
 
 
 @native_helper
 def receive(loop: int, address: int) -> int:
     """Read once from the stream's socket; RECEIVED_… FULL means that Python has to empty the inbox first."""
     stream = stream_at(address)
-    allowed = _allowance(stream)
-    if allowed < _SMALLEST_FRAME:
+    if not has_room(stream):
         return RECEIVED_FULL
+    allowed = _allowance(stream)
     buffer = io_loop_at(loop).received
     while True:
-        count = recv(np.int32(stream.fd), pointer(buffer), np.uint64(allowed), np.int32(MSG_DONTWAIT_NOSIGNAL))
+        count = recv(np.int32(stream.fd), pointer(buffer), np.uint64(allowed),
+                     np.int32(MSG_DONTWAIT_NOSIGNAL))
         if count >= 0:
             break
         problem = errno()

@@ -1,8 +1,8 @@
 """One I/O loop: the sockets of its streams, epoll, and nothing that waits for the GIL.
 
-A stream's socket is given to the loop and taken back by request (SOCKET_…); between ATTACH and the answer to DETACH
-(ATTEND_SOCKET_DETACHED) no other thread touches it, so it can be neither closed under the loop nor written to twice.
-One stream that stalls costs the others nothing: all sockets are non-blocking.
+A stream's socket is given to the loop and taken back by request (SOCKET_…); between ATTACH and the answer to
+DETACH (ATTEND_SOCKET_DETACHED) no other thread touches it, so it can be neither closed under the loop nor
+written to twice. One stream that stalls costs the others nothing: all sockets are non-blocking.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 
 from .atomics import exchange, fence, int32_at, int64_at, load_acquire, pointer, store_release, wide
 from .compiler import native, native_helper
-from .incoming import RECEIVED_ALL, RECEIVED_END, parse, receive
-from .layout import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, IO_LOOP, OFFSET, SOCKET_ATTACH, SOCKET_DETACH,
-                     SOCKET_NONE, STREAM, io_loop_at, queue_at, stream_at)
-from .libc import (EPOLL_ADD, EPOLL_DATA_OFFSET, EPOLL_DEL, EPOLL_EVENT_BYTES, EPOLL_MOD, EPOLLERR, EPOLLHUP, EPOLLIN,
-                   EPOLLOUT, drain_event_fd, epoll_ctl, epoll_wait, errno)
+from .incoming import RECEIVED_ALL, RECEIVED_END, has_room, parse, receive
+from .layout import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, IO_LOOP, OFFSET, SOCKET_ATTACH,
+                     SOCKET_DETACH, SOCKET_NONE, STREAM, io_loop_at, queue_at, stream_at)
+from .libc import (EPOLL_ADD, EPOLL_DATA_OFFSET, EPOLL_DEL, EPOLL_EVENT_BYTES, EPOLL_MOD, EPOLLERR, EPOLLET,
+                   EPOLLHUP, EPOLLIN, EPOLLOUT, drain_event_fd, epoll_ctl, epoll_wait, errno)
 from .outgoing import SENT_ALL, SENT_FAILED, SENT_PART, pump
 from .wakeup import announce_sleep, attend, awake, pop
 
@@ -46,7 +46,8 @@ def _watch(loop: int, address: int, waiting_write: int, waiting_inbox: int) -> N
     if stream.waiting_write == waiting_write and stream.waiting_inbox == waiting_inbox:
         return
     stream.waiting_write, stream.waiting_inbox = waiting_write, waiting_inbox
-    events = (EPOLLOUT if waiting_write else 0) | (0 if waiting_inbox else EPOLLIN)
+    # Edge-triggered while nothing may be read: a hang-up, which cannot be masked, is then told only once.
+    events = (EPOLLOUT if waiting_write else 0) | (EPOLLET if waiting_inbox else EPOLLIN)
     _control(loop, EPOLL_MOD, stream.fd, events, stream.index)
 
 
@@ -113,8 +114,14 @@ def _receive(loop: int, address: int) -> None:
     result = receive(loop, address)
     if result == RECEIVED_END:
         _broken(loop, address)
+    elif result == RECEIVED_ALL:
+        _watch(loop, address, stream.waiting_write, 0)
     else:
-        _watch(loop, address, stream.waiting_write, 0 if result == RECEIVED_ALL else 1)
+        _watch(loop, address, stream.waiting_write, 1)
+        # Python empties the inbox first and looks for a waiting loop afterwards; we the other way round.
+        fence()
+        if has_room(stream):
+            _watch(loop, address, stream.waiting_write, 0)
 
 
 @native_helper

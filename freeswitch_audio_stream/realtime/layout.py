@@ -1,8 +1,8 @@
 """The records that Python, FreeSWITCH's media threads and the compiled threads share.
 
-Every field is a native-endian ``int64`` at an 8-byte boundary, so any of them can be loaded and stored atomically.
-A field has one writer; the comment of its group names it. A position counts samples (or bytes) since the stream
-began and never wraps; what differs between two positions is the fill of a queue.
+Every field is a native-endian ``int64`` at an 8-byte boundary, so any of them can be loaded and stored
+atomically. A field has one writer; the comment of its group names it. A position counts samples (or bytes)
+since the stream began and never wraps; what differs between two positions is the fill of a queue.
 
 The memory of a record is never given back while the process lives: FreeSWITCH may still hold its address.
 """
@@ -118,10 +118,10 @@ STREAM = _record(
     # playback: whoever holds play_lock (the I/O loop or Python)
     "play_write play_base play_write_rate marks_write play_dropped play_overrun",
     # write clock
-    "clock_on clock_due clock_frame clock_frame_data clock_codec clock_impl clock_samples clock_ptime_us clock_bytes",
-    "clock_written",
+    "clock_on clock_due clock_frame clock_codec clock_impl clock_written",
     # I/O loop
-    "fd socket_error capture_read sequence outbox_read inbox_write out_position out_length waiting_write waiting_inbox",
+    "fd socket_error capture_read sequence outbox_read inbox_write out_position out_length",
+    "waiting_write waiting_inbox",
     "header header_1 small small_1 header_length payload_left opcode message_opcode final protocol_error",
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
     # any thread, by atomic operation only
@@ -130,11 +130,12 @@ STREAM = _record(
 """One stream. Comments above name who writes each group."""
 
 IO_LOOP = _record(
-    "queue streams epoll_fd stop received scratch masks masks_left base64_table mulaw_table alaw_table events started",
+    "queue streams epoll_fd stop received scratch masks masks_left events",
+    "base64_table mulaw_table alaw_table",
 )
 """One I/O loop: its queue, its epoll instance and its scratch memory (addresses)."""
 
-CLOCK_LOOP = _record("queue streams stop active active_count thread functions event_fd")
+CLOCK_LOOP = _record("queue streams stop active active_count thread functions")
 """The write clock: its queue and the indices of the streams it is writing for."""
 
 OFFSET = {name: int(STREAM.fields[name][1]) for name in STREAM.names or ()}  # type: ignore[index]

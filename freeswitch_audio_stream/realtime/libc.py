@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import platform
 from typing import Any
 
@@ -26,8 +25,10 @@ send: Any = types.ExternalFunction("send", types.int64(types.int32, types.voidpt
 recv: Any = types.ExternalFunction("recv", types.int64(types.int32, types.voidptr, _size, types.int32))
 write: Any = types.ExternalFunction("write", types.int64(types.int32, types.voidptr, _size))
 read: Any = types.ExternalFunction("read", types.int64(types.int32, types.voidptr, _size))
-epoll_wait: Any = types.ExternalFunction("epoll_wait", types.int32(types.int32, types.voidptr, types.int32, types.int32))
-epoll_ctl: Any = types.ExternalFunction("epoll_ctl", types.int32(types.int32, types.int32, types.int32, types.voidptr))
+epoll_wait: Any = types.ExternalFunction(
+    "epoll_wait", types.int32(types.int32, types.voidptr, types.int32, types.int32))
+epoll_ctl: Any = types.ExternalFunction(
+    "epoll_ctl", types.int32(types.int32, types.int32, types.int32, types.voidptr))
 getrandom: Any = types.ExternalFunction("getrandom", types.int64(types.voidptr, _size, types.uint32))
 memmove: Any = types.ExternalFunction("memmove", types.voidptr(types.voidptr, types.voidptr, _size))
 memset: Any = types.ExternalFunction("memset", types.voidptr(types.voidptr, types.int32, _size))

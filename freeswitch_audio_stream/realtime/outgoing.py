@@ -1,8 +1,9 @@
-"""To the server: media from the capture ring and messages from the outbox, as masked WebSocket frames (RFC 6455).
+"""To the server: media of the capture ring and messages of the outbox, as masked WebSocket frames (RFC 6455).
 
-Runs on a stream's I/O loop, the only writer of its socket. Messages go before media, so what Python puts into the
-outbox before it opens the flow is the first thing on the wire. Frames are built in the stream's own out buffer and
-leave with one `send` for as many as fit; what the socket does not take stays there, and the loop waits for EPOLLOUT.
+Runs on a stream's I/O loop, the only writer of its socket. Messages go before media, so what Python puts into
+the outbox before it opens the flow is the first thing on the wire. Frames are built in the stream's own out
+buffer and leave with one `send` for as many as fit; what the socket does not take stays there, and the loop
+waits for EPOLLOUT.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from .atomics import bytes_at, int16_at, int32_at, load_acquire, pointer, store_release, wide
 from .compiler import native_helper
 from .encoding import base64, base64_length, decimal, encode, xor_mask
-from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, LAYOUT_INTERLEAVED, OFFSET,
-                     PAYLOAD_BASE64, io_loop_at, stream_at)
+from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, LAYOUT_INTERLEAVED,
+                     OFFSET, PAYLOAD_BASE64, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
 from .rings import copy_out
 from .wakeup import attend
@@ -177,7 +178,7 @@ def _next_message_bytes(loop: int, stream: Any) -> int:
 
 @native_helper
 def _fill(loop: int, stream: Any) -> None:
-    """Build frames in the empty out buffer: messages first, then whole chunks, then a drain's last part of one."""
+    """Build frames in the empty out buffer: messages, then whole chunks, then a drain's last part of one."""
     stream.out_position, stream.out_length = 0, 0
     while True:
         size = _next_message_bytes(loop, stream)
@@ -228,6 +229,8 @@ def _send_out(stream: Any) -> int:
 def pump(loop: int, address: int) -> int:
     """Send what is due; SENT_… SENT_PART means that the socket is full and its stream waits for EPOLLOUT."""
     stream = stream_at(address)
+    # Read before the ring is looked at: a drain asked for meanwhile queues the stream again.
+    draining = load_acquire(address + _FLOW) == FLOW_DRAIN
     while True:
         result = _send_out(stream)
         if result != SENT_ALL:
@@ -235,7 +238,7 @@ def pump(loop: int, address: int) -> int:
         _fill(loop, stream)
         if stream.out_length == 0:
             break
-    if load_acquire(address + _FLOW) == FLOW_DRAIN and stream.drained == 0:
+    if draining and stream.drained == 0:
         stream.drained = 1
         attend(address, ATTEND_DRAINED)
     return SENT_ALL

@@ -1,7 +1,7 @@
 """`MediaPath`: Python's hand on the compiled state of one stream.
 
-Methods may be called from any Python thread; the ones that fill the outbox take a short lock among themselves.
-None of them waits for a media thread or for the network.
+Methods may be called from any Python thread; the ones that fill the outbox take a short lock among
+themselves. None of them waits for a media thread or for the network.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from ..audio import Encoding
 from . import playback, wakeup
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
 from .incoming import INBOX_HEADER, PIECE_ENDS_MESSAGE
-from .layout import (ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, LAYOUT_INBOUND,
-                     LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED, MARK_PLAYED, MARK_WORDS,
-                     PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK, SOCKET_ATTACH, SOCKET_DETACH)
+from .layout import (ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN,
+                     LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
+                     MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK,
+                     SOCKET_ATTACH, SOCKET_DETACH)
 from .memory import Arena
 from .outgoing import OUTBOX_HEADER
 from .playback import RENDER_OFFSET
 from .write_clock import FRAME_DATA_OFFSET
 
 ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
-LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
+LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,
+           "mixed": LAYOUT_MIXED}
 _CONVERTED_BYTES = 65536
 _STAGE_SECONDS = 1
 _MARKS = 1024
@@ -101,7 +103,9 @@ class PathFormat:
         chunk_bytes = 2 * self.channels * self.chunk
         return {
             "resamplers": 3 * RESAMPLER.itemsize,
-            "read_work": 4 * RESAMPLER_WORK, "write_work": 4 * RESAMPLER_WORK, "play_work": 4 * RESAMPLER_WORK,
+            "read_work": 4 * RESAMPLER_WORK,
+            "write_work": 4 * RESAMPLER_WORK,
+            "play_work": 4 * RESAMPLER_WORK,
             "capture_ring": 2 * self.channels * self.rate * self.buffer_secs,
             "stage_ring": 2 * self.rate * _STAGE_SECONDS,
             "read_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
@@ -125,8 +129,8 @@ class MediaPath:
 
     def __init__(self, record: NDArray[Any], form: PathFormat,
                  templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        """`record` is STREAM[1], zeroed but for what `Core` fills in; `templates` are the (head, middle, tail) of the
-        media messages, one per track. A new media path may already be given to a bug.
+        """`record` is STREAM[1], zeroed but for what `Core` fills in; `templates` are the (head, middle,
+        tail) of the media messages, one per track. A new media path may already be given to a bug.
         """
         self._record = record
         self._field = record[0]
@@ -141,14 +145,16 @@ class MediaPath:
 
     def _set_up(self, form: PathFormat) -> None:
         place, field = self._arena.address, self._field
-        for name in ("capture_ring", "stage_ring", "read_frame", "read_data", "write_frame", "write_data", "mix_data",
-                     "template", "out", "outbox", "inbox", "play_ring", "marks", "play_scratch", "clock_frame"):
+        for name in ("capture_ring", "stage_ring", "read_frame", "read_data", "write_frame", "write_data",
+                     "mix_data", "template", "out", "outbox", "inbox", "play_ring", "marks", "play_scratch",
+                     "clock_frame"):
             field[name] = place[name]
         resamplers = self._arena.part["resamplers"].view(RESAMPLER)
         for number, side in enumerate(("read", "write", "play")):
             field[f"{side}_resampler"] = place["resamplers"] + number * RESAMPLER.itemsize
             resamplers[number]["work"] = place[f"{side}_work"]
-        field["layout"], field["channels"], field["wire_rate"] = LAYOUTS[form.tracks], form.channels, form.rate
+        field["layout"], field["channels"] = LAYOUTS[form.tracks], form.channels
+        field["wire_rate"] = form.rate
         field["capture_capacity"] = form.rate * form.buffer_secs
         field["stage_capacity"] = form.rate * _STAGE_SECONDS
         field["play_capacity"], field["play_seconds"] = _PLAY_RATE * form.playback_secs, form.playback_secs
@@ -216,8 +222,8 @@ class MediaPath:
     def send(self, opcode: int, head: bytes, tail: bytes | None = None) -> bool:
         """Queue a message; with a `tail`, the stream's next sequence number goes between the two.
 
-        False where it does not fit, because the server has not been reading. Messages leave in the order of calls, all
-        of them before media.
+        False where it does not fit, because the server has not been reading. Messages leave in the order of
+        calls, all of them before media.
         """
         body = head + (tail or b"")
         header = np.array((opcode, len(head), -1 if tail is None else len(tail), 0), "<i4").tobytes()
@@ -309,7 +315,7 @@ class MediaPath:
         playback.clear_playback(self.address)
 
     def take_marks(self) -> list[tuple[int, bool]]:
-        """The marks settled since the last call, in order: number, and whether it was played (else cleared)."""
+        """The marks settled since the last call, in order: number, and whether played (else cleared)."""
         table = self._arena.part["marks"].view(np.int64).reshape(_MARKS, MARK_WORDS)
         first, last = int(self._field["marks_taken"]), wakeup.marks_settled(self.address)
         settled = [(int(value), status == MARK_PLAYED)
@@ -325,7 +331,7 @@ class MediaPath:
         self._field["session"], self._field["channel"] = session, channel
 
     def set_write_codec(self, codec: int, implementation: int) -> None:
-        """An L16 codec of the write side's shape, for the implementation with that id; 0 while there is none."""
+        """An L16 codec of the write side's shape, for the implementation of that id; 0 while none is."""
         self._field["clock_codec"] = codec
         self._field["clock_impl"] = implementation
 
@@ -342,11 +348,13 @@ class MediaPath:
     def statistics(self) -> Statistics:
         """The counters as they are now; each by itself exact, not all of one instant."""
         field = self._field
+        # Readers first: a queue looked at while it moves may seem fuller than it is, but never below empty.
+        sent, heard = int(field["capture_read"]), int(field["play_read"])
         return Statistics(
             int(field["captured_frames"]), int(field["captured"]), int(field["dropped"]),
-            int(field["capture_write"] - field["capture_read"]), int(field["messages_sent"]), int(field["bytes_sent"]),
+            int(field["capture_write"]) - sent, int(field["messages_sent"]), int(field["bytes_sent"]),
             int(field["messages_received"]), int(field["bytes_received"]), int(field["played"]),
-            int(field["cleared"]), int(field["play_dropped"]), int(field["play_write"] - field["play_read"]),
+            int(field["cleared"]), int(field["play_dropped"]), int(field["play_write"]) - heard,
             int(field["play_write_rate"]))
 
     def release(self) -> None:

@@ -1,8 +1,9 @@
-"""From the server to the caller: the playback queue, its side list, and the WRITE_REPLACE callback that plays it.
+"""From the server to the caller: the playback queue, its side list, and the WRITE_REPLACE callback.
 
-Samples wait at the rate at which they came; the side list says where that rate changes and where marks stand, so a
-codec that changes during the call is met by the resampler at the moment of playing. Bursts play in the order in
-which they came, without gaps; the tail shorter than a frame plays too, followed by what the filter still holds.
+Samples wait at the rate at which they came; the side list says where that rate changes and where marks stand,
+so a codec that changes during the call is met by the resampler at the moment of playing. Bursts play in the
+order in which they came, without gaps; the tail shorter than a frame plays too, followed by what the filter
+still holds.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from .wakeup import attend, to_clock
 
 _PLAY_READ, _PLAY_WRITE, _PLAY_LOCK = OFFSET["play_read"], OFFSET["play_write"], OFFSET["play_lock"]
 _MARKS_READ, _MARKS_WRITE, _CLEAR_COUNT = OFFSET["marks_read"], OFFSET["marks_write"], OFFSET["clear_count"]
-_MARKS_TAKEN = OFFSET["marks_taken"]
+_MARKS_TAKEN, _CLEAR_TO = OFFSET["marks_taken"], OFFSET["clear_to"]
 _MAX_FRAME = 8192  # samples: a frame of FreeSWITCH carries at most 8192 bytes
-INPUT_OFFSET = IMPLEMENTATION_BYTES + 16  # within play_scratch: implementation, one block of input, rendered samples
+# Within play_scratch: the implementation, one block of input, rendered samples.
+INPUT_OFFSET = IMPLEMENTATION_BYTES + 16
 RENDER_OFFSET = INPUT_OFFSET + 2 * RESAMPLER_BLOCK
 
 
@@ -63,7 +65,8 @@ def _obey_clear(address: int) -> None:
     if count == stream.clears_seen:
         return
     stream.clears_seen = count
-    upto = stream.clear_to
+    # The position first: if it is that of a later clear, so are the marks, and no mark survives its audio.
+    upto = load_acquire(address + _CLEAR_TO)
     _finish_marks(address, upto, stream.clear_marks, MARK_CLEARED)
     if upto > stream.play_read:
         stream.cleared += upto - stream.play_read
@@ -84,7 +87,7 @@ def _segment_end(stream: Any, written: int, marks: int) -> int:
 
 @native_helper
 def _play_some(address: int, target: int, wanted: int, rate: int, end: int) -> int:
-    """Render at most one block of the segment that lasts to `end`; answers the samples rendered, −1 if it is over."""
+    """Render at most one block of the segment up to `end`; answers the samples rendered, −1 if it is over."""
     stream = stream_at(address)
     resampler = stream.play_resampler
     if not select(resampler, stream.tables, stream.play_rate, rate):
@@ -112,7 +115,7 @@ def _play_some(address: int, target: int, wanted: int, rate: int, end: int) -> i
 
 @native_helper
 def _render(address: int, target: int, wanted: int, rate: int) -> int:
-    """Fill `target` with up to `wanted` samples at `rate` (Hz); answers how many. Settles the marks on its way."""
+    """Fill `target` with up to `wanted` samples at `rate` (Hz); answers how many. Settles marks underway."""
     stream = stream_at(address)
     done = 0
     while done < wanted:
@@ -120,21 +123,24 @@ def _render(address: int, target: int, wanted: int, rate: int) -> int:
         written = load_acquire(address + _PLAY_WRITE)
         marks = load_acquire(address + _MARKS_WRITE)
         _finish_marks(address, stream.play_read - stream.play_flush, marks, MARK_PLAYED)
-        rendered = _play_some(address, target + 2 * done, wanted - done, rate, _segment_end(stream, written, marks))
+        end = _segment_end(stream, written, marks)
+        rendered = _play_some(address, target + 2 * done, wanted - done, rate, end)
         if rendered >= 0:
             done += rendered
             continue
         stream.play_flush = 0
         _finish_marks(address, stream.play_read, marks, MARK_PLAYED)
-        if stream.play_read == written or not select(stream.play_resampler, stream.tables, stream.play_rate, rate):
+        if (stream.play_read == written
+                or not select(stream.play_resampler, stream.tables, stream.play_rate, rate)):
             break
-    _finish_marks(address, stream.play_read - stream.play_flush, load_acquire(address + _MARKS_WRITE), MARK_PLAYED)
+    marks = load_acquire(address + _MARKS_WRITE)
+    _finish_marks(address, stream.play_read - stream.play_flush, marks, MARK_PLAYED)
     return done
 
 
 @native_helper
 def has_work(address: int) -> int:
-    """1 while a write frame would change something: samples, the filter's tail, marks or a clear are waiting."""
+    """1 while a write frame would change something: samples, the filter's tail, marks or a clear wait."""
     stream = stream_at(address)
     if load_acquire(address + _PLAY_WRITE) != load_acquire(address + _PLAY_READ) or stream.play_flush > 0:
         return 1
@@ -245,16 +251,19 @@ def _append_samples(address: int, source: int, count: int, rate: int) -> int:
             stream.play_write_rate = rate
         else:
             accepted = 0
-    copy_in(stream.play_ring, 2 * stream.play_capacity, 2 * (position - stream.play_base), source, 2 * accepted)
+    copy_in(stream.play_ring, 2 * stream.play_capacity, 2 * (position - stream.play_base),
+            source, 2 * accepted)
     store_release(address + _PLAY_WRITE, position + accepted)
     return accepted
 
 
 @native("int64(int64, int64, int64, int64)")
 def play(address: int, source: int, count: int, rate: int) -> int:
-    """Queue `count` int16 samples at `rate` (Hz, one of TABLE_RATES); answers how many fitted. Any thread but media.
+    """Queue `count` int16 samples at `rate` (Hz, of TABLE_RATES); answers how many fitted. Any thread but
+    media.
 
-    What does not fit is dropped and counted: one ATTEND_PLAYBACK_OVERRUN until the queue has been empty again.
+    What does not fit is dropped and counted: one ATTEND_PLAYBACK_OVERRUN until the queue has been empty
+    again.
     """
     _lock(address)
     accepted = _append_samples(address, source, count, rate)
@@ -284,7 +293,8 @@ def clear_playback(address: int) -> None:
     """Throw away what is queued now, marks included, with the next frame. Any thread but media."""
     _lock(address)
     stream = stream_at(address)
-    stream.clear_to, stream.clear_marks = stream.play_write, stream.marks_write
+    stream.clear_marks = stream.marks_write
+    store_release(address + _CLEAR_TO, stream.play_write)
     store_release(address + _CLEAR_COUNT, stream.clear_count + 1)
     _unlock(address)
     _call_clock(address)

@@ -1,9 +1,9 @@
 """Sample rate conversion: a polyphase windowed-sinc FIR.
 
-Design: the prototype low-pass runs at ``up × from_rate``; its half length is 24 samples of the lower rate (3 ms at
-8 kHz), its Kaiser window (β = 5.8) puts images and aliases 60 dB down, and its cut-off lies so that the response
-is flat to 0.85 of the lower Nyquist frequency and gone at 1.0 of it. Every input frame yields its exact share of
-samples at once: the number of outputs depends on positions only, never on the audio.
+Design: the prototype low-pass runs at ``up × from_rate``; its half length is 24 samples of the lower rate (3
+ms at 8 kHz), its Kaiser window (β = 5.8) puts images and aliases 60 dB down, and its cut-off lies so that the
+response is flat to 0.85 of the lower Nyquist frequency and gone at 1.0 of it. Every input frame yields its
+exact share of samples at once: the number of outputs depends on positions only, never on the audio.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _TABLE_WORDS = 4  # up, down, taps, address of coefficients
 def _kaiser(place: NDArray[np.float64]) -> NDArray[np.float64]:
     """The window at places from -1 to 1 (0 outside)."""
     inside = np.clip(1 - place ** 2, 0, None)
-    window: NDArray[np.float64] = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA) * (np.abs(place) <= 1)
-    return window
+    window: NDArray[np.float64] = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA)
+    return window * (np.abs(place) <= 1)
 
 
 @lru_cache(maxsize=None)
@@ -44,7 +44,7 @@ def design(from_rate: int, to_rate: int) -> tuple[int, int, NDArray[np.float32]]
     up, down = to_rate // common, from_rate // common
     taps = -(-2 * HALF_LENGTH * max(up, down) // up)
     lower_nyquist = min(from_rate, to_rate) / 2
-    # The centre lies exactly HALF_LENGTH samples of the lower rate back, so the delay is a whole number of them.
+    # The centre lies HALF_LENGTH samples of the lower rate back: the delay is a whole number of them.
     centre = HALF_LENGTH * max(up, down)
     time = (np.arange(taps * up) - centre) / (up * from_rate)
     prototype = np.sinc(2 * _CUTOFF * lower_nyquist * time) * _kaiser(np.arange(taps * up) / centre - 1)
@@ -57,14 +57,14 @@ def design(from_rate: int, to_rate: int) -> tuple[int, int, NDArray[np.float32]]
 
 
 class ResamplerTables:
-    """Where the compiled core finds its filters: one row per pair of `TABLE_RATES`, filled in as they are needed."""
+    """Where the compiled core finds its filters: one row per pair of `TABLE_RATES`, filled in when needed."""
 
     def __init__(self) -> None:
         self._rows = np.zeros((len(TABLE_RATES), len(TABLE_RATES), _TABLE_WORDS), np.int64)
         self.address = int(self._rows.ctypes.data)
 
     def prepare(self, rate: int) -> None:
-        """Make every filter from and to `rate` (Hz). Not on a media thread: it computes for some milliseconds."""
+        """Make every filter from and to `rate` (Hz). Not on a media thread: it computes for milliseconds."""
         for other in TABLE_RATES:
             for pair in ((rate, other), (other, rate)):
                 self._fill(*pair)
@@ -88,7 +88,7 @@ def _rate_index(rate: int) -> int:
 
 @native_helper
 def select(resampler: int, tables: int, from_rate: int, to_rate: int) -> int:
-    """Make a resampler convert between two rates (Hz); 1, or 0 where no filter is at hand. Forgets its history."""
+    """Make a resampler convert between two rates (Hz), from silence on; 0 where no filter is at hand."""
     record = resampler_at(resampler)
     if record.from_rate == from_rate and record.to_rate == to_rate:
         return 1
@@ -174,7 +174,8 @@ def convert(resampler: int, source: int, inputs: int, target: int) -> int:
     while done < inputs:
         block = min(RESAMPLER_BLOCK, inputs - done)
         outputs = outputs_for(resampler, block)
-        convert_exact(resampler, 0 if source == 0 else source + 2 * done, block, target + 2 * written, outputs)
+        part = 0 if source == 0 else source + 2 * done
+        convert_exact(resampler, part, block, target + 2 * written, outputs)
         done += block
         written += outputs
     return written
@@ -182,7 +183,7 @@ def convert(resampler: int, source: int, inputs: int, target: int) -> int:
 
 @native("int64(int64, int64, int64, int64)")
 def convert_block(resampler: int, source: int, inputs: int, target: int) -> int:
-    """`convert`, callable from Python: addresses of RESAMPLER, int16[inputs] and of enough room for the result."""
+    """`convert`, callable from Python: addresses of RESAMPLER, int16[inputs] and of room for the result."""
     return convert(resampler, source, inputs, target)
 
 

@@ -1,7 +1,7 @@
 """Byte and sample rings: positions that only grow, an address and a capacity.
 
-One writer and one reader each. The writer stores data, then releases its position; the reader acquires it, reads,
-then releases its own. Neither waits for the other.
+One writer and one reader each. The writer stores data, then releases its position; the reader acquires it,
+reads, then releases its own. Neither waits for the other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .libc import copy
 
 @native_helper
 def copy_in(ring: int, capacity: int, position: int, source: int, count: int) -> None:
-    """Copy `count` bytes from memory to a ring at byte `position`; `count` is at most the ring's `capacity`."""
+    """Copy `count` bytes from memory to a ring at byte `position`; `count` is at most `capacity`."""
     offset = position % capacity
     first = min(count, capacity - offset)
     copy(ring + offset, source, first)

@@ -1,9 +1,9 @@
 """Handing a stream to the thread that looks after it: queues of stream indices that wake only a sleeper.
 
-Any number of threads push; one thread pops. A stream's ``*_queued`` flag keeps it in a queue at most once, so the
-queue cannot overflow and a push is two atomic operations. A sleeper announces itself, looks once more, and only then
-blocks; a pusher stores first and looks for a sleeper afterwards. With a full barrier on both sides one of them sees
-the other, so no wake-up is lost and none is paid for while the reader is awake.
+Any number of threads push; one thread pops. A stream's ``*_queued`` flag keeps it in a queue at most once, so
+the queue cannot overflow and a push is two atomic operations. A sleeper announces itself, looks once more,
+and only then blocks; a pusher stores first and looks for a sleeper afterwards. With a full barrier on both
+sides one of them sees the other, so no wake-up is lost and none is paid for while the reader is awake.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from .libc import drain_event_fd, sleep_on, wake_event_fd
 _TAIL = int(QUEUE.fields["tail"][1])  # type: ignore[index]
 _SLEEPING = int(QUEUE.fields["sleeping"][1])  # type: ignore[index]
 _MASK = QUEUE_SLOTS - 1
-_IO_QUEUED, _DISPATCH_QUEUED, _CLOCK_QUEUED = (OFFSET[f"{name}_queued"] for name in ("io", "dispatch", "clock"))
+_IO_QUEUED, _DISPATCH_QUEUED = OFFSET["io_queued"], OFFSET["dispatch_queued"]
+_CLOCK_QUEUED = OFFSET["clock_queued"]
 _ATTENTION, _SOCKET_REQUEST, _CLOCK_STOP = OFFSET["attention"], OFFSET["socket_request"], OFFSET["clock_stop"]
 _OUTBOX_WRITE, _INBOX_READ, _INBOX_WRITE = OFFSET["outbox_write"], OFFSET["inbox_read"], OFFSET["inbox_write"]
-_MARKS_READ = OFFSET["marks_read"]
+_MARKS_READ, _WAITING_INBOX = OFFSET["marks_read"], OFFSET["waiting_inbox"]
 
 
 @native_helper
@@ -90,7 +91,7 @@ def attend(stream: int, bits: int) -> None:
 
 @native("int64(int64)")
 def take_attention(stream: int) -> int:
-    """The ATTEND_ bits set since the last call. The flag falls first, so a bit set meanwhile queues the stream again."""
+    """The ATTEND_ bits set since the last call. The flag falls first: a bit set meanwhile queues it again."""
     store_release(stream + _DISPATCH_QUEUED, 0)
     fence()
     return exchange(stream + _ATTENTION, 0)
@@ -120,7 +121,8 @@ def inbox_written(stream: int) -> int:
 def release_inbox(stream: int, position: int) -> None:
     """The inbox is read up to `position`; an I/O loop that waits for room goes on."""
     store_release(stream + _INBOX_READ, position)
-    if stream_at(stream).waiting_inbox:
+    fence()
+    if load_acquire(stream + _WAITING_INBOX):
         to_io(stream)
 
 

@@ -1,10 +1,11 @@
 """The write clock: silence frames for a leg that nothing else writes to.
 
-A parked leg writes no frames, so there would be nothing for the playback callback to replace. While a stream has
-something to play and no foreign frame has been seen for a while, this loop writes a silence frame per ptime, in
-which the leg's own playback callback then plays. It steps aside as soon as somebody else writes, and sleeps when no
-stream has anything to play. It runs on a thread of its own that never holds the GIL; a session is written to only
-while its read lock is held, which Python gives up no earlier than ATTEND_CLOCK_OFF.
+A parked leg writes no frames, so there would be nothing for the playback callback to replace. While a stream
+has something to play and no foreign frame has been seen for a while, this loop writes a silence frame per
+ptime, in which the leg's own playback callback then plays. It steps aside as soon as somebody else writes,
+and sleeps when no stream has anything to play. It runs on a thread of its own that never holds the GIL; a
+session is written to only while its read lock is held, which Python gives up no earlier than
+ATTEND_CLOCK_OFF.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import numpy as np
 
 from .atomics import call1, call2, call3, call4, fence, int64_at, load_acquire, store_release
 from .compiler import native, native_helper
-from .frames import (CODEC_MUTEX, FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_CODEC, FRAME_DATA, FRAME_DATALEN, FRAME_RATE,
-                     FRAME_SAMPLES, IMPLEMENTATION_DECODED_BYTES, IMPLEMENTATION_ID, IMPLEMENTATION_MICROSECONDS,
-                     IMPLEMENTATION_RATE, channels_of, set_word, word)
-from .layout import (ATTEND_CLOCK_OFF, ATTEND_WRITE_CODEC, CLOCK_LOOP, MAX_STREAMS, OFFSET, STREAM, clock_loop_at,
-                     functions_at, queue_at, stream_at)
+from .frames import (CODEC_MUTEX, FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_CODEC, FRAME_DATA,
+                     FRAME_DATALEN, FRAME_RATE, FRAME_SAMPLES, IMPLEMENTATION_DECODED_BYTES,
+                     IMPLEMENTATION_ID, IMPLEMENTATION_MICROSECONDS, IMPLEMENTATION_RATE, channels_of,
+                     set_word, word)
+from .layout import (ATTEND_CLOCK_OFF, ATTEND_WRITE_CODEC, CLOCK_LOOP, MAX_STREAMS, OFFSET, STREAM,
+                     clock_loop_at, functions_at, queue_at, stream_at)
 from .libc import clear, drain_event_fd, monotonic_us, pthread_self, sleep_on
 from .playback import has_work
 from .wakeup import announce_sleep, attend, awake, pop
@@ -63,8 +65,8 @@ def _is_ready(stream: Any) -> int:
 def _free_codec(stream: Any) -> None:
     """Unlock our codec where the core forgot it.
 
-    On a leg that itself speaks L16 the core puts the leg's codec into our frame while it holds the lock of ours, and
-    then unlocks the one it finds there: ours would stay locked by this thread for ever.
+    On a leg that itself speaks L16 the core puts the leg's codec into our frame while it holds the lock of
+    ours, and then unlocks the one it finds there: ours would stay locked by this thread for ever.
     """
     if int64_at(stream.clock_frame + FRAME_CODEC, 1)[0] != stream.clock_codec:
         mutex = int64_at(stream.clock_codec + CODEC_MUTEX, 1)[0]

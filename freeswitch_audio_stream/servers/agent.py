@@ -228,7 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8080, help="0: any free one (default: %(default)s)")
     parser.add_argument("--play", type=Path, metavar="WAV", help="16-bit mono; played when a stream starts")
     parser.add_argument("--echo", action="store_true", help="send back what the caller says")
-    parser.add_argument("--record", type=Path, metavar="FOLDER", help="write every track of every stream there")
+    parser.add_argument("--record", type=Path, metavar="FOLDER",
+                        help="write every track of every stream there")
     parser.add_argument("--cert", type=Path, metavar="PEM", help="certificate and key: listen for wss://")
     parser.add_argument("--user", metavar="NAME:PASSWORD", help="credentials that streams have to show")
     return parser

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Samples
-from ..switch.constants import ChannelState
+from ..switch.constants import Cause, ChannelState
 from ..switch.layouts import Codec, Dtmf, DtmfHook
 from . import bugs, media
 from .codecs import CodecSpec, fit, loss_table
@@ -187,7 +187,7 @@ class Call:
 
     # The caller
 
-    def hangup(self) -> None:
+    def hangup(self, cause: Cause = Cause.NORMAL_CLEARING) -> None:
         """End the call; the rest happens on its own thread within a packet time. A second call does
         nothing.
         """
@@ -195,6 +195,7 @@ class Call:
             if self._hung_up:
                 return
             self._hung_up = True
+            self.session.cause = cause
             self.session.state = ChannelState.HANGUP
         self._announce("CHANNEL_HANGUP")
 

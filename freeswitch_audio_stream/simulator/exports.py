@@ -24,6 +24,7 @@ COMPILED: Mapping[str, Any] = {
     "switch_core_session_get_write_impl": media.get_write_impl,
     "switch_core_session_write_frame": media.write_frame,
     "switch_channel_get_state": media.get_state,
+    "switch_channel_get_cause": media.get_cause,
     "switch_channel_test_ready": media.test_ready,
 }
 

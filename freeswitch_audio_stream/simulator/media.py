@@ -53,6 +53,12 @@ def get_state(channel: int) -> int:
     return session_at(int64_at(channel, 1)[0]).state  # type: ignore[no-any-return]
 
 
+@c_callback("int32(int64)")
+def get_cause(channel: int) -> int:
+    """``switch_channel_get_cause``"""
+    return session_at(int64_at(channel, 1)[0]).cause  # type: ignore[no-any-return]
+
+
 @native_helper
 def _copy_implementation(implementation: int, out: int) -> int:
     if not implementation:

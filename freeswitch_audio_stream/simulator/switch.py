@@ -9,7 +9,7 @@ from collections import deque
 from typing import Callable, Mapping
 
 from ..audio import Samples
-from ..switch.constants import LogLevel
+from ..switch.constants import Cause, LogLevel
 from . import exports
 from .calls import Call
 from .codecs import Codecs, CodecSpec
@@ -201,7 +201,7 @@ class EmbeddedSwitch:
         """
         self.event_system.fire(Event("SHUTDOWN", "", {}, ""))
         for call in self.sessions:
-            call.hangup()
+            call.hangup(Cause.SYSTEM_SHUTDOWN)
         for name in list(self.modules.loaded):
             self.modules.shut_down(self.modules.loaded.pop(name))
         self.hang_up_all(timeout)

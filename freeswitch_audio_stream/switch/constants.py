@@ -30,6 +30,12 @@ class ChannelState(IntEnum):
     DESTROY = 12
 
 
+class Cause(IntEnum):
+    """``switch_call_cause_t``: why a call ended."""
+    NORMAL_CLEARING = 16
+    SYSTEM_SHUTDOWN = 701
+
+
 class BugFlag(IntFlag):
     """``switch_media_bug_flag_t``: which audio a bug gets, and how."""
     READ_STREAM = 1

@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from ..errors import SwitchError
 from .codecs import CodecFormat, L16Codec, format_of
-from .constants import BugFlag, ChannelState, Status
+from .constants import BugFlag, Cause, ChannelState, Status
 from .events import ChannelSnapshot
 from .layouts import CodecImplementation
 from .library import Library, where
@@ -60,6 +60,10 @@ class Session:
     def is_hung_up(self) -> bool:
         """Whether the call is over or ending."""
         return bool(self._library.switch_channel_get_state(self.channel) >= ChannelState.HANGUP)
+
+    def ended_by_shutdown(self) -> bool:
+        """Whether the call was hung up because the switch itself ends."""
+        return bool(self._library.switch_channel_get_cause(self.channel) == Cause.SYSTEM_SHUTDOWN)
 
     # variables
 

@@ -98,12 +98,15 @@ class Attempt:
         """The result of a non-blocking operation, tried whenever `sock` is ready. Raises like `remaining`."""
         while True:
             try:
-                return operation()
+                result = operation()
             except BlockingIOError:
                 self.wait({sock: events})
+                continue
             except OSError:
                 self.remaining()  # if it was `cancel` that shut the socket down, that is the reason to give
                 raise
+            self.remaining()  # such a socket also reads as one that has come to its end
+            return result
 
     def holding(self, sock: socket.socket) -> AbstractContextManager[None]:
         """While the block runs, cancelling shuts `sock` down; the block must not close it."""

@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import threading
-from typing import Any
+from typing import Any, Sequence
 
 from ..errors import ConnectionRefused, HostNotFound
 from ..threads import start_thread
@@ -40,7 +40,7 @@ def resolve(host: str, port: int, attempt: Attempt) -> list[Address]:
                        "this machine's DNS servers") from answer
 
 
-def connect(addresses: list[Address], attempt: Attempt) -> socket.socket:
+def connect(addresses: Sequence[Address], attempt: Attempt) -> socket.socket:
     """A non-blocking TCP connection to the first of `addresses` that accepts one.
 
     TCP_NODELAY and keepalive are set. Blocks up to the attempt's deadline; raises `ConnectionRefused`.
@@ -83,7 +83,7 @@ def _look_up_beside(host: str, port: int, attempt: Attempt) -> Answer:
     return answers[0]
 
 
-def _first(addresses: list[Address], opened: list[socket.socket], attempt: Attempt) -> socket.socket:
+def _first(addresses: Sequence[Address], opened: list[socket.socket], attempt: Attempt) -> socket.socket:
     waiting = list(addresses)
     pending: dict[socket.socket, int] = {}
     failure = 0

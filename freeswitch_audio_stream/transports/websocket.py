@@ -85,6 +85,7 @@ def _open_websocket(stream: PlainStream | TlsSession, target: Target, request: l
     try:
         with attempt.holding(stream.sock):
             answer, leftover = shake_hands(stream, target, request, subprotocol, attempt)
+        attempt.remaining()  # cancelling until here has shut the socket down
         peer = place(*stream.sock.getpeername()[:2])
         relay = TlsRelay(stream) if isinstance(stream, TlsSession) else None
     except BaseException:

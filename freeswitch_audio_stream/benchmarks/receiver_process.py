@@ -1,0 +1,122 @@
+"""The receiver's own process: accepts WebSocket connections in Python and hands them to the compiled loop.
+
+    python -m freeswitch_audio_stream.benchmarks.receiver_process MEMORY
+
+MEMORY is a file of SharedMemory. The process says its port in a line and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import select
+import socket
+import sys
+import threading
+import time
+
+from ..realtime.encoding import BASE64_TABLE
+from ..realtime.libc import EPOLL_EVENT_BYTES
+from ..realtime.memory import Arena
+from .layout import BUFFER_BYTES, DESCRIPTORS, EVENT_BATCH
+from .receiver_loop import run_receiver
+from .shared_memory import SharedMemory
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_REQUEST = re.compile(rb"GET /(\d+)\S* HTTP/1\.1\r\n")
+_HEADER = rb"(?im)^%s:\s*(\S+)"
+_MAX_REQUEST = 16384
+_PATIENCE = 5.0
+
+
+class Handshake(Exception):
+    """A client that does not ask for a WebSocket at one of our slots."""
+
+
+def accept_reply(request: bytes) -> tuple[int, bytes]:
+    """The slot that a request names, and the answer to it. No extension is accepted, the first subprotocol is."""
+    first = _REQUEST.match(request)
+    key = re.search(_HEADER % b"Sec-WebSocket-Key", request)
+    if first is None or key is None:
+        raise Handshake(f"not the opening of a WebSocket: {request[:80]!r}")
+    accept = base64.b64encode(hashlib.sha1(key[1] + _GUID).digest())
+    lines = [b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade",
+             b"Sec-WebSocket-Accept: " + accept]
+    subprotocol = re.search(_HEADER % b"Sec-WebSocket-Protocol", request)
+    if subprotocol:
+        lines.append(b"Sec-WebSocket-Protocol: " + subprotocol[1].rstrip(b","))
+    return int(first[1]), b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    request = b""
+    while not request.endswith(b"\r\n\r\n"):
+        part = connection.recv(4096)
+        if not part or len(request) > _MAX_REQUEST:
+            raise Handshake("the request ends early or never")
+        request += part
+    return request
+
+
+class ReceiverProcess:
+    """Owns the sockets; see the module's text."""
+
+    def __init__(self, memory: SharedMemory) -> None:
+        self._memory = memory
+        self._epoll = select.epoll()
+        self._arena = Arena({"buffer": BUFFER_BYTES, "scratch": BUFFER_BYTES, "slot_of_fd": 8 * DESCRIPTORS,
+                             "events": EVENT_BATCH * EPOLL_EVENT_BYTES})
+        self._slot_of_fd = self._arena.part["slot_of_fd"].view("i8")
+        control = memory.control
+        for name, address in self._arena.address.items():
+            control[name] = address
+        control["epoll_fd"], control["base64_table"] = self._epoll.fileno(), BASE64_TABLE.ctypes.data
+        for name in ("connections", "reply", "ages", "gaps"):
+            control[name] = getattr(memory, name).ctypes.data
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self.port: int = self._listener.getsockname()[1]
+
+    def start(self) -> None:
+        """Begin to accept and to receive, on threads of their own."""
+        address = int(self._memory.control.ctypes.data)
+        threading.Thread(target=run_receiver, args=(address,), daemon=True).start()
+        threading.Thread(target=self._accept_all, daemon=True).start()
+
+    def _accept_all(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            try:
+                self._open(connection)
+            except (OSError, Handshake) as error:
+                print(f"the receiver refuses a connection: {error}", file=sys.stderr, flush=True)
+                connection.close()
+
+    def _open(self, connection: socket.socket) -> None:
+        connection.settimeout(_PATIENCE)
+        slot, answer = accept_reply(_read_request(connection))
+        record = self._memory.connections[slot]
+        if record["fd"] >= 0:
+            raise Handshake(f"slot {slot} is in use")
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for name in self._memory.connections.dtype.names or ():
+            record[name] = 0
+        record["connected_at"] = time.monotonic_ns()
+        connection.send(answer)
+        fd = connection.detach()  # the loop closes it
+        self._slot_of_fd[fd] = slot
+        record["fd"] = fd
+        self._epoll.register(fd, select.EPOLLIN)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    process = ReceiverProcess(SharedMemory.open(sys.argv[1]))
+    process.start()
+    print(process.port, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

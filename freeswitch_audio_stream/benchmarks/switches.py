@@ -1,0 +1,121 @@
+"""The switch that is measured, as the rest of the benchmark sees it, and the real FreeSWITCH."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol, Sequence
+
+import orjson
+
+from ..errors import SwitchError
+from ..live import FreeSwitch
+from .receiver import wait_until
+
+_SCRIPT = "audio_stream_bench"
+_BATCH = 50  # calls in one order: a command of the event socket has a limited length
+_CALLS_SECONDS = 30.0
+
+
+class SwitchProcess(Protocol):
+    """A switch in a process of its own, with one module to measure."""
+
+    @property
+    def name(self) -> str:
+        """Which switch this is, for people."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+
+    def make_calls(self, count: int, rate: int) -> list[str]:
+        """Set up calls of one leg at `rate` Hz, whose caller makes noise; answers their ids."""
+
+    def end_calls(self) -> None:
+        """End every call and wait until they are gone."""
+
+    def command(self, line: str) -> str:
+        """What an API command answers."""
+
+    def order(self, name: str, **arguments: Any) -> Any:
+        """Have `inside.Inside` do something; raises SwitchError where it failed."""
+
+    def close(self) -> None:
+        """End the process."""
+
+
+def answer_of(reply: str, name: str) -> Any:
+    """What `inside.execute` answered; raises SwitchError where it did not."""
+    try:
+        message = orjson.loads(reply)
+        return message["answer"]
+    except (ValueError, KeyError):
+        raise SwitchError(f"the order {name} failed in the switch: {reply}") from None
+
+
+def order_for(switch: SwitchProcess, name: str, calls: Sequence[str]) -> None:
+    """Give an order that takes calls, a batch at a time."""
+    for begin in range(0, len(calls), _BATCH):
+        switch.order(name, calls=calls[begin:begin + _BATCH])
+
+
+class RealSwitch:
+    """A FreeSWITCH that is started for the benchmark alone, and ended with it.
+
+    Its calls are legs of FreeSWITCH's ``null`` endpoint, parked: one session and one thread each, paced by a timer
+    of its own, with L16 noise to read. No other leg costs less.
+    """
+
+    def __init__(self, prefix: Path, peer: Path | None = None, number: int = 0) -> None:
+        """With the module at `peer` instead of ours. Instances at the same time need different numbers (0 to 5)."""
+        self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-bench-")
+        self._server = FreeSwitch(prefix, Path(self._folder.name), rtp_offset=number)
+        script = Path(__file__).with_name("inside_script.py")
+        shutil.copy(script, Path(self._folder.name) / "scripts" / f"{_SCRIPT}.py")
+        if peer is None:
+            self._server.use_this_package()
+        self._calls: list[str] = []
+        self._socket = self._server.start()
+        try:
+            if peer is None:
+                self._server.wait_for_module(self._socket)
+            else:
+                self._load(peer)
+        except BaseException:
+            self.close()
+            raise
+        self.name = f"FreeSWITCH {self.order('describe')['switch']}"
+        self.pid = self._server.pid
+
+    def _load(self, peer: Path) -> None:
+        reply = self.command(f"load {peer.resolve()}")
+        if "+OK" not in reply:
+            raise SwitchError(f"FreeSWITCH does not load {peer}: {reply}")
+
+    def make_calls(self, count: int, rate: int) -> list[str]:
+        made = [f"bench-{len(self._calls) + number}" for number in range(count)]
+        for call in made:
+            reply = self.command(f"originate {{origination_uuid={call},rate={rate}}}null/bench &park")
+            if not reply.startswith("+OK"):
+                raise SwitchError(f"FreeSWITCH does not make a call: {reply}")
+        self._calls += made
+        return made
+
+    def end_calls(self) -> None:
+        self._calls = []
+        self.command("hupall")
+        if not wait_until(lambda: self.command("show calls count").startswith("0 "), _CALLS_SECONDS, 0.1):
+            raise SwitchError("calls do not end: something still holds them")
+
+    def command(self, line: str) -> str:
+        return self._socket.api(line)
+
+    def order(self, name: str, **arguments: Any) -> Any:
+        line = orjson.dumps({"order": name, **arguments}).decode()
+        return answer_of(self.command(f"python {_SCRIPT} {line}"), name)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._server.stop()
+        self._folder.cleanup()

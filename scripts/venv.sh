@@ -1,0 +1,24 @@
+# Sourced by the other scripts, which then run in the project's folder with $python: the interpreter of .venv, holding
+# this package (editable) and its extras. Made when it is missing, brought up to date when setup.cfg has changed.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+python=$PWD/.venv/bin/python
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+# .venv/setup.cfg is the one it was made from; it is written last, so an interrupted set-up is done again.
+if ! cmp -s setup.cfg .venv/setup.cfg || ! "$python" -c "" 2>/dev/null; then
+    command -v python3 >/dev/null || fail "There is no python3: apt-get install python3 python3-venv"
+    python3 -c "import sys; sys.exit(sys.version_info < (3, 10))" \
+        || fail "$(python3 --version) is too old: Python 3.10 or later is needed."
+    python3 -c "import ensurepip, venv" 2>/dev/null \
+        || fail "$(command -v python3) cannot make virtual environments: apt-get install python3-venv"
+    echo "Setting up .venv (once; it downloads the dependencies) ..."
+    "$python" -c "" 2>/dev/null || python3 -m venv --clear .venv || fail "The virtual environment .venv could not be made."
+    "$python" -m pip install --quiet --disable-pip-version-check --editable ".[servers,test]" \
+        || fail "The dependencies could not be installed; pip says above why."
+    cp setup.cfg .venv/setup.cfg
+fi

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+
+from freeswitch_audio_stream.servers.agent import Agent
+
+from .harness import Platform
+
+
+@pytest.fixture(scope="session")
+def running_platform() -> Iterator[Platform]:
+    platform = Platform()
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def platform(running_platform: Platform) -> Iterator[Platform]:
+    """A switch with the module; no call and no stream of another test is on it, and none may be left."""
+    yield running_platform
+    running_platform.settle()
+
+
+@pytest.fixture
+def agent() -> Iterator[Agent]:
+    """A server that listens, and says what the test has its sessions say; no stream may break the protocol."""
+    with Agent() as agent:
+        yield agent
+    assert [session.faults for session in agent.sessions if session.faults] == []

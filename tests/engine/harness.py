@@ -1,0 +1,161 @@
+"""What the tests of streams stand on: a switch with the module loaded, and ways to wait and to compare."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import Any, Callable, Mapping
+
+import numpy as np
+import orjson
+
+from freeswitch_audio_stream.audio import Samples
+from freeswitch_audio_stream.module import API_NAME, AudioStreamModule
+from freeswitch_audio_stream.servers.session import Session
+from freeswitch_audio_stream.simulator import Call, CodecSpec, EmbeddedSwitch, Event
+from freeswitch_audio_stream.switch import Switch
+
+PATIENCE = 30.0
+"""Seconds after which what has not happened will not happen."""
+
+MODULE = "mod_audio_stream"
+L16 = CodecSpec("L16")
+Body = dict[str, Any]
+
+
+def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+    """Wait for what nobody announces."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it has not happened"
+        time.sleep(0.002)
+
+
+def noise(samples: int, seed: int = 1, limit: int = 8000) -> Samples:
+    """Noise without a zero: any shift, loss or mixing shows, and silence between two parts of it does, too."""
+    random = np.random.default_rng(seed)
+    made: Samples = (random.integers(1, limit, samples) * random.choice((-1, 1), samples)).astype(np.int16)
+    return made
+
+
+def find(track: Samples, part: Samples) -> int:
+    """Where `part` begins in `track`, exact to the last bit; -1 where it is not in it."""
+    whole, piece = track.tobytes(), np.ascontiguousarray(part).tobytes()
+    at = whole.find(piece)
+    while at % 2 == 1:
+        at = whole.find(piece, at + 1)
+    return at // 2 if at >= 0 else -1
+
+
+def audible(track: Samples) -> Samples:
+    """The samples that are not zero: audio of `noise` without the silence before, after and in it."""
+    return track[track != 0]
+
+
+def wait_for_audio(session: Session, part: Samples, track: str = "inbound") -> int:
+    """Wait until a server has heard `part` on a track; where it began."""
+    found = [-1]
+
+    def heard(session: Session) -> bool:
+        if session.sample_count(track) >= len(part):
+            found[0] = find(session.samples(track), part)
+        return found[0] >= 0
+    session.wait_for(heard, PATIENCE)
+    return found[0]
+
+
+def closed(session: Session) -> None:
+    """Wait until a server's connection is over."""
+    session.wait_for(lambda session: session.close_code is not None, PATIENCE)
+
+
+class Platform:
+    """An embedded switch with the module, and a book of the streams that were started on it."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None, xml: str | None = None) -> None:
+        self.switch = EmbeddedSwitch()
+        if xml is not None:
+            self.switch.configuration["audio_stream.conf"] = xml
+        self.module = AudioStreamModule(Switch(self.switch.resolve), environment or {})
+        self.started: Counter[tuple[str, str]] = Counter()
+        self._names = 0
+
+    def call(self, **options: Any) -> Call:
+        """A call as `EmbeddedSwitch.call` makes it; L16 at 8 kHz and ten times real time unless told otherwise."""
+        self._names += 1
+        options.setdefault("codec", L16)
+        options.setdefault("speed", 10)
+        return self.switch.call(f"call-{self._names}", **options)
+
+    def run(self, words: str) -> str:
+        """The answer to ``uuid_audio_stream`` `words`."""
+        answer = self.switch.execute(f"{API_NAME} {words}")
+        uuid, stream_id, action = (words.split() + ["", "", ""])[:3]
+        if action == "start" and answer.startswith("+OK"):
+            self.started[uuid, stream_id] += 1
+        return answer
+
+    def start(self, call: Call, url: str, stream_id: str = "s", track: str = "inbound", rate: int | str = 8000,
+              timeout: int = 0, bidirectional: int = 1, metadata: str = "") -> None:
+        """Start a stream, which must be accepted; `rate` may be preceded by a codec."""
+        answer = self.run(f"{call.uuid} {stream_id} start {url} {track} {rate} {timeout} {bidirectional} {metadata}")
+        assert answer == "+OK Success"
+
+    def tell(self, call: Call, words: str, stream_id: str = "s") -> None:
+        """Have a command accepted."""
+        assert self.run(f"{call.uuid} {stream_id} {words}") == "+OK Success"
+
+    def status(self, call: Call, stream_id: str = "s") -> Body:
+        answer: Body = orjson.loads(self.run(f"{call.uuid} {stream_id} status"))
+        return answer
+
+    def event(self, name: str, call: Call, stream_id: str = "s", **fields: Any) -> Body:
+        """The body of the first event of a stream that has these fields, as soon as it is there."""
+        def matches(event: Event) -> bool:
+            body = orjson.loads(event.body)
+            return (event.headers.get("Unique-ID") == call.uuid and body["streamId"] == stream_id
+                    and fields.items() <= body.items())
+        body: Body = orjson.loads(self.switch.wait_event(f"{MODULE}::{name}", matches, PATIENCE).body)
+        return body
+
+    def events(self, name: str, call: Call, stream_id: str = "s") -> list[Body]:
+        """The bodies of all events of a stream with this name so far."""
+        bodies = (orjson.loads(event.body) for event in list(self.switch.events)
+                  if event.subclass == f"{MODULE}::{name}" and event.headers.get("Unique-ID") == call.uuid)
+        return [body for body in bodies if body["streamId"] == stream_id]
+
+    def names(self, call: Call, stream_id: str = "s") -> list[str]:
+        """The names of all events of a stream so far."""
+        return [event.subclass.removeprefix(f"{MODULE}::") for event in list(self.switch.events)
+                if event.subclass.startswith(MODULE) and event.headers.get("Unique-ID") == call.uuid
+                and orjson.loads(event.body)["streamId"] == stream_id]
+
+    def settle(self) -> None:
+        """Hang up all calls, and see that every stream has ended once, and that nothing of any is left."""
+        self.switch.hang_up_all(PATIENCE)
+        until(lambda: self.module.registry.execute("list") == "[]")
+        switch = self.switch
+        assert switch.misuses == 0, "FreeSWITCH would have crashed"
+        assert switch.codecs.open == 0, "codecs were left open"
+        assert switch.event_system.held == 0, "events were made and neither fired nor given back"
+        assert not [line.text for line in switch.log_lines if "defect" in line.text]
+        stopped = Counter((event.headers["Unique-ID"], orjson.loads(event.body)["streamId"])
+                          for event in switch.events if event.subclass == f"{MODULE}::stream_stopped")
+        assert stopped == self.started
+        self.started.clear()
+        switch.events.clear()
+        switch.log_lines.clear()
+
+    def close(self) -> None:
+        """`settle`, unload, and the switch's own end."""
+        self.settle()
+        if self.module.registry.is_open:
+            assert self.switch.unload(MODULE) == "+OK\n"
+        self.switch.shutdown()
+        assert self.switch.misuses == 0
+
+
+def stream_threads() -> list[str]:
+    """The names of our threads that are running now."""
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("audio-stream"))

@@ -1,0 +1,123 @@
+"""A stream as the tests hold it: its media path on a fake leg, and the part of its dispatcher."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any, Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fake_leg import FakeFreeSwitch
+from freeswitch_audio_stream.audio import Encoding
+from freeswitch_audio_stream.realtime.core import Core
+from freeswitch_audio_stream.realtime.layout import ATTEND_CLOCK_OFF, ATTEND_SOCKET_DETACHED
+from freeswitch_audio_stream.realtime.path import MediaPath, PathFormat
+
+PATIENCE = 20.0
+"""Seconds after which a condition that did not come is a failure; nothing is measured by it."""
+TEMPLATES = {
+    "inbound": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
+    "outbound": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
+    "mixed": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
+    "both": [(b'{"track":"inbound","sequence":', b',"payload":"', b'"}'),
+             (b'{"track":"outbound","sequence":', b',"payload":"', b'","more":true}')],
+}
+
+
+class OpenStream:
+    """An open media path. Only the thread of the test; it does what the dispatcher does."""
+
+    def __init__(self, core: Core, switch: FakeFreeSwitch, tracks: str = "inbound", rate: int = 8000,
+                 encoding: Encoding = Encoding.L16, base64: bool = True, chunk_ms: int = 20, buffer_secs: int = 2,
+                 playback_secs: int = 10, binary_playback: bool = False) -> None:
+        self.form = PathFormat(tracks, rate, encoding, base64, chunk_ms, buffer_secs, playback_secs, binary_playback)
+        self.leg = switch.leg()
+        self.path, self.worker = core.open_path(self.form, TEMPLATES[tracks])
+        self.leg.user = self.path.address
+        self.path.set_session(self.leg.session, self.leg.channel)
+        self._core = core
+        self._bits = 0
+        self._clocked = False
+        self._attached = False
+
+    @property
+    def field(self) -> Any:
+        """The stream's record."""
+        return self.path._field
+
+    # What the dispatcher is told.
+
+    def attention(self) -> int:
+        """The bits set since the last call."""
+        self._collect()
+        bits, self._bits = self._bits, 0
+        return bits
+
+    def wait_for(self, bit: int) -> None:
+        """Wait until the core asks for attention by `bit`; the other bits stay."""
+        self.wait_until(lambda: bool(self._collect() & bit))
+        self._bits &= ~bit
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds, looking again whenever the core asks for attention, or soon."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "what was waited for did not come"
+            self.worker.dispatch_queue.wait(0.002)
+
+    def _collect(self) -> int:
+        for _ in self.worker.dispatch_queue.take():
+            pass
+        self._bits |= self.path.take_attention()
+        return self._bits
+
+    # The call.
+
+    def attach_playback(self) -> None:
+        """The playback bug is there; the write clock looks after the leg."""
+        self._clocked = True
+        self.path.enable_playback(0)
+
+    def captured(self) -> NDArray[np.int16]:
+        """What is in the capture ring, as int16[sample times, channels]; it stays there."""
+        field, form = self.field, self.form
+        first, last, base = (int(field[name]) for name in ("capture_read", "capture_write", "capture_base"))
+        ring = self.path._arena.part["capture_ring"].view(np.int16).reshape(-1, form.channels)
+        return ring[np.arange(first - base, last - base) % len(ring)].copy()
+
+    def take_captured(self) -> NDArray[np.int16]:
+        """`captured`, and out of the ring, as if it had been sent."""
+        taken = self.captured()
+        self.field["capture_read"] = self.field["capture_write"]
+        return taken
+
+    # The server.
+
+    def connect(self, send_buffer: int | None = None, leftover: bytes = b"") -> socket.socket:
+        """Attach one end of a socket pair; answers the server's end, with a timeout."""
+        self.ours, server = socket.socketpair()
+        if send_buffer is not None:
+            self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        self.ours.setblocking(False)
+        server.settimeout(PATIENCE)
+        self._attached = True
+        self.path.attach_socket(self.ours.fileno(), leftover)
+        return server
+
+    def disconnect(self) -> None:
+        """Take the socket back, and close it."""
+        if self._attached:
+            self._attached = False
+            self.path.detach_socket()
+            self.wait_for(ATTEND_SOCKET_DETACHED)
+            self.ours.close()
+
+    def close(self) -> None:
+        """Let go of everything, as the engine does."""
+        self.disconnect()
+        if self._clocked:
+            self.path.stop_clock()
+            self.wait_for(ATTEND_CLOCK_OFF)
+        self._core.close_path(self.path)

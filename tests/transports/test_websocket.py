@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import gc
+import os
+import select
+import socket
+import ssl
+import threading
+from typing import Any
+
+import pytest
+import websocket
+import websockets.sync.server
+from websockets.typing import Subprotocol
+from hypothesis import given, settings, strategies as st
+
+from freeswitch_audio_stream.errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused,
+                                            TlsRefused)
+from freeswitch_audio_stream.transports import Cancel, Connection, TlsOptions, connect
+from freeswitch_audio_stream.transports.handshake import MAX_HEAD_BYTES
+
+from .certificates import Certificate, server_context
+from .peers import Peer, accept_websocket, read_all, read_head
+
+LIMIT = 60
+HELLO = b"\x81\x05hello"  # RFC 6455 section 5.7: an unmasked text frame
+
+
+def read_exactly(connection: Connection, count: int) -> bytes:
+    """`count` bytes of what the server sends, the left-over ones first."""
+    data = connection.leftover
+    while len(data) < count:
+        assert select.select([connection.sock], [], [], LIMIT)[0]
+        data += connection.sock.recv(count - len(data))
+    return data
+
+
+def serve_hello(connection: socket.socket) -> None:
+    accept_websocket(connection, after=HELLO)
+    connection.sendall(HELLO)
+    read_all(connection)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+def test_what_comes_with_the_answer_is_not_lost(host: str, secure: bool, good: Certificate,
+                                                ca: Certificate) -> None:
+    context = server_context(good) if secure else None
+    with Peer(serve_hello, host, context) as peer:
+        connection = connect(f"ws{'s' * secure}://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)),
+                             timeout=LIMIT)
+        assert read_exactly(connection, 2 * len(HELLO)) == 2 * HELLO
+        assert connection.peer == peer.place
+        assert not connection.sock.getblocking()
+        connection.close()
+        connection.close()
+        assert connection.fileno() == -1 and connection.join(LIMIT)
+    assert not peer.failures
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+def test_an_independent_server(secure: bool, good: Certificate, ca: Certificate) -> None:
+    """`websockets` accepts the request and hears a masked frame; its answer arrives."""
+    requests: list[Any] = []
+
+    def echo(connection: Any) -> None:
+        requests.append(connection.request)
+        for message in connection:
+            connection.send(message)
+
+    context = server_context(good) if secure else None
+    with websockets.sync.server.serve(echo, "127.0.0.1", 0, ssl=context,
+                                      subprotocols=[Subprotocol("audio.freeswitch.org")],
+                                      compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.socket.getsockname()[1]
+        connection = connect(f"ws{'s' * secure}://127.0.0.1:{port}/some/path?and=query",
+                             subprotocol="audio.freeswitch.org", basic_auth=("user", "pässword"),
+                             headers={"X-Extra": "1"}, tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
+        assert connection.subprotocol == "audio.freeswitch.org"
+        connection.sock.sendall(websocket.ABNF.create_frame("hello", websocket.ABNF.OPCODE_TEXT).format())
+        assert read_exactly(connection, len(HELLO)) == HELLO
+        connection.close()
+        server.shutdown()
+        thread.join()
+    assert requests[0].path == "/some/path?and=query"
+    assert requests[0].headers["Authorization"] == "Basic dXNlcjpww6Rzc3dvcmQ="
+    assert requests[0].headers["X-Extra"] == "1"
+    assert "Origin" not in requests[0].headers
+
+
+def test_credentials_in_the_url_are_used() -> None:
+    heads: list[list[str]] = []
+    with Peer(lambda sock: heads.append(accept_websocket(sock))) as peer:
+        connect(f"ws://user:secret@{peer.place}/", timeout=LIMIT).close()
+    assert "Authorization: Basic dXNlcjpzZWNyZXQ=" in heads[0]
+    assert f"Host: {peer.place}" in heads[0]
+
+
+def test_a_server_may_be_silent_about_the_subprotocol() -> None:
+    with Peer(serve_hello) as peer:
+        connection = connect(f"ws://{peer.place}/", subprotocol="audio.freeswitch.org", timeout=LIMIT)
+        assert connection.subprotocol is None
+        connection.close()
+
+
+def test_cookies_are_forgotten() -> None:
+    heads: list[list[str]] = []
+
+    def serve(sock: socket.socket) -> None:
+        heads.append(accept_websocket(sock, "Set-Cookie: a=b; Domain=127.0.0.1"))
+
+    with Peer(serve) as peer:
+        for _ in range(2):
+            connect(f"ws://{peer.place}/", timeout=LIMIT).close()
+    assert not any("cookie" in line.lower() for line in heads[1])
+
+
+@pytest.mark.parametrize("answer, error, words", [
+    ("HTTP/1.1 401 Unauthorized\r\n", HandshakeRefused, "HTTP 401 Unauthorized.*http_auth_user"),
+    ("HTTP/1.1 403 Forbidden\r\n", HandshakeRefused, "http_auth_password"),
+    ("HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n", HandshakeRefused, "has no /path .*404"),
+    ("HTTP/1.1 302 Found\r\nLocation: ws://else.example/\x07\r\n", HandshakeRefused,
+     r"ws://else.example/\? \(HTTP"),
+    ("HTTP/1.1 200 OK\r\n", HandshakeRefused, "document"),
+    ("HTTP/1.1 503 Busy\r\n", HandshakeRefused, "HTTP 503 Busy"),
+    ("HTTP/1.1 101\r\n", HandshakeRefused, "does not answer as a WebSocket server should"),
+    ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\n",
+     HandshakeRefused,
+     "does not answer as a WebSocket server should"),
+    ("HTTP/1.1 101 X\r\nno colon\r\n", HandshakeRefused, "does not answer as a WebSocket server should"),
+    ("HTTP/1.1 two hundred\r\n", HandshakeRefused, "does not answer with HTTP"),
+    ("SSH-2.0-OpenSSH_9.2\r\n", HandshakeRefused, "does not answer with HTTP"),
+    ("HTTP/1.1 101 X\r\n" + "X-Long: " + "x" * MAX_HEAD_BYTES, HandshakeRefused, "longer than"),
+    ("HTTP/1.1 101", ConnectionRefused, "closed the connection during"),
+    ("", ConnectionRefused, "closed the connection during"),
+])
+def test_answers_that_are_no_websocket(answer: str, error: type[ConnectError], words: str) -> None:
+    def serve(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(answer.encode() + (b"\r\n" if answer.endswith("\r\n") else b""))
+
+    with Peer(serve) as peer, pytest.raises(error, match=words) as refusal:
+        connect(f"ws://{peer.place}/path?token=secret", timeout=LIMIT)
+    assert peer.place in str(refusal.value) and "secret" not in str(refusal.value)
+    if isinstance(refusal.value, HandshakeRefused):
+        code = answer[9:12]
+        assert refusal.value.status == (int(code) if code.isdigit() and "longer" not in words else 0)
+
+
+@pytest.mark.parametrize("line, word", [
+    ("Sec-WebSocket-Protocol: other", "subprotocol_name"),
+    ("Sec-WebSocket-Extensions: permessage-deflate", "deflate")])
+def test_a_server_that_chooses_what_was_not_offered(line: str, word: str) -> None:
+    with Peer(lambda sock: assert_(accept_websocket(sock, line))) as peer, pytest.raises(HandshakeRefused,
+                                                                                         match=word):
+        connect(f"ws://{peer.place}/", subprotocol="audio.freeswitch.org", timeout=LIMIT)
+
+
+@given(st.binary(max_size=200), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_whatever_the_server_says_only_connect_errors(noise: bytes, proper_status: bool) -> None:
+    def serve(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall((b"HTTP/1.1 101 X\r\n" if proper_status else b"") + noise + b"\r\n\r\n")
+
+    with Peer(serve) as peer, pytest.raises(ConnectError):
+        connect(f"ws://{peer.place}/", timeout=LIMIT)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize("stalls", ["at once", "in the answer"])
+def test_a_server_that_stalls(secure: bool, stalls: str, good: Certificate) -> None:
+    """The time limit and cancelling both end it, in whatever phase it is."""
+    released, reached = threading.Event(), threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        if stalls == "in the answer":
+            if secure:
+                sock = server_context(good).wrap_socket(sock, server_side=True)
+            read_head(sock)
+            sock.sendall(b"HTTP/1.1 1")
+        reached.set()
+        released.wait(LIMIT)
+
+    tls = TlsOptions(ca_file=str(good.file.parent / "ca.pem"))
+    with Peer(serve) as peer:
+        url = f"ws{'s' * secure}://{peer.place}/"
+        with pytest.raises(ConnectTimeout, match=peer.place.replace(".", r"\.")):
+            connect(url, timeout=0.3, tls=tls)
+        reached.clear()
+        cancel = Cancel()
+        canceller = threading.Thread(target=lambda: reached.wait(LIMIT) and cancel.cancel())
+        canceller.start()
+        with pytest.raises(ConnectError, match="given up"):
+            connect(url, timeout=None, tls=tls, cancel=cancel)
+        canceller.join()
+        released.set()
+
+
+def test_a_server_that_wants_a_clients_certificate(good: Certificate, ca: Certificate) -> None:
+    context = server_context(good)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(ca.file)
+
+    def serve(sock: socket.socket) -> None:
+        copy = sock.dup()
+        with pytest.raises(ssl.SSLError):
+            context.wrap_socket(sock, server_side=True)
+        read_all(copy)  # or closing it would reset the connection, and the reason might be lost
+
+    with Peer(serve) as peer, pytest.raises(TlsRefused, match="client's certificate"):
+        connect(f"wss://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
+
+
+@pytest.mark.parametrize("bad", [{"headers": {"X": "a\r\nb"}}, {"subprotocol": "a\nb"}])
+def test_nothing_can_be_smuggled_into_the_request(bad: dict[str, Any]) -> None:
+    with pytest.raises(ConnectError, match="line end"):
+        connect("ws://127.0.0.1:1/", **bad)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+def test_no_descriptor_and_no_thread_is_left(secure: bool, good: Certificate, ca: Certificate) -> None:
+    def serve(sock: socket.socket) -> None:
+        if next(turn):
+            accept_websocket(sock, after=HELLO)
+            read_all(sock)
+
+    turn = iter([True, False] * 5)
+    with Peer(serve, context=server_context(good) if secure else None) as peer:
+        before = in_use(peer)
+        for _ in range(5):
+            connection = connect(f"ws{'s' * secure}://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)))
+            connection.close()
+            assert connection.join(LIMIT)
+            with pytest.raises(ConnectError):
+                connect(f"ws{'s' * secure}://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)))
+        assert in_use(peer) == before
+
+
+def in_use(peer: Peer) -> tuple[int, int]:
+    """Descriptors and threads, without those of connections the peer has finished with."""
+    peer.finish()
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+
+def assert_(condition: object) -> None:
+    assert condition
