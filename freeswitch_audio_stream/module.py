@@ -175,7 +175,7 @@ _loaded: AudioStreamModule | None = None
 
 
 def load() -> str:
-    """Load into the FreeSWITCH that this process is; answers the line that was logged. A second call changes nothing."""
+    """Load into the FreeSWITCH that this process is; answers the line logged. A second call changes nothing."""
     global _loaded
     with _lock:
         switch = Switch()

@@ -21,7 +21,8 @@ LAYERS = (
     ("switch",),
     ("engine",),
     ("module", "simulator", "servers"),
-    ("live", "benchmarks"),
+    ("live",),
+    ("benchmarks", "demo"),
 )
 
 FORBIDDEN = {

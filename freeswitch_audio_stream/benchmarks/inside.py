@@ -87,8 +87,9 @@ class Inside:
     def bare(self, calls: list[str]) -> int:
         """Attach the least that a module can do."""
         callback = probes.bare_callback(self._switch.library.address("switch_core_media_bug_read"))
-        self._memory = [Arena({"frame": probes.BARE_BUG_BYTES}) for _ in calls]
-        for call, memory in zip(calls, self._memory):
+        for call in calls:
+            memory = Arena({"frame": probes.BARE_BUG_BYTES})
+            self._memory.append(memory)  # for ever: the switch may call late
             self._attach(call, callback, memory.address["frame"], BugFlag.READ_STREAM)
         return len(calls)
 

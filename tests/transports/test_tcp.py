@@ -67,7 +67,7 @@ def test_the_time_limit_covers_the_look_up(stuck_resolver: threading.Event) -> N
 
 def test_cancelling_ends_a_look_up(stuck_resolver: threading.Event) -> None:
     cancel = Cancel()
-    threading.Thread(target=lambda: stuck_resolver.wait() and cancel.cancel()).start()
+    threading.Thread(target=lambda: [stuck_resolver.wait(), cancel.cancel()]).start()
     with pytest.raises(ConnectError, match="given up"):
         tcp.resolve("server.example", 80, attempt(None, cancel))
 
@@ -126,7 +126,7 @@ def test_cancelling_ends_a_connection_in_progress(silent: tuple[int, Any]) -> No
         return real_wait(*arguments)
 
     trying.wait = wait  # type: ignore[method-assign, assignment]
-    threading.Thread(target=lambda: waiting.wait() and cancel.cancel()).start()
+    threading.Thread(target=lambda: [waiting.wait(), cancel.cancel()]).start()
     with pytest.raises(ConnectError, match="given up"):
         tcp.connect([silent], trying)
 

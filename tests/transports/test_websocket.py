@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 import websocket
-import websockets.sync.server
-from websockets.typing import Subprotocol
 from hypothesis import given, settings, strategies as st
 
 from freeswitch_audio_stream.errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused,
                                             TlsRefused)
+from freeswitch_audio_stream.servers.agent import Agent
 from freeswitch_audio_stream.transports import Cancel, Connection, TlsOptions, connect
 from freeswitch_audio_stream.transports.handshake import MAX_HEAD_BYTES
 
@@ -60,34 +59,24 @@ def test_what_comes_with_the_answer_is_not_lost(host: str, secure: bool, good: C
 
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 def test_an_independent_server(secure: bool, good: Certificate, ca: Certificate) -> None:
-    """`websockets` accepts the request and hears a masked frame; its answer arrives."""
-    requests: list[Any] = []
-
-    def echo(connection: Any) -> None:
-        requests.append(connection.request)
-        for message in connection:
-            connection.send(message)
-
+    """The agent, which is built on `websockets`, accepts the request and hears a masked frame; its answer
+    arrives."""
     context = server_context(good) if secure else None
-    with websockets.sync.server.serve(echo, "127.0.0.1", 0, ssl=context,
-                                      subprotocols=[Subprotocol("audio.freeswitch.org")],
-                                      compression=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        port = server.socket.getsockname()[1]
-        connection = connect(f"ws{'s' * secure}://127.0.0.1:{port}/some/path?and=query",
-                             subprotocol="audio.freeswitch.org", basic_auth=("user", "pässword"),
-                             headers={"X-Extra": "1"}, tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
+    with Agent(tls=context, observer=lambda session, message: session.send("hello")) as agent:
+        connection = connect(agent.url + "some/path?and=query", subprotocol="audio.freeswitch.org",
+                             basic_auth=("user", "pässword"), headers={"X-Extra": "1"},
+                             tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
         assert connection.subprotocol == "audio.freeswitch.org"
-        connection.sock.sendall(websocket.ABNF.create_frame("hello", websocket.ABNF.OPCODE_TEXT).format())
+        connection.sock.sendall(websocket.ABNF.create_frame('{"event":"dtmf"}',
+                                                            websocket.ABNF.OPCODE_TEXT).format())
         assert read_exactly(connection, len(HELLO)) == HELLO
+        session = agent.wait_for_session()
         connection.close()
-        server.shutdown()
-        thread.join()
-    assert requests[0].path == "/some/path?and=query"
-    assert requests[0].headers["Authorization"] == "Basic dXNlcjpww6Rzc3dvcmQ="
-    assert requests[0].headers["X-Extra"] == "1"
-    assert "Origin" not in requests[0].headers
+        session.wait_for(lambda session: session.close_code is not None)
+    assert session.path == "/some/path?and=query"
+    assert session.headers["Authorization"] == "Basic dXNlcjpww6Rzc3dvcmQ="
+    assert session.headers["X-Extra"] == "1"
+    assert "Origin" not in session.headers
 
 
 def test_credentials_in_the_url_are_used() -> None:
@@ -191,12 +180,14 @@ def test_a_server_that_stalls(secure: bool, stalls: str, good: Certificate) -> N
             connect(url, timeout=0.3, tls=tls)
         reached.clear()
         cancel = Cancel()
-        canceller = threading.Thread(target=lambda: reached.wait(LIMIT) and cancel.cancel())
+        canceller = threading.Thread(target=lambda: [reached.wait(LIMIT), cancel.cancel()])
         canceller.start()
-        with pytest.raises(ConnectError, match="given up"):
-            connect(url, timeout=None, tls=tls, cancel=cancel)
-        canceller.join()
-        released.set()
+        try:
+            with pytest.raises(ConnectError, match="given up"):
+                connect(url, timeout=None, tls=tls, cancel=cancel)
+        finally:
+            released.set()
+            canceller.join()
 
 
 def test_a_server_that_wants_a_clients_certificate(good: Certificate, ca: Certificate) -> None:
