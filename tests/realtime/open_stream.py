@@ -97,14 +97,25 @@ class OpenStream:
 
     def connect(self, send_buffer: int | None = None, leftover: bytes = b"") -> socket.socket:
         """Attach one end of a socket pair; answers the server's end, with a timeout."""
-        self.ours, server = socket.socketpair()
+        self.ours, self.server = socket.socketpair()
         if send_buffer is not None:
             self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        self._hand_over(leftover)
+        return self.server
+
+    def connect_by_tcp(self) -> socket.socket:
+        """`connect`, over the loopback interface."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.ours = socket.create_connection(listener.getsockname())
+            self.server = listener.accept()[0]
+        self._hand_over(b"")
+        return self.server
+
+    def _hand_over(self, leftover: bytes) -> None:
         self.ours.setblocking(False)
-        server.settimeout(PATIENCE)
+        self.server.settimeout(PATIENCE)
         self._attached = True
         self.path.attach_socket(self.ours.fileno(), leftover)
-        return server
 
     def disconnect(self) -> None:
         """Take the socket back, and close it."""
@@ -113,6 +124,7 @@ class OpenStream:
             self.path.detach_socket()
             self.wait_for(ATTEND_SOCKET_DETACHED)
             self.ours.close()
+            self.server.close()
 
     def close(self) -> None:
         """Let go of everything, as the engine does."""

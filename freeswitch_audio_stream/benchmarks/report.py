@@ -1,0 +1,55 @@
+"""Results to the terminal, to JSON and to a picture."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import orjson
+
+from .. import __version__
+from .results import Curve, Results
+
+
+def surroundings() -> dict[str, Any]:
+    """What the figures depend on besides the program."""
+    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.machine())
+    return {"package": __version__, "processor": model, "cores": len(os.sched_getaffinity(0)),
+            "kernel": platform.release(), "python": platform.python_version(), "numba": numba.__version__,
+            "numpy": np.__version__, "load_before": os.getloadavg()[0]}
+
+
+def write_json(file: Path, results: Results, options: dict[str, Any], environment: dict[str, Any]) -> None:
+    """Everything, single rounds included."""
+    document = {"command": results.command, "options": options, "environment": environment,
+                "tables": [{"title": table.title, "rows": table.records(), "notes": table.notes}
+                           for table in results.tables],
+                "rounds": results.rounds,
+                "curves": [vars(curve) for curve in results.curves]}
+    file.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2, default=str))
+
+
+def plot(file: Path, results: Results) -> None:
+    """The curves, one panel for each quantity, against the number of streams."""
+    # It takes a second to load, which only a picture is worth.
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    panels: dict[str, list[Curve]] = {}
+    for curve in results.curves:
+        panels.setdefault(curve.panel, []).append(curve)
+    figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=(7 * max(1, len(panels)), 5), squeeze=False)
+    for axis, (panel, curves) in zip(axes[0], panels.items()):
+        for curve in curves:
+            axis.plot(curve.streams, curve.values, marker="o", label=curve.label)
+        axis.set(xlabel="streams", ylabel=panel, ylim=(0, None))
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(file, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,103 @@
+"""What a stream is asked to do, and how that is said to the module that is measured."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .layout import STAMPS_JSON, STAMPS_L16, STAMPS_MULAW, STAMPS_OFF
+from .messages import STAMP_BYTES
+from .receiver import Reply
+
+FRAME_MS = 20
+FRAMES_PER_SECOND = 1000 // FRAME_MS
+FORMATS = ("binary", "json", "mulaw")
+"""L16 in binary messages; L16 as base64 in JSON; mu-law in binary messages."""
+
+_STAMPS = {"binary": STAMPS_L16, "json": STAMPS_JSON, "mulaw": STAMPS_MULAW}
+_TEXT, _BINARY = 1, 2
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kind of stream."""
+
+    format: str
+    two_way: bool
+    call_rate: int
+    """Hz of the call."""
+    rate: int
+    """Hz on the wire."""
+
+    @property
+    def label(self) -> str:
+        """A name for tables: ``json two-way 8000>16000``."""
+        rates = f"{self.call_rate}" if self.rate == self.call_rate else f"{self.call_rate}>{self.rate}"
+        return f"{self.format} {'two-way' if self.two_way else 'one-way'} {rates}"
+
+    @property
+    def stamps(self) -> int:
+        """STAMPS_…: where the receiver finds the times in the audio, which resampling destroys."""
+        return _STAMPS[self.format] if self.rate == self.call_rate else STAMPS_OFF
+
+    @property
+    def message_bytes(self) -> int:
+        """Bytes of one media message on the wire, header included; for JSON without its surroundings."""
+        samples = self.rate * FRAME_MS // 1000
+        audio = samples if self.format == "mulaw" else 2 * samples
+        payload = -(-audio // 3) * 4 if self.format == "json" else audio
+        return payload + (8 if payload >= 126 else 6)
+
+    def reply(self) -> Reply:
+        """One frame of audio from the server: ``media.play`` for JSON, else L16 as a binary message."""
+        silence = bytes(2 * self.rate * FRAME_MS // 1000)
+        if self.format != "json":
+            head = _header(_BINARY, len(silence))
+            return Reply(head + silence, len(head), len(silence), False)
+        # Whole groups of base64 for the stamp, so that it can be exchanged.
+        assert STAMP_BYTES % 3 == 0
+        before = b'{"event":"media.play","payload":{"format":"LINEAR16","sampleRate":%d,"audioData":"' % self.rate
+        text = before + base64.b64encode(silence) + b'"}}'
+        head = _header(_TEXT, len(text))
+        return Reply(head + text, len(head) + len(before), len(silence), True)
+
+
+def _header(opcode: int, length: int) -> bytes:
+    """A server's frame header (RFC 6455): final, not masked."""
+    if length < 126:
+        return bytes((0x80 | opcode, length))
+    return struct.pack("!BBH", 0x80 | opcode, 126, length)
+
+
+class Module(NamedTuple):
+    """How streams are started and stopped in a module; both are templates of API commands."""
+
+    name: str
+    start: str
+    """With {uuid}, {url}, {rate}, and for ours {protocol}, {codec} and {flag}."""
+    stop: str
+    formats: tuple[str, ...]
+
+    def start_command(self, call: str, url: str, work: Work) -> str:
+        """The command that starts a stream."""
+        return self.start.format(uuid=call, url=url, rate=work.rate, flag=int(work.two_way),
+                                 protocol="json" if work.format == "json" else "binary",
+                                 codec="mulaw" if work.format == "mulaw" else "l16")
+
+    def stop_command(self, call: str) -> str:
+        """The command that ends it."""
+        return self.stop.format(uuid=call)
+
+
+OURS = Module("ours", "uuid_audio_stream {uuid} bench start {{protocol={protocol}}}{url} inbound {codec} {rate} 60 {flag}",
+              "uuid_audio_stream {uuid} bench stop", FORMATS)
+
+PEER_START = "uuid_audio_stream {uuid} start {url} mono {rate}"
+PEER_STOP = "uuid_audio_stream {uuid} stop"
+
+
+def peer_module(start: str) -> Module:
+    """A module with the community grammar: binary L16, one way."""
+    return Module("peer", start, PEER_STOP, ("binary",))

@@ -1,0 +1,414 @@
+"""The README says what the code does: its tables are compared with the code, its examples are tried."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from functools import lru_cache
+from itertools import takewhile
+from pathlib import Path
+from typing import Iterator
+from xml.etree import ElementTree
+
+import pytest
+
+from freeswitch_audio_stream import __version__, commands, module
+from freeswitch_audio_stream.audio import ALL_RATES, RATES, Encoding, Track
+from freeswitch_audio_stream.config import SETTINGS, Setting, find, parse_xml, split_prefix
+from freeswitch_audio_stream.engine import registry, stream
+from freeswitch_audio_stream.engine.inbox import close_reason
+from freeswitch_audio_stream.engine.reports import EVENTS, MODULE
+from freeswitch_audio_stream.engine.states import TRANSITIONS
+from freeswitch_audio_stream.errors import RefusedError
+from freeswitch_audio_stream.protocols import PROTOCOLS, stream_api
+from freeswitch_audio_stream.protocols.messages import ACCOUNT_VARIABLES, OutMessage, StreamInfo
+from freeswitch_audio_stream.realtime import dtmf, incoming, path
+from freeswitch_audio_stream.transports import handshake
+
+CHECKOUT = Path(__file__).parent.parent
+README = (CHECKOUT / "README.md").read_text()
+PACKAGE = CHECKOUT / "freeswitch_audio_stream"
+SHIM = CHECKOUT / "scripts" / "audio_stream.py"
+
+Row = list[str]
+Table = list[Row]
+
+
+# Reading the README
+
+def words(cell: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def plain(cell: str) -> str:
+    """A cell without its markup."""
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).replace("`", "").replace("\\|", "|").strip()
+
+
+def _cells(line: str) -> Row:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def table(first_header: str, *more: str) -> Table:
+    """The rows of the one table whose header begins with these cells."""
+    lines = README.split("\n")
+    wanted = [first_header, *more]
+    found = [number for number, line in enumerate(lines)
+             if _cells(line)[:len(wanted)] == wanted and lines[number + 1].startswith("|---")]
+    assert len(found) == 1, f"{len(found)} tables begin with {wanted}"
+    return [_cells(line) for line in takewhile(lambda line: line.startswith("|"), lines[found[0] + 2:])]
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+# Reading the code
+
+def trees(*folders: str | Path) -> Iterator[ast.AST]:
+    """The syntax of all that runs inside FreeSWITCH, or of these folders and files of the package."""
+    for folder in folders or ("", SHIM):
+        place = PACKAGE / folder
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            yield from ast.walk(ast.parse(file.read_text()))
+
+
+def texts(node: ast.expr) -> list[str]:
+    """The values that an expression may have, as far as they are constants."""
+    if isinstance(node, ast.IfExp):
+        return texts(node.body) + texts(node.orelse)
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+def calls(name: str, *folders: str) -> Iterator[ast.Call]:
+    """The calls of a function or method of that name."""
+    for node in trees(*folders):
+        if isinstance(node, ast.Call):
+            function = node.func
+            called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            if called == name:
+                yield node
+
+
+def first_texts(name: str, *folders: str) -> set[str]:
+    """The first arguments of such calls."""
+    return {text for call in calls(name, *folders) if call.args for text in texts(call.args[0])}
+
+
+def keys(function: str) -> list[str]:
+    """The keys of the dict that a method of the stream answers."""
+    node, = (node for node in trees("engine/stream.py")
+             if isinstance(node, ast.FunctionDef) and node.name == function)
+    answer = next(inner for inner in ast.walk(node) if isinstance(inner, ast.Dict))
+    return [str(key.value) for key in answer.keys if isinstance(key, ast.Constant)]
+
+
+@lru_cache(maxsize=None)
+def sentences() -> str:
+    """Every text of the code, a line each, with … for what is put in."""
+    found = []
+    for node in trees():
+        if isinstance(node, ast.JoinedStr):
+            found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "…"
+                                 for part in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+    return "\n".join(text.replace("\n", " ") for text in found)
+
+
+def pattern(text: str) -> str:
+    """A regular expression for a text in which … stands for anything."""
+    return ".*".join(map(re.escape, text.split("…")))
+
+
+def is_said(text: str) -> bool:
+    """Whether the code has a text like this; it may be the end of a longer one."""
+    ending = pattern(text.removeprefix("… "))
+    return re.search(f"^(.*… )?{ending}$", sentences(), re.MULTILINE) is not None
+
+
+# Settings
+
+def default(row: Setting) -> str:
+    return str(row.default).lower() if isinstance(row.default, bool) else str(row.default)
+
+
+def test_settings() -> None:
+    rows = table("XML name", "Environment and channel variable", "Default", "Valid", "Scope", "Meaning")
+    assert [[plain(cell) for cell in row[:5]] for row in rows] == [
+        [row.xml_name, row.variable, default(row), row.valid.replace("`", ""),
+         "module" if row.module_wide else "stream"] for row in SETTINGS]
+
+
+def test_every_setting_has_a_meaning() -> None:
+    assert all(row[5] for row in table("XML name"))
+
+
+def test_the_settings_file_knows_the_same_settings() -> None:
+    file = CHECKOUT / "conf" / "autoload_configs" / "audio_stream.conf.xml"
+    assert set(parse_xml(file.read_text())) == {plain(row[0]) for row in table("XML name")}
+
+
+def test_channel_variables() -> None:
+    listed = [plain(row[0]) for row in table("Variable", "Direction")]
+    aliases = [alias for row in SETTINGS for alias in row.channel_aliases]
+    assert listed == [*ACCOUNT_VARIABLES, "MOD_AUDIO_STREAM_…", *aliases, module.RESULT_VARIABLE]
+
+
+def test_the_tls_settings_are_those_that_loosen_something() -> None:
+    listed = {plain(row[0]) for row in table("Setting", "Accepts", "Still refused")}
+    assert listed == {row.xml_name for row in SETTINGS if isinstance(row.default, bool)}
+
+
+# Commands
+
+def test_actions() -> None:
+    rows = table("Action", "Syntax", "What it does", "Answer")
+    assert [plain(row[0]) for row in rows] == [*commands.ACTIONS, "list"]
+    for row in rows:
+        assert plain(row[1]) in commands.USAGE
+        assert plain(row[0]) == plain(row[1]).split()[0]
+    assert {plain(row[3]) for row in rows[:-2]} == {"+OK Success"}
+    assert is_said("+OK Success")
+
+
+def test_rates() -> None:
+    rate = next(row[1] for row in table("Word", "Meaning") if row[0] == "rate")
+    assert [int(number) for number in re.findall(r"\b\d{4,5}\b", rate)] == list(RATES)
+    for word in (*re.findall(r"\b\d{4,5}\b", rate), *words(rate)):
+        assert commands.parse(f"u s start ws://h both {word} 0 0")
+    play = next(row[2] for row in table("Event", "Fields", "What it does") if "media.play" in row[0])
+    assert [int(number) for number in re.findall(r"\b\d{4,5}\b", play)] == list(ALL_RATES)
+
+
+def test_codecs() -> None:
+    codec = next(row[1] for row in table("Word", "Meaning") if row[0] == "codec")
+    for word in words(codec):
+        start = commands.parse(f"u s start ws://h both {word} 8k 0 0")
+        assert isinstance(start, commands.Start)
+        assert start.encoding is (Encoding.L16 if "16" in word else Encoding.MULAW)
+
+
+def test_status() -> None:
+    assert [plain(row[0]) for row in table("Key of status", "Meaning")] == keys("status")
+
+
+@pytest.mark.parametrize("row", table("Answer", "What to do"), ids=lambda row: plain(row[0])[:40])
+def test_answers_are_given_somewhere(row: Row) -> None:
+    assert is_said(words(row[0])[0])
+
+
+@pytest.mark.parametrize("line", [
+    "u s start http://h both 8k 5 1", "u s start ws://h left 8k 5 1", "u s start ws://h both 11025 5 1",
+    "u s start ws://h both 8k -1 1", "u s start ws://h both 8k 5 2", "u s start ws://h both 8k 5 1 {oops",
+    f"u {257 * 's'} status", f"u {chr(0xDC80)} status",
+    "u s start {chunk-ms=20 ws://h both 8k 5 1", "u s start {chunk-ms}ws://h both 8k 5 1",
+], ids=ascii)
+def test_answers_to_wrong_commands_are_listed(line: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        commands.parse(line)
+    answers = [words(row[0])[0] for row in table("Answer", "What to do")]
+    assert len([answer for answer in answers if re.fullmatch(pattern(answer), str(refusal.value))]) == 1
+
+
+# Events
+
+def fields_of_events() -> dict[str, set[str]]:
+    fields: dict[str, set[str]] = {name: set() for name in EVENTS}
+    for call in calls("fire", "engine"):
+        for name in texts(call.args[0]):
+            fields[name] |= {keyword.arg for keyword in call.keywords if keyword.arg} - {"timestamp"}
+    return fields
+
+
+def test_events() -> None:
+    rows = table("Event", "Fires when", "Fields")
+    assert [plain(row[0]) for row in rows] == list(EVENTS)
+    assert {plain(row[0]): set(words(row[2])) for row in rows} == fields_of_events()
+
+
+def test_reasons() -> None:
+    rows = table("Reason", "Cause", "`reason` on the wire")
+    ends_of_calls = {text for node in trees("module.py")
+                     if isinstance(node, ast.FunctionDef) and node.name == "end_reason"
+                     for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value
+                     for text in texts(inner.value)}
+    used = first_texts("finish", "engine") | first_texts("_set_reason", "engine") | ends_of_calls
+    assert {plain(row[0]) for row in rows} == used
+    assert {plain(row[0]): words(row[2])[0] for row in rows if words(row[2])} == stream._WIRE_REASONS
+
+
+def test_kinds_of_errors() -> None:
+    # _name is what reports a bad name of a checkpoint, under the kind it is given.
+    used = (first_texts("error", "engine") | first_texts("MessageError", "protocols")
+            | first_texts("_name", "protocols"))
+    assert {plain(row[0]) for row in table("Kind", "Cause")} == used
+
+
+def test_statistics() -> None:
+    assert [plain(row[0]) for row in table("Key of statistics", "Meaning")] == keys("statistics")
+
+
+def test_the_module_is_named_as_it_is() -> None:
+    assert f"`Event-Subclass: {MODULE}::<name>`" in README
+
+
+# The wire
+
+def info() -> StreamInfo:
+    account = {name: "x" for name in ACCOUNT_VARIABLES}
+    return StreamInfo("demo", "u", Track.BOTH, Encoding.L16, 8000, 2, None, account)
+
+
+def keys_of(message: OutMessage) -> set[str]:
+    text = message.head + (b"" if message.tail is None else b"1" + message.tail)
+    return set(json.loads(text)) - {"event"}
+
+
+def test_messages_to_the_server() -> None:
+    rows = {plain(row[0]): row for row in table("Event", "Fields", "When")}
+    protocol, account = PROTOCOLS["json"], set(ACCOUNT_VARIABLES)
+    media = protocol.media(info(), Track.INBOUND)
+    sent = {
+        "start": keys_of(protocol.start(info())) - account,
+        "media": set(json.loads(media.head + b"1" + media.middle + media.tail)) - {"event"},
+        "dtmf": keys_of(protocol.dtmf(info(), "5", 250)),
+        "checkpoint": keys_of(protocol.checkpoint(info(), "a", "played")),
+        "stop": keys_of(protocol.stop(info(), "r")),
+    }
+    assert {name: set(words(row[1])) for name, row in rows.items()} == sent
+    at_times = keys_of(PROTOCOLS["binary"].start(info())) - sent["start"]
+    assert at_times == account | {"channels"}
+    assert at_times <= set(words(rows["start"][2]))
+
+
+def test_messages_from_the_server() -> None:
+    rows = table("Event", "Fields", "What it does")
+    assert [plain(row[0]) for row in rows] == list(stream_api._READERS)
+
+
+def test_close_codes() -> None:
+    listed = {int(row[0]) for row in table("Code", "Sent by us when")}
+    assert listed == {stream.CLOSE_NORMAL, stream.CLOSE_GOING_AWAY, stream.CLOSE_ABNORMAL,
+                      stream.CLOSE_TOO_BIG, incoming._CLOSE_PROTOCOL_ERROR, close_reason(b"")[0]}
+
+
+def test_json_examples() -> None:
+    to_server, from_server = set(), set()
+    for block in blocks("json"):
+        event = json.loads(block).get("event")
+        if event in stream_api._READERS:
+            from_server.add(event)
+            assert stream_api.JSON.receive(info(), block.replace("…", "AAAAAAAA").encode())
+        elif event:
+            to_server.add(event)
+    assert from_server == set(stream_api._READERS)
+    assert to_server == {plain(row[0]) for row in table("Event", "Fields", "When")}
+
+
+# Limits, states, texts
+
+@pytest.mark.parametrize("what, number", [
+    ("capture buffer", 40), ("playback queue", 60), ("`graceful-shutdown`", 60), ("streams", 1000),
+    ("checkpoints that wait", path._MARKS),
+    ("messages to the server that wait (not audio)", path._OUTBOX_BYTES >> 20),
+    ("messages from the server that wait", path._INBOX_BYTES >> 10),
+    ("text message from the server", 8), ("text message from the server", stream.CLOSE_TOO_BIG),
+    ("control frame from the server", 125), ("control frame from the server", incoming._CLOSE_PROTOCOL_ERROR),
+    ("name of a checkpoint", stream_api.LONGEST_NAME),
+    ("uuid, stream id", commands._LONGEST_ID),
+    ("header of the server's handshake answer", handshake.MAX_HEAD_BYTES),
+    ("digits that wait", dtmf._SLOTS // 2),
+    ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", stream._CLOSE_SECONDS),
+    ("unload, shutdown of FreeSWITCH", module.SHUTDOWN_SECONDS),
+    ("unload, shutdown of FreeSWITCH", registry._SHUTDOWN_DRAIN_SECONDS),
+])
+def test_limits(what: str, number: float) -> None:
+    row, = (row for row in table("What", "Limit", "What happens at it") if row[0] == what)
+    assert re.search(rf"(?<![\d.]){number:g}(?!\.?\d)", " ".join(row[1:]))
+
+
+def test_limits_are_the_defaults_of_their_settings() -> None:
+    named = {"buffer-secs": 40, "playback-secs": 60, "graceful-secs": 60, "max-streams": 1000,
+             "max-message-bytes": 8 << 20}
+    assert named == {name: row.default for name in named if (row := find(name))}
+
+
+def test_states() -> None:
+    assert {plain(row[0]): set(words(row[2])) for row in table("State", "Meaning", "Leads to")} == {
+        state.value: {after.value for after in steps.values()} for state, steps in TRANSITIONS.items()}
+
+
+@pytest.mark.parametrize("row", table("Text", "Do") + table("The log says", "Do"),
+                         ids=lambda row: plain(row[0])[:40])
+def test_texts_of_troubleshooting_are_told_somewhere(row: Row) -> None:
+    assert is_said(plain(row[0]))
+
+
+# Examples
+
+def test_python_examples_compile() -> None:
+    assert len(blocks("python")) == 2
+    for block in blocks("python"):
+        compile(block, "README.md", "exec")
+
+
+def test_the_event_socket_example_listens_to_every_event() -> None:
+    example = next(block for block in blocks("python") if "NAMES" in block)
+    names = next(node for node in ast.parse(example).body if isinstance(node, ast.Assign))
+    assert ast.literal_eval(names.value) == EVENTS
+
+
+def test_xml_examples_are_well_formed() -> None:
+    for block in blocks("xml"):
+        ElementTree.fromstring(block)
+
+
+def lines_of_commands() -> list[str]:
+    """What the examples have FreeSWITCH do, as the command gets it."""
+    from_shell = re.findall(r"'uuid_audio_stream ([^'\n]+)'", "\n".join(blocks("sh")))
+    from_dialplan = [action.get("data", "") for block in blocks("xml")
+                     for action in ElementTree.fromstring(block).iter("action")
+                     if action.get("application") == module.API_NAME]
+    from_python = re.findall(r'api uuid_audio_stream ([^"\n]+)"', "\n".join(blocks("python")))
+    return [re.sub(r"\$?\{uuid\}|<uuid>", "1f0c", line) for line in from_shell + from_dialplan + from_python]
+
+
+def test_there_are_commands_in_the_examples() -> None:
+    assert len(lines_of_commands()) >= 8
+
+
+@pytest.mark.parametrize("line", lines_of_commands())
+def test_commands_of_the_examples_are_right(line: str) -> None:
+    command = commands.parse(line)
+    if isinstance(command, commands.Start):
+        assert all(find(name) for name in command.prefix)
+
+
+def test_prefixes_in_the_text_are_right() -> None:
+    prefixes = re.findall(r"`(\{[a-z-]+=[^`]*\})wss?://…`", README)
+    assert len(prefixes) == 2
+    for prefix in prefixes:
+        names, rest = split_prefix(f"{prefix}wss://host")
+        assert rest == "wss://host"
+        assert names and all(find(name) for name in names)
+
+
+@pytest.mark.parametrize("name", ["demo", "test", "install"])
+def test_scripts_that_it_names_are_there(name: str) -> None:
+    assert (CHECKOUT / "scripts" / name).stat().st_mode & 0o111
+
+
+def test_links_within_it_lead_somewhere() -> None:
+    headings = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+                for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}
+    links = set(re.findall(r"\]\(#([^)]*)\)", README))
+    assert links and links <= headings
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    versions = re.findall(r"^## (\S+)", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == __version__
