@@ -20,7 +20,7 @@ from .commands import USAGE
 from .engine import BugKind, Registry
 from .engine.reports import MODULE, SUBCLASSES
 from .errors import AudioStreamError, RefusedError, SettingError, SwitchError
-from .realtime.core import C_FUNCTIONS, Core
+from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, Core
 from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
 
 API_NAME = "uuid_audio_stream"
@@ -185,8 +185,8 @@ def load() -> str:
             began = time.monotonic()
             _loaded = AudioStreamModule(switch)
             line = (f"{MODULE} {__version__} loaded: FreeSWITCH {switch.version}, Python {platform.python_version()}, "
-                    f"numba {numba.__version__}, {len(_loaded.core.workers)} service threads, ready in "
-                    f"{time.monotonic() - began:.1f} s")
+                    f"numba {numba.__version__}, {len(_loaded.core.workers)} service threads; compiled in "
+                    f"{COMPILE_SECONDS:.1f} s, started in {time.monotonic() - began:.1f} s")
         switch.log(LogLevel.NOTICE, line)
         return line
 

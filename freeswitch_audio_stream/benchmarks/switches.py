@@ -67,8 +67,12 @@ class RealSwitch:
     of its own, with L16 noise to read. No other leg costs less.
     """
 
-    def __init__(self, prefix: Path, peer: Path | None = None, number: int = 0) -> None:
-        """With the module at `peer` instead of ours. Instances at the same time need different numbers (0 to 5)."""
+    def __init__(self, prefix: Path, peer: Path | None = None, number: int = 0, site_packages: Path | None = None
+                 ) -> None:
+        """With the module at `peer` instead of ours. Instances at the same time need different numbers (0 to 5).
+
+        `site_packages` is where FreeSWITCH's Python finds us and what we need, if that is not where this one does.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-bench-")
         self._server = FreeSwitch(prefix, Path(self._folder.name), rtp_offset=number)
         script = Path(__file__).with_name("inside_script.py")
@@ -119,3 +123,8 @@ class RealSwitch:
         self._socket.close()
         self._server.stop()
         self._folder.cleanup()
+
+
+class EmbeddedSwitchProcess:
+    def __init__(self) -> None:
+        raise NotImplementedError

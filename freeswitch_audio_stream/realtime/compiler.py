@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Callable, TypeVar, cast
 
@@ -18,6 +19,8 @@ from numba.extending import intrinsic
 
 carray: Any = numba.carray  # type: ignore[attr-defined]
 """An array over memory at a pointer, in compiled code; it owns nothing."""
+
+_began = time.monotonic()
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS: dict[str, Any] = {
@@ -75,3 +78,8 @@ def c_callback(signature: str) -> Callable[[Callable[..., Any]], Any]:
 def code_generator(function: Callable[..., Any]) -> Any:
     """An intrinsic: a function that answers its signature and writes its own LLVM instructions."""
     return intrinsic(function)
+
+
+def compile_seconds() -> float:
+    """Seconds since the first compiled function was asked for: at the end of `core`, what compiling has cost."""
+    return time.monotonic() - _began

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..audio import ALAW_ENCODE, MULAW_ENCODE
 from ..threads import start_thread
 from . import capture, dtmf, playback, wakeup
+from .compiler import compile_seconds
 from .encoding import BASE64_TABLE
 from .incoming import RECEIVE_BYTES
 from .io_loop import EVENT_BATCH, run_io_loop, watch_wakeups
@@ -25,6 +26,9 @@ from .outgoing import MASK_BYTES
 from .path import MediaPath, PathFormat
 from .resampler import TABLE_RATES, ResamplerTables
 from .write_clock import run_write_clock
+
+COMPILE_SECONDS = compile_seconds()
+"""What compiling the core, or loading it from the cache, has cost this process."""
 
 C_FUNCTIONS = FUNCTIONS.names or ()
 """Names of the C functions whose addresses `Core` needs."""

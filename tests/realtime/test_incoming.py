@@ -48,16 +48,16 @@ class Inbox:
                 parts.clear()
 
 
-def feed(stream: OpenStream, data: bytes) -> list[Message]:
+def feed(stream: OpenStream, data: bytes) -> None:
     """Have the parser take `data` in one piece."""
     source = np.frombuffer(data + b"\0", np.uint8)
     natives.parse(stream.path.address, source.ctypes.data, len(data))
-    return []
 
 
 def parse_in_cuts(stream: OpenStream, wire: bytes, cuts: list[int]) -> list[Message]:
+    """What is heard of `wire` when it comes in pieces that end at `cuts` (taken modulo its length)."""
     inbox = Inbox(stream)
-    heard = []
+    heard: list[Message] = []
     places = sorted({0, len(wire), *(cut % (len(wire) + 1) for cut in cuts)})
     for first, last in zip(places, places[1:]):
         feed(stream, wire[first:last])
@@ -169,7 +169,8 @@ def test_what_came_with_the_handshake_comes_first(open_stream: Opening) -> None:
     whole = frame(TEXT, b"first") + frame(TEXT, b"cut in two") + frame(TEXT, b"third")
     server = stream.connect(leftover=whole[:12])
     server.sendall(whole[12:])
-    inbox, heard = Inbox(stream), []
+    inbox = Inbox(stream)
+    heard: list[Message] = []
     while len(heard) < 3:
         stream.wait_for(ATTEND_INBOX)
         heard += inbox.messages()
@@ -281,7 +282,7 @@ def test_a_hang_up_behind_a_full_inbox_does_not_spin(
         heard += sum(len(piece.data) for piece in stream.path.take_inbox())
         loop.turn()
     heard += sum(len(piece.data) for piece in stream.path.take_inbox())
-    assert heard == sent - 10 * -(-sent // 60010)
+    assert heard == sent - 4 * -(-sent // 60004)
 
 
 def test_a_hang_up_behind_a_breach_does_not_spin(hand_loop: tuple[OpenStream, HandLoop, socket.socket]) -> None:
@@ -294,22 +295,6 @@ def test_a_hang_up_behind_a_breach_does_not_spin(hand_loop: tuple[OpenStream, Ha
     loop.turn()
     loop.turn()
     assert loop.turn() == 0
-
-
-def test_room_in_the_inbox_is_noticed_whoever_looks_first(
-        hand_loop: tuple[OpenStream, HandLoop, socket.socket]) -> None:
-    stream, loop, server = hand_loop
-    for _ in range(5):
-        while not stream.field["waiting_inbox"]:
-            try:
-                server.send(frame(TEXT, bytes(60000)))
-            except BlockingIOError:
-                pass
-            loop.turn()
-        for _ in stream.path.take_inbox():
-            pass
-        loop.turn()
-        assert not stream.field["waiting_inbox"]
 
 
 # Binary playback.

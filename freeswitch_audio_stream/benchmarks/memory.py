@@ -1,0 +1,79 @@
+"""``memory``: what a stream takes while it lives, and whether anything stays when it is gone."""
+
+from __future__ import annotations
+
+from typing import Iterator, Sequence
+
+from .processes import memory
+from .receiver import wait_until
+from .results import Curve, Results, Table
+from .trial import Bench, BenchError
+from .work import Work
+
+_CALLS = 20  # among which the many streams go round
+_WARM_UP = 0.1  # the share of them after which nothing may grow any more
+_KIB = 1024
+
+
+def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequence[int], seconds: float,
+            churn: int) -> Results:
+    """Both parts, ours and the peer's."""
+    resident = Table(f"Memory and threads per stream, {ours.switch.name}",
+                     ("", "streams", "KiB per stream", "threads per stream"))
+    results = Results("memory", [resident])
+    for bench in filter(None, (ours, peer)):
+        for work in works:
+            if work.format in bench.module.formats and not (bench is peer and work.two_way):
+                _resident(bench, work, counts, seconds, results)
+    if churn:
+        results.tables.append(Table(f"Memory after many streams, {ours.switch.name}", (
+            "", "streams", "MiB after a tenth", "MiB at the end", "grown %", "threads grown")))
+        for bench in filter(None, (ours, peer)):
+            _churn(bench, works[0] if bench is ours else Work("binary", False, 8000, 8000), churn, results)
+    return results
+
+
+def _resident(bench: Bench, work: Work, counts: Sequence[int], seconds: float, results: Results) -> None:
+    label = f"{bench.module.name} {work.label}"
+    curve = Curve("resident memory per stream (KiB)", label)
+    bench.receiver.reply_to_each(work.reply()) if work.two_way else bench.receiver.reply_never()
+    for count in counts:
+        with bench.calls(count, work.call_rate) as calls:
+            before = memory(bench.switch.pid)
+            with bench.streams(calls, work):
+                bench.observe(seconds, count)
+                after = memory(bench.switch.pid)
+        each = (after.resident - before.resident) / count / _KIB
+        results.tables[0].rows.append((label, count, each, (after.threads - before.threads) / count))
+        results.rounds.append({"label": label, "streams": count, "before": before._asdict(), "after": after._asdict()})
+        curve.add(count, each)
+    results.curves.append(curve)
+
+
+def _churn(bench: Bench, work: Work, total: int, results: Results) -> None:
+    bench.receiver.reply_never()
+    marks = [memory(bench.switch.pid)]
+    with bench.calls(_CALLS, work.call_rate) as calls:
+        for first, last in _parts(total):
+            for begin in range(first, last, _CALLS):
+                _round(bench, work, calls[:last - begin])
+            marks.append(memory(bench.switch.pid))
+            results.rounds.append({"label": bench.module.name, "ended": last, **marks[-1]._asdict()})
+    early, late = marks[1], marks[-1]
+    results.tables[1].rows.append((
+        bench.module.name, total, early.resident / _KIB ** 2, late.resident / _KIB ** 2,
+        100 * (late.resident / early.resident - 1), late.threads - early.threads))
+
+
+def _parts(total: int) -> Iterator[tuple[int, int]]:
+    step = max(1, round(total * _WARM_UP))
+    return ((begin, min(total, begin + step)) for begin in range(0, total, step))
+
+
+def _round(bench: Bench, work: Work, calls: Sequence[str]) -> None:
+    """One short stream on each call."""
+    bench.start(calls, work)
+    numbers = range(len(calls))
+    if not wait_until(lambda: all(bench.receiver.first_at(number) for number in numbers), 30.0, 0.002):
+        raise BenchError(f"{bench.name}: a stream sends nothing")
+    bench.stop(calls)
