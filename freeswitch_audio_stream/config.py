@@ -130,7 +130,7 @@ class Settings:
     skip_server_cert_hostname_check: bool = _setting(
         False, "Accept a server certificate for another host name; everything else is still verified.")
     allow_expired: bool = _setting(
-        False, "Accept a server certificate outside its dates; everything else is still verified.")
+        False, "Accept a server certificate that has expired; everything else is still verified.")
     service_threads: int = _setting(
         2, "Threads that send and receive for all streams together.",
         minimum=1, maximum=5, module_wide=True)

@@ -16,7 +16,7 @@ from typing import Callable, Mapping
 import numba
 
 from . import __version__, config
-from .commands import USAGE
+from .commands import ACTIONS, USAGE
 from .engine import BugKind, Registry
 from .engine.reports import MODULE, SUBCLASSES
 from .errors import AudioStreamError, RefusedError, SettingError, SwitchError
@@ -26,8 +26,8 @@ from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switc
 API_NAME = "uuid_audio_stream"
 RESULT_VARIABLE = "uuid_audio_stream_result"
 SHUTDOWN_SECONDS = 2.0
-_ACTIONS = ("start", "stop", "pause", "resume", "graceful-shutdown", "send_text", "status")
-_COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in _ACTIONS))
+_COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS))
+_TRUE = ("true", "yes", "on", "1", "t", "enabled", "active", "allow")  # as FreeSWITCH reads a flag
 _BUG_FLAGS = {
     BugKind.CAPTURE_READ: BugFlag.READ_STREAM,
     BugKind.CAPTURE_WRITE: BugFlag.WRITE_STREAM,
@@ -88,6 +88,9 @@ class SwitchCall:
 
     def hook_digits(self, hook: int) -> None:
         self._session.add_dtmf_hook(hook)
+
+    def hides_digits(self) -> bool:
+        return (self._session.variable("sensitive_dtmf") or "").lower() in _TRUE
 
     def emit(self, event: str, body: str) -> None:
         self._switch.fire(event, body, self._snapshot or self._session)
@@ -156,7 +159,7 @@ class AudioStreamModule:
     def _on_application(self, session: Session, arguments: str) -> None:
         reply = self.registry.execute(arguments)
         session.set_variable(RESULT_VARIABLE, reply)
-        if not reply.startswith("+OK"):
+        if reply.startswith("-"):
             self._switch.log(LogLevel.ERROR, f"{API_NAME}({arguments.split('start')[0].strip()} …): {reply}",
                              session.uuid)
 
@@ -206,4 +209,6 @@ def unload() -> str:
 def execute(line: str) -> str:
     """Carry out a command, as ``uuid_audio_stream`` does."""
     module = _loaded
-    return f"-ERR {MODULE} is not loaded yet" if module is None else module.execute(line)
+    if module is None or not module.registry.is_open:
+        return f"-ERR {MODULE} is not loaded"
+    return module.execute(line)

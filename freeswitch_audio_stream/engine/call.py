@@ -56,6 +56,9 @@ class Call(Protocol):
     def hook_digits(self, hook: int) -> None:
         """Have received digits reported to `hook` as long as the call lives; a second request changes nothing."""
 
+    def hides_digits(self) -> bool:
+        """Whether digits are sensitive now, such as a PIN, and must not leave the switch."""
+
     def emit(self, event: str, body: str) -> None:
         """Fire an event with the call's channel data; also after `release`, then with those of that moment."""
 

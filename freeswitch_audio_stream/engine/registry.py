@@ -41,6 +41,7 @@ class Registry:
         self._max_streams = max_streams
         self._streams: dict[_Key, Stream | None] = {}  # None: a start is under way
         self._dispatcher_of: dict[Stream, Dispatcher] = {}  # every stream that has not ended
+        self._leaving: list[Stream] = []  # ended, but a thread of their TLS may still be sending the last bytes
         self._changed = threading.Condition()
         self._open = True
         self._dispatchers = {worker: Dispatcher(worker, on_fault) for worker in core.workers}
@@ -160,6 +161,7 @@ class Registry:
             if self._streams.get(key) is stream:
                 del self._streams[key]
             del self._dispatcher_of[stream]
+            self._leaving = [other for other in self._leaving if not other.link.join(0)] + [stream]
             self._changed.notify_all()
 
     def shutdown(self, seconds: float) -> bool:
@@ -171,6 +173,8 @@ class Registry:
                 dispatcher.post(lambda stream=stream: _shut_down(stream))  # type: ignore[misc]
             self._changed.wait_for(lambda: not self._dispatcher_of, max(0.0, 0.75 * seconds))
             clean = not self._dispatcher_of
+            leaving = self._leaving
+        clean = all([stream.link.join(max(0.0, deadline - time.monotonic())) for stream in leaving]) and clean
         stopped = [dispatcher.stop(deadline) for dispatcher in self._dispatchers.values()]
         return self._core.stop(max(0.0, deadline - time.monotonic())) and all(stopped) and clean
 
@@ -195,6 +199,8 @@ class Registry:
             with self._changed:
                 streams = [(stream, dispatcher) for stream, dispatcher in self._dispatcher_of.items()
                            if stream.attachment.call.session == digit.session and not stream.attachment.released]
+            if streams and streams[0][0].attachment.call.hides_digits():
+                continue
             for stream, dispatcher in streams:
                 dispatcher.post(lambda s=stream, d=digit: s.send_digit(d.digit, d.duration_ms))  # type: ignore[misc]
 

@@ -1,4 +1,4 @@
-"""The events: their names, and how a stream fires them."""
+"""The events of the stream API: their names, and how a stream fires them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 import orjson
 
+from ..errors import ConnectError, ConnectTimeout
 from .call import Call
 
 MODULE = "mod_audio_stream"
@@ -42,6 +43,12 @@ class Reporter:
         if "timestamp" not in body:
             body["timestamp"] = timestamp()
         self._call.emit(f"{MODULE}::{name}", orjson.dumps(body).decode())
+
+    def not_connected(self, error: ConnectError, url: str) -> None:
+        """The server could not be reached."""
+        self.last_error = str(error)
+        self.fire("connection_timeout" if isinstance(error, ConnectTimeout) else "connection_failed",
+                  error=str(error), serverUrl=url)
 
     def error(self, kind: str, text: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Fire stream_error, at most once per kind and second; `count` says how many stand behind it."""

@@ -10,33 +10,33 @@ class State(Enum):
 
     CONNECTING = "connecting"
     STREAMING = "streaming"
+    RECONNECTING = "reconnecting"
+    """The connection failed; audio waits in the ring while the server is tried again."""
     DRAINING = "draining"
     """Captures no more; sends, and for a graceful shutdown plays, what is buffered."""
     CLOSING = "closing"
-    """The close frame is on its way; waiting for the server's."""
-    DISCONNECTING = "disconnecting"
-    """Waiting for the I/O loop to let go of the socket."""
+    """Has said stop, and waits for the server's close."""
     ENDED = "ended"
+    """Its last event is fired; threads and FreeSWITCH are letting go of it."""
 
 
 class Step(Enum):
     """What happens to a stream."""
 
     CONNECTED = "connected"
-    NOT_CONNECTED = "not connected"
-    FINISH = "finish"
-    DRAINED = "drained"
-    LOST = "connection lost"
-    CLOSED = "closed by both sides"
-    DETACHED = "socket let go"
+    FAILED = "not connected"
+    DROPPED = "connection lost, to be made again"
+    LOST = "connection over"
+    FINISH = "asked to end"
+    DRAINED = "nothing is left to send"
 
 
 TRANSITIONS: dict[State, dict[Step, State]] = {
-    State.CONNECTING: {Step.CONNECTED: State.STREAMING, Step.NOT_CONNECTED: State.ENDED, Step.FINISH: State.ENDED},
-    State.STREAMING: {Step.FINISH: State.DRAINING, Step.LOST: State.DISCONNECTING, Step.CLOSED: State.CLOSING},
-    State.DRAINING: {Step.DRAINED: State.CLOSING, Step.LOST: State.DISCONNECTING, Step.CLOSED: State.CLOSING},
-    State.CLOSING: {Step.CLOSED: State.DISCONNECTING, Step.LOST: State.DISCONNECTING},
-    State.DISCONNECTING: {Step.DETACHED: State.ENDED},
+    State.CONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
+    State.STREAMING: {Step.FINISH: State.DRAINING, Step.DROPPED: State.RECONNECTING, Step.LOST: State.ENDED},
+    State.RECONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
+    State.DRAINING: {Step.DRAINED: State.CLOSING, Step.LOST: State.ENDED},
+    State.CLOSING: {Step.LOST: State.ENDED},
     State.ENDED: {},
 }
 """A step that a state does not list means nothing in it: it came too late."""

@@ -1,8 +1,8 @@
-"""One stream: connecting, streaming, draining, closing, and the events on the way."""
+"""One stream: connecting, streaming, reconnecting, draining, closing, and the events on the way."""
 
 from __future__ import annotations
 
-import os
+import random
 import time
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -12,25 +12,28 @@ from ..config import Settings
 from ..errors import ConnectError, ConnectTimeout, MessageError, RefusedError
 from ..protocols.messages import (ClearAudio, Incoming, OutMessage, PlayAudio, SetCheckpoint, StreamInfo,
                                   TranscriptionReceived, WireProtocol)
-from ..realtime.layout import (ATTEND_DRAINED, ATTEND_INBOX, ATTEND_OVERRUN, ATTEND_PEER_PROTOCOL, ATTEND_RATE,
-                               ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED)
+from ..realtime.layout import ATTEND_DRAINED, ATTEND_OVERRUN, ATTEND_RATE
 from ..realtime.path import MediaPath
 from ..transports import Connection
 from .attachment import Attachment
 from .call import BugKind, Call
-from .connector import Connector, Outcome
-from .dispatcher import Dispatcher, Timer
-from .inbox import BINARY, CLOSE, PING, TEXT, Message, MessageAssembler, MessageTooBig, close_payload, close_reason
+from .dispatcher import Dispatcher
+from .inbox import BINARY, TEXT, Message
+from .link import CLOSE_GOING_AWAY, CLOSE_NORMAL, Link, LinkState
 from .player import Player
 from .reports import Reporter, timestamp
 from .states import TRANSITIONS, State, Step
+from .timers import Timers
 
-CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1000, 1001, 1006, 1009
-_CLOSE_SECONDS = 1.0   # a server that does not answer the close frame for so long is left
 _DRAIN_SECONDS = 1.0   # what a stop or a hangup allows for the last audio to be taken
 _POLL_SECONDS = 0.02
+_OVERRUN_SECONDS = 1.0  # how long an overrun is watched before it is reported with what it cost
 _WIRE_REASONS = {"requested": "normal_termination", "graceful": "graceful_shutdown", "hangup": "hangup",
                  "shutdown": "module_shutdown"}
+_RECONNECT_CEILINGS = (0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds; before each try a random part of its ceiling is waited (full jitter), so that streams of a server that
+comes back do not all come at once."""
+_RECONNECT_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Plan:
     bidirectional: bool
     bugs: list[BugKind]
 
+    @property
+    def shown_url(self) -> str:
+        """The URL as it may be told."""
+        return without_credentials(self.url)
+
 
 class Stream:
     """A stream of one call. All methods only on its dispatcher, where nothing else is said."""
@@ -57,20 +65,19 @@ class Stream:
         self.state = State.CONNECTING
         self.path = path
         self.reporter = Reporter(call, plan.info.stream_id)
-        self.attachment = Attachment(call, path, self._call_released)
+        self.attachment = Attachment(call, path, self._end_when_free)
         self.player = Player(path, self.reporter, self._answer_checkpoint)
+        self.link = Link(plan.url, plan.settings, path, dispatcher, self)
         self._dispatcher = dispatcher
+        self._timers = Timers(dispatcher)
         self._on_ended = on_ended
         self._began = time.monotonic()
-        self._connector: Connector | None = None
-        self._connection: Connection | None = None
-        self._assembler = MessageAssembler(plan.settings.max_message_bytes)
-        self._timers: dict[str, Timer] = {}
+        self._tries = 0
+        self._reconnects = 0
+        self._started = False
         self._reason: str | None = None
         self._detail = ""
         self._overrun_seen = 0
-        self._close_sent = False
-        self._close_code: tuple[int, str] | None = None
         self._gone = False
 
     # The start.
@@ -97,68 +104,89 @@ class Stream:
         """Look after what the core reports, and connect."""
         self._listen()
         if self.state is State.CONNECTING:
-            self._connector = Connector(self.plan.url, self.plan.settings, self.plan.timeout, self._on_outcome)
+            self.link.connect(self.plan.timeout)
 
-    def _on_outcome(self, connector: Connector, outcome: Outcome) -> None:
-        self._dispatcher.post(lambda: self._take_outcome(connector, outcome))
-
-    def _take_outcome(self, connector: Connector, outcome: Outcome) -> None:
-        if connector is not self._connector or connector.cancelled or self.state is not State.CONNECTING:
-            if isinstance(outcome, Connection):
-                outcome.close()
-            return
-        self._connector = None
-        if isinstance(outcome, Connection):
-            self._connected(outcome)
-        else:
-            self._not_connected(outcome)
-
-    def _connected(self, connection: Connection) -> None:
-        self._connection = connection
+    def link_up(self, connection: Connection) -> None:
+        """The server is there: introduce the stream, before any audio."""
         self._step(Step.CONNECTED)
-        url = without_credentials(self.plan.url)
+        attempt, self._tries = self._tries, 0
         now = timestamp()
-        self.reporter.fire("connection_established", serverUrl=url, connectionTime=now, peer=connection.peer,
-                           subprotocol=connection.subprotocol or None)
+        self.reporter.fire("connection_established", serverUrl=self.plan.shown_url, connectionTime=now,
+                           peer=connection.peer, subprotocol=connection.subprotocol or None, attempt=attempt or None)
         self._send(self.plan.protocol.start(self.plan.info))
         self.path.open_media()
-        self.path.attach_socket(connection.fileno(), connection.leftover)
-        info = self.plan.info
-        self.reporter.fire("stream_started", serverUrl=url, track=info.track.value, codec=info.encoding.value,
-                           sampleRate=info.rate, protocol=self.plan.protocol.name,
-                           bidirectional=self.plan.bidirectional, timestamp=now)
-        self._every("heartbeat", self.plan.settings.heartbeat_secs, self._heartbeat)
-        self._every("ping", self.plan.settings.ping_secs, self._ping)
+        self.link.attach()
+        if not self._started:
+            self._started = True
+            self._report_start(now)
 
-    def _not_connected(self, error: ConnectError) -> None:
-        timed_out = isinstance(error, ConnectTimeout)
-        self.reporter.last_error = str(error)
-        self.reporter.fire("connection_timeout" if timed_out else "connection_failed", error=str(error),
-                           serverUrl=without_credentials(self.plan.url))
-        self._set_reason("timeout" if timed_out else "error", str(error))
-        self._step(Step.NOT_CONNECTED)
+    def _report_start(self, now: str) -> None:
+        info = self.plan.info
+        self.reporter.fire("stream_started", serverUrl=self.plan.shown_url, track=info.track.value,
+                           codec=info.encoding.value, sampleRate=info.rate, protocol=self.plan.protocol.name,
+                           bidirectional=self.plan.bidirectional, timestamp=now)
+        self._timers.every("heartbeat", self.plan.settings.heartbeat_secs, self._heartbeat)
+
+    def link_failed(self, error: ConnectError) -> None:
+        """The server is not there."""
+        if self.state is State.RECONNECTING and self._may_try_again():
+            self.reporter.last_error = str(error)
+            self._try_again()
+            return
+        self.reporter.not_connected(error, self.plan.shown_url)
+        self._set_reason("timeout" if isinstance(error, ConnectTimeout) else "error", str(error))
+        self._step(Step.FAILED)
         self._stopped()
+
+    # Reconnecting.
+
+    def link_down(self, code: int, text: str, clean: bool) -> None:
+        """The connection is over: for good, or to be made again."""
+        again = self.state is State.STREAMING and not clean and self._may_try_again()
+        self.reporter.fire("connection_closed", code=code, reason=text, willReconnect=again)
+        if again:
+            self.reporter.last_error = text
+            self._step(Step.DROPPED)
+            return
+        self._set_reason("server_closed" if clean else "error", text)
+        self._step(Step.LOST)
+        self._stopped()
+
+    def link_released(self) -> None:
+        """The socket is closed."""
+        if self.state is State.RECONNECTING:
+            self._try_again()
+        else:
+            self._end_when_free()
+
+    def _may_try_again(self) -> bool:
+        settings = self.plan.settings
+        return (settings.reconnect and not self.attachment.lost
+                and (settings.reconnect_max == 0 or self._tries < settings.reconnect_max))
+
+    def _try_again(self) -> None:
+        ceiling = _RECONNECT_CEILINGS[min(self._tries, len(_RECONNECT_CEILINGS) - 1)]
+        self._tries += 1
+        self._reconnects += 1
+        self._timers.after("reconnect", random.uniform(0, ceiling),
+                           lambda: self.link.connect(self.plan.timeout or _RECONNECT_TIMEOUT))
 
     # The end.
 
     def finish(self, reason: str, detail: str = "", seconds: float = _DRAIN_SECONDS) -> None:
         """End in order: capture no more, send what is buffered (for up to `seconds`), say stop, close."""
-        if self.state not in (State.CONNECTING, State.STREAMING):
+        if Step.FINISH not in TRANSITIONS[self.state]:
             return
         self._set_reason(reason, detail)
-        was_connecting = self.state is State.CONNECTING
         self._step(Step.FINISH)
-        if was_connecting:
-            if self._connector is not None:
-                self._connector.cancel()
+        if self.state is State.ENDED:
+            self.link.give_up()
             self._stopped()
             return
-        # A graceful end lets the caller hear what the server has sent.
-        keeps_playing = reason == "graceful" and not self.attachment.lost
         self.attachment.detach([BugKind.CAPTURE_READ, BugKind.CAPTURE_WRITE])
-        if not keeps_playing:
+        if not self._plays_to_the_end():
             self.attachment.detach_all()
-        self._after("drain", seconds, self._drained)
+        self._timers.after("drain", seconds, self._drained)
         self.path.drain_media()
 
     def finish_gracefully(self, detail: str) -> None:
@@ -169,14 +197,15 @@ class Stream:
         """Stop waiting for what is buffered."""
         self._drained()
 
+    def _plays_to_the_end(self) -> bool:
+        return self._reason == "graceful" and not self.attachment.lost
+
     def _sent_all(self) -> None:
         """The ring is empty; a graceful end also waits until the caller has heard everything."""
-        if self.state is not State.DRAINING:
-            return
-        if self._reason == "graceful" and not self.attachment.lost and self.player.queued_ms > 0:
-            self._after("play out", _POLL_SECONDS, self._sent_all)
-            return
-        self._drained()
+        if self.state is State.DRAINING and self._plays_to_the_end() and self.player.queued_ms > 0:
+            self._timers.after("play out", _POLL_SECONDS, self._sent_all)
+        else:
+            self._drained()
 
     def _drained(self) -> None:
         if self.state is not State.DRAINING:
@@ -184,53 +213,27 @@ class Stream:
         reason = self._detail or _WIRE_REASONS.get(self._reason or "", self._reason or "")
         self._send(self.plan.protocol.stop(self.plan.info, reason))
         self._step(Step.DRAINED)
-        self._send_close(CLOSE_GOING_AWAY if self._reason == "shutdown" else CLOSE_NORMAL)
-
-    def _send_close(self, code: int, reason: str = "") -> None:
-        self.path.hold_media()
-        if not self._close_sent:
-            self._close_sent = True
-            self.path.send(CLOSE, close_payload(code, reason))
-        self._after("close", _CLOSE_SECONDS, lambda: self._lose(code, "the server did not answer the close"))
+        self.link.close(CLOSE_GOING_AWAY if self._reason == "shutdown" else CLOSE_NORMAL)
 
     def _set_reason(self, reason: str, detail: str = "") -> None:
         if self._reason is None:
             self._reason, self._detail = reason, detail
 
-    def _lose(self, code: int, text: str) -> None:
-        """The connection is over, in whatever way; `code` is the close code that describes it."""
-        if State.DISCONNECTING not in TRANSITIONS[self.state].values():
-            return
-        self.reporter.fire("connection_closed", code=code, reason=text, willReconnect=False)
-        if self.state in (State.STREAMING, State.DRAINING):
-            self._set_reason("error", text)
-        self._step(Step.LOST)
-        self.path.detach_socket()
-        self._stopped()
-
     def _stopped(self) -> None:
         """Say that the stream is over, and let go of the call."""
-        self._cancel_timers()
+        self._timers.cancel_all()
         self.attachment.detach_all()
         self.player.abandon()
+        if self.path.statistics().dropped > self._overrun_seen:
+            self._report_overrun()
         self.reporter.fire("stream_stopped", reason=self._reason or "error", detail=self._detail or None,
                            statistics=self.statistics())
         self._end_when_free()
 
-    def _detached(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._step(Step.DETACHED)
-        self._end_when_free()
-
-    def _call_released(self) -> None:
-        self._end_when_free()
-
     def _end_when_free(self) -> None:
-        if self.state is State.ENDED and self.attachment.released and not self._gone:
+        free = self.attachment.released and self.link.state is LinkState.DOWN
+        if self.state is State.ENDED and free and not self._gone:
             self._gone = True
-            self._cancel_timers()
             self._on_ended(self)
 
     def _step(self, step: Step) -> None:
@@ -247,37 +250,19 @@ class Stream:
             return
         if self.attachment.lost:
             self._finish_without_call()
-        if bits & ATTEND_INBOX:
-            self._read_inbox()
-        if bits & ATTEND_PEER_PROTOCOL:
-            self._refuse_peer(self.path.protocol_error, "the server breaks the WebSocket protocol (RFC 6455)")
+        self.link.attend(bits)
         if bits & ATTEND_OVERRUN:
-            self._report_overrun()
+            self._timers.after("overrun", _OVERRUN_SECONDS, self._report_overrun)
         if bits & ATTEND_RATE:
             self.reporter.error("rate", "the call's codec has a sample rate that cannot be converted")
         if bits & ATTEND_DRAINED:
             self._sent_all()
-        if bits & ATTEND_SOCKET_BROKEN:
-            self._broken()
-        if bits & ATTEND_SOCKET_DETACHED and self.state is State.DISCONNECTING:
-            self._detached()
 
     def _finish_without_call(self) -> None:
         if self.attachment.end_reason:
             self.finish(self.attachment.end_reason)
         else:
             self.finish("error", "another module removed the media bug")
-
-    def _broken(self) -> None:
-        error = self.path.socket_error
-        if self.state is State.CLOSING:
-            code, text = (CLOSE_NORMAL, "closed") if self._close_code is None else self._close_code
-        elif error:
-            code, text = CLOSE_ABNORMAL, os.strerror(error)
-        else:
-            code, text = CLOSE_ABNORMAL, "the server closed the connection without a close frame"
-            self._set_reason("server_closed", text)
-        self._lose(code, text)
 
     def _report_overrun(self) -> None:
         dropped = self.path.statistics().dropped
@@ -288,46 +273,18 @@ class Stream:
 
     # What the server says.
 
-    def _read_inbox(self) -> None:
-        for piece in self.path.take_inbox():
-            try:
-                message = self._assembler.add(piece)
-            except MessageTooBig:
-                limit = self.plan.settings.max_message_bytes
-                self._refuse_peer(CLOSE_TOO_BIG, f"the server sent a message of more than {limit} bytes "
-                                  "(max-message-bytes)")
-                return
-            if message is not None and self.state in (State.STREAMING, State.DRAINING, State.CLOSING):
-                self._on_message(message)
+    def link_refused(self, text: str) -> None:
+        """The server breaks a rule."""
+        self.reporter.error("protocol", text)
+        self._set_reason("error", text)
 
-    def _on_message(self, message: Message) -> None:
-        if message.opcode == CLOSE:
-            self._on_close(*close_reason(message.data))
-        elif message.opcode == PING:
-            self.path.send(PING + 1, message.data)
-        elif message.opcode == TEXT:
+    def link_message(self, message: Message) -> None:
+        """The server says something."""
+        if message.opcode == TEXT:
             self._on_text(message.data)
         elif message.opcode == BINARY:
             self.reporter.error("binary", "the server sent binary audio on a one-way stream: start it with 1 as "
                                 "its last flag")
-
-    def _on_close(self, code: int, reason: str) -> None:
-        if self._close_sent:
-            # The answer to our own close, or both closed at once: the connection is over.
-            self._lose(code, reason or "closed")
-            return
-        self._set_reason("server_closed", reason or f"close code {code}")
-        self._close_code = (code, reason)
-        self._step(Step.CLOSED)
-        self._send_close(code if code not in (1005, 1006, 1015) else CLOSE_NORMAL)
-        self._after("close", _CLOSE_SECONDS, lambda: self._lose(code, reason))
-
-    def _refuse_peer(self, code: int, text: str) -> None:
-        self.reporter.error("protocol", text)
-        self._set_reason("error", text)
-        self._close_code = (code, text)
-        self._step(Step.CLOSED)
-        self._send_close(code, text)
 
     def _on_text(self, data: bytes) -> None:
         if not self.plan.bidirectional:
@@ -359,7 +316,7 @@ class Stream:
             self.reporter.error("outbox_full", "the server does not read: a message to it was dropped")
 
     def _answer_checkpoint(self, name: str, status: str) -> None:
-        if self.state in (State.STREAMING, State.DRAINING):
+        if self.link.state is LinkState.OPEN:
             self._send(self.plan.protocol.checkpoint(self.plan.info, name, status))
 
     def send_digit(self, digit: str, duration_ms: int) -> None:
@@ -377,9 +334,6 @@ class Stream:
         if not self.path.send(TEXT, message.head, message.tail):
             raise RefusedError(f"the server does not read: {self.path.unsent} bytes of messages wait already")
 
-    def _ping(self) -> None:
-        self.path.send(PING, b"")
-
     # Looking at it.
 
     def _heartbeat(self) -> None:
@@ -389,6 +343,7 @@ class Stream:
         """The counters, as events and `status` show them. Any thread."""
         counters = self.path.statistics()
         rate, frame = self.plan.info.rate, max(1, self.path.format.chunk)
+        play_rate = max(1, counters.play_rate)
         return {
             "seconds": round(time.monotonic() - self._began, 3),
             "framesCaptured": counters.captured_frames,
@@ -396,11 +351,11 @@ class Stream:
             "messagesSent": counters.messages_sent, "bytesSent": counters.bytes_sent,
             "messagesReceived": counters.messages_received, "bytesReceived": counters.bytes_received,
             "framesDropped": -(-counters.dropped // frame),
-            "playbackDroppedMs": 1000 * counters.play_dropped // max(1, counters.play_rate),
-            "msPlayed": 1000 * counters.played // max(1, counters.play_rate),
+            "playbackDroppedMs": 1000 * counters.play_dropped // play_rate,
+            "msPlayed": 1000 * counters.played // play_rate,
             "captureQueueMs": 1000 * counters.waiting // rate,
-            "playbackQueueMs": 1000 * counters.play_waiting // max(1, counters.play_rate),
-            "reconnects": 0, "errors": self.reporter.errors,
+            "playbackQueueMs": 1000 * counters.play_waiting // play_rate,
+            "reconnects": self._reconnects, "errors": self.reporter.errors,
         }
 
     def status(self) -> dict[str, Any]:
@@ -408,28 +363,7 @@ class Stream:
         info = self.plan.info
         return {
             "uuid": info.uuid, "streamId": info.stream_id, "state": self.state.value, "paused": self.path.paused,
-            "serverUrl": without_credentials(self.plan.url), "track": info.track.value, "codec": info.encoding.value,
+            "serverUrl": self.plan.shown_url, "track": info.track.value, "codec": info.encoding.value,
             "sampleRate": info.rate, "protocol": self.plan.protocol.name, "bidirectional": self.plan.bidirectional,
             **self.statistics(), "lastError": self.reporter.last_error,
         }
-
-    # Timers.
-
-    def _after(self, name: str, seconds: float, job: Callable[[], None]) -> None:
-        if name in self._timers:
-            self._timers[name].cancel()
-        self._timers[name] = self._dispatcher.call_later(seconds, job)
-
-    def _every(self, name: str, seconds: float, job: Callable[[], None]) -> None:
-        if seconds <= 0:
-            return
-
-        def again() -> None:
-            job()
-            self._after(name, seconds, again)
-        self._after(name, seconds, again)
-
-    def _cancel_timers(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()

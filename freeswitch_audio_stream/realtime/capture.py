@@ -57,8 +57,8 @@ def _take_stage(address: int, target: int, count: int) -> None:
     """`count` samples of what the caller hears, or silence.
 
     One frame is held back before the first is taken, so that a write thread that comes up to a frame late
-    leaves no hole. A rest that no longer grows is taken as it is. More than 200 ms can only be the backlog of
-    a hold or of clocks that drift apart: the oldest goes.
+    leaves no hole. A rest that has not grown for a frame is taken as it is. More than 200 ms can only be the
+    backlog of a hold or of clocks that drift apart: the oldest goes.
     """
     stream = stream_at(address)
     written = load_acquire(address + _STAGE_WRITE)
@@ -66,8 +66,9 @@ def _take_stage(address: int, target: int, count: int) -> None:
     if written - position > stream.wire_rate // 5 + count:
         position = written - stream.stage_step - count
     waiting = written - position
+    stream.stage_idle = stream.stage_idle + count if written == stream.stage_seen else 0
     if stream.stage_primed == 0 and waiting > 0:
-        if waiting >= count + stream.stage_step or written == stream.stage_seen:
+        if waiting >= count + stream.stage_step or stream.stage_idle >= stream.stage_step:
             stream.stage_primed = 1
     taken = 0
     if stream.stage_primed == 1:

@@ -36,16 +36,18 @@ def _content_key() -> str:
 
 
 def _cache_folder() -> Path | None:
-    """The folder for compiled code; None where nothing can be written (then it is compiled at every load)."""
+    """The folder for compiled code, or None where nothing can be written (then it is compiled at every load)."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    for root in (Path(home), Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"):
-        folder = root / "freeswitch_audio_stream" / _content_key()
+    name = "freeswitch_audio_stream"
+    for root in (Path(home) / name, Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"):
+        folder = root / _content_key()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            root.chmod(0o700)
         except OSError:
-            continue
-        # Compiled code is code: never load it from a folder that somebody else may write to.
-        if folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK):
+            continue  # not to be written, or somebody else's
+        # Compiled code is code: it is not loaded from a folder that somebody else made, or may write to.
+        if all(place.stat().st_uid == os.getuid() and not place.is_symlink() for place in (root, folder)):
             return folder
     return None
 

@@ -108,8 +108,8 @@ STREAM = _record(
     "paused flow socket_request socket_fd outbox_write inbox_read",
     "clear_to clear_marks clear_count clock_stop marks_taken",
     # read side: the thread that reads the session
-    "read_resampler clock_rate clock_remainder stage_read stage_seen stage_primed",
-    "capture_write capture_base captured captured_frames dropped overrun read_silent",
+    "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
+    "capture_write capture_base captured captured_frames dropped overrun",
     # write side: the thread that writes the session
     "write_resampler stage_write stage_step stage_dropped",
     # playback: the WRITE_REPLACE callback

@@ -90,6 +90,8 @@ def _play_some(address: int, target: int, wanted: int, rate: int, end: int) -> i
     """Render at most one block of the segment up to `end`; answers the samples rendered, −1 if it is over."""
     stream = stream_at(address)
     resampler = stream.play_resampler
+    if stream.play_rate == 0:
+        return -1  # nothing has been queued yet
     if not select(resampler, stream.tables, stream.play_rate, rate):
         attend(address, ATTEND_RATE)
         return -1

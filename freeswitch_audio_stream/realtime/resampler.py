@@ -88,11 +88,15 @@ def _rate_index(rate: int) -> int:
 
 @native_helper
 def select(resampler: int, tables: int, from_rate: int, to_rate: int) -> int:
-    """Make a resampler convert between two rates (Hz), from silence on; 0 where no filter is at hand."""
+    """Make a resampler convert between two rates (Hz); 0 where no filter is at hand.
+
+    Its history is silence, unless the source goes on at the same rate: then it is what the last filter had heard.
+    """
     record = resampler_at(resampler)
     if record.from_rate == from_rate and record.to_rate == to_rate:
         return 1
     record.phase = 0
+    before = record.taps if record.from_rate == from_rate else 0
     if from_rate == to_rate:
         record.up, record.down, record.taps = 1, 1, 0
     else:
@@ -103,7 +107,9 @@ def select(resampler: int, tables: int, from_rate: int, to_rate: int) -> int:
         if row[0] == 0:
             return 0
         record.up, record.down, record.taps, record.coefficients = row[0], row[1], row[2], row[3]
-        clear(record.work, 4 * record.taps)
+        kept = min(before, record.taps)
+        copy(record.work + 4 * (record.taps - kept), record.work + 4 * (before - kept), 4 * kept)
+        clear(record.work, 4 * (record.taps - kept))
     record.from_rate, record.to_rate = from_rate, to_rate
     return 1
 

@@ -31,7 +31,7 @@ _STOP, _THREAD = (int(CLOCK_LOOP.fields[name][1]) for name in ("stop", "thread")
 _STREAM_BYTES = STREAM.itemsize
 _CS_HANGUP = 10
 _OFF = -1
-_GATE_US = 60_000       # a foreign writer that pauses for less is still writing
+_GATE_US = 60_000       # a foreign writer that pauses for less, or for two frames, is still writing
 _NOT_READY_US = 100_000
 FRAME_DATA_OFFSET = 512  # within clock_frame: the frame, a codec implementation behind it, then the silence
 
@@ -74,14 +74,21 @@ def _free_codec(stream: Any) -> None:
 
 
 @native_helper
-def _write_silence(address: int, now: int) -> int:
+def _packet_time(stream: Any) -> int:
+    """Microseconds of a frame that the leg writes; leaves its codec implementation behind clock_frame."""
+    implementation = stream.clock_frame + FRAME_BYTES
+    call2(functions_at(stream.functions).switch_core_session_get_write_impl, stream.session, implementation)
+    return max(10_000, word(implementation + IMPLEMENTATION_MICROSECONDS))
+
+
+@native_helper
+def _write_silence(address: int, now: int, ptime: int) -> int:
     """Write one frame; answers when the next is due."""
     stream = stream_at(address)
     functions = functions_at(stream.functions)
     if not _is_ready(stream):
         return now + _NOT_READY_US
     implementation = stream.clock_frame + FRAME_BYTES
-    call2(functions.switch_core_session_get_write_impl, stream.session, implementation)
     if stream.clock_codec == 0 or word(implementation + IMPLEMENTATION_ID) != stream.clock_impl:
         attend(address, ATTEND_WRITE_CODEC)
         return now + 20_000
@@ -89,7 +96,6 @@ def _write_silence(address: int, now: int) -> int:
     call4(functions.switch_core_session_write_frame, stream.session, stream.clock_frame, 0, 0)
     _free_codec(stream)
     stream.clock_written = monotonic_us()
-    ptime = max(10_000, word(implementation + IMPLEMENTATION_MICROSECONDS))
     due = stream.clock_due + ptime
     return due if now - due < 5 * ptime else now + ptime
 
@@ -104,13 +110,15 @@ def _tick(address: int, now: int) -> int:
         return _OFF
     if now < stream.clock_due:
         return stream.clock_due
-    if now - stream.last_foreign_write < _GATE_US:
-        stream.clock_due = stream.last_foreign_write + _GATE_US
-    elif stream.last_write > stream.clock_written and now - stream.last_write < _GATE_US // 3:
+    ptime = _packet_time(stream)
+    gate = max(_GATE_US, 5 * ptime // 2)
+    if now - stream.last_foreign_write < gate:
+        stream.clock_due = stream.last_foreign_write + gate
+    elif stream.last_write > stream.clock_written and now - stream.last_write < 3 * ptime // 2:
         # Another stream's clock writes to this leg; its frames carry our playback too.
-        stream.clock_due = stream.last_write + _GATE_US // 2
+        stream.clock_due = stream.last_write + 3 * ptime // 2
     else:
-        stream.clock_due = _write_silence(address, now)
+        stream.clock_due = _write_silence(address, now, ptime)
     return stream.clock_due
 
 

@@ -8,7 +8,6 @@ and a leg that speaks L16 itself leaves its own codec in our frame.
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections import deque
 from ctypes import CFUNCTYPE, POINTER, c_int, c_int64, c_void_p
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from freeswitch_audio_stream.switch.layouts import BugCallback, Codec, CodecImpl
 Samples = NDArray[np.int16]
 SUCCESS, FALSE = 0, 1
 CS_EXECUTE, CS_HANGUP = 4, 10
-_BUFFER_BYTES = 16384
-_HUGE = ctypes.c_char * _BUFFER_BYTES
 
 
 @dataclass(frozen=True)
@@ -37,27 +34,22 @@ class Packet:
     channels: int
 
 
-def split(samples: Samples, frame: int) -> list[Samples]:
-    """Whole frames of `frame` samples, and the rest."""
-    return [samples[start:start + frame] for start in range(0, len(samples), frame)]
-
-
 class FakeLeg:
     """One leg with its three bugs. `read`, `write` and `play` are FreeSWITCH's media threads at work."""
 
     def __init__(self, session: int) -> None:
         self.session = session
         self.channel, self.read_bug, self.write_bug, self.replace_bug = (session + n for n in (1, 2, 3, 4))
-        self.user = 0
-        """What the bugs were given: the address of the stream."""
+        self.users: list[int] = []
+        """What the bugs were given: the addresses of the streams, in the order of their bugs."""
         self.packets: dict[int, deque[Packet]] = {self.read_bug: deque(), self.write_bug: deque()}
         self.replaceable: c_void_p | None = None
         self.replaced = 0
         """Frames that the playback callback said it had changed."""
         self.heard: list[Samples] = []
         """Frames that reached the caller."""
-        self.written = threading.Semaphore(0)
-        """Released for every frame that somebody wrote with write_frame."""
+        self.frames: list[Frame] = []
+        """What write_frame was given."""
         self.speaks_l16 = False
         self.state, self.ready = CS_EXECUTE, True
         self.implementation = CodecImplementation()
@@ -82,14 +74,14 @@ class FakeLeg:
     def read(self, samples: Samples, rate: int, channels: int = 1) -> None:
         """The session reads one frame from the caller."""
         self.packets[self.read_bug].append(Packet(samples, rate, channels))
-        _callbacks[CAPTURE_READ](self.read_bug, self.user, ABC_READ)
+        _callbacks[CAPTURE_READ](self.read_bug, self.users[0], ABC_READ)
 
     def write(self, samples: Samples) -> None:
         """The session writes one frame to the caller; this leg's playback is not asked."""
         form = self.implementation
         self.packets[self.write_bug].append(
             Packet(samples, form.actual_samples_per_second, form.number_of_channels))
-        _callbacks[CAPTURE_WRITE](self.write_bug, self.user, ABC_WRITE)
+        _callbacks[CAPTURE_WRITE](self.write_bug, self.users[0], ABC_WRITE)
 
     def play(self, samples: Samples) -> Samples:
         """Write one frame with the playback bug in the way; answers what is left of it for the caller."""
@@ -108,23 +100,25 @@ class FakeLeg:
     def offer(self, frame: Frame) -> None:
         """Have the playback callback look at a frame."""
         self.replaceable = c_void_p(ctypes.addressof(frame))
-        assert _callbacks[PLAYBACK_REPLACE](self.replace_bug, self.user, ABC_WRITE_REPLACE) == 1
+        for user in self.users:
+            assert _callbacks[PLAYBACK_REPLACE](self.replace_bug, user, ABC_WRITE_REPLACE) == 1
         self.replaceable = None
 
     def close_bugs(self) -> None:
         """The call is over."""
         for callback, bug in ((CAPTURE_READ, self.read_bug), (CAPTURE_WRITE, self.write_bug),
                               (PLAYBACK_REPLACE, self.replace_bug)):
-            assert _callbacks[callback](bug, self.user, ABC_CLOSE) == 1
+            assert _callbacks[callback](bug, self.users[0], ABC_CLOSE) == 1
 
     def take_frame(self, frame: Frame) -> None:
         """What switch_core_session_write_frame does with a frame of ours."""
+        self.frames.append(Frame.from_buffer_copy(frame))
+        silence = ctypes.string_at(frame.data, frame.datalen)
+        assert not any(silence)
         self.offer(frame)
-        count = frame.datalen // 2
-        self.heard.append(np.frombuffer(ctypes.string_at(frame.data, frame.datalen), np.int16, count))
+        self.heard.append(np.frombuffer(ctypes.string_at(frame.data, frame.datalen), np.int16))
         if self.speaks_l16:
             frame.codec = self.session  # any other address than that of our codec
-        self.written.release()
 
 
 _callbacks = {address: BugCallback(address) for address in (CAPTURE_READ, CAPTURE_WRITE, PLAYBACK_REPLACE)}
@@ -212,8 +206,3 @@ class FakeFreeSwitch:
     def _unlock(self, mutex: int) -> int:
         self.unlocked.append(mutex)
         return SUCCESS
-
-
-def make_codec(mutex: int) -> Codec:
-    """An open codec whose mutex is at `mutex`."""
-    return Codec(mutex=mutex)

@@ -9,7 +9,7 @@ from typing import Any, Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from fake_leg import FakeFreeSwitch
+from fake_leg import FakeFreeSwitch, FakeLeg
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.realtime.core import Core
 from freeswitch_audio_stream.realtime.layout import ATTEND_CLOCK_OFF, ATTEND_SOCKET_DETACHED
@@ -29,13 +29,13 @@ TEMPLATES = {
 class OpenStream:
     """An open media path. Only the thread of the test; it does what the dispatcher does."""
 
-    def __init__(self, core: Core, switch: FakeFreeSwitch, tracks: str = "inbound", rate: int = 8000,
-                 encoding: Encoding = Encoding.L16, base64: bool = True, chunk_ms: int = 20, buffer_secs: int = 2,
+    def __init__(self, core: Core, switch: FakeFreeSwitch, leg: FakeLeg | None = None, tracks: str = "inbound",
+                 rate: int = 8000, encoding: Encoding = Encoding.L16, base64: bool = True, chunk_ms: int = 20, buffer_secs: int = 2,
                  playback_secs: int = 10, binary_playback: bool = False) -> None:
         self.form = PathFormat(tracks, rate, encoding, base64, chunk_ms, buffer_secs, playback_secs, binary_playback)
-        self.leg = switch.leg()
+        self.leg = leg or switch.leg()
         self.path, self.worker = core.open_path(self.form, TEMPLATES[tracks])
-        self.leg.user = self.path.address
+        self.leg.users.append(self.path.address)
         self.path.set_session(self.leg.session, self.leg.channel)
         self._core = core
         self._bits = 0

@@ -169,11 +169,10 @@ def test_a_resampled_mark_comes_when_its_sample_is_heard(open_stream: Opening, f
     for number in range(10):
         stream.path.play(smooth(from_rate, 0.0337), from_rate)
         stream.path.mark(number)
-    delay = HALF_LENGTH / min(from_rate, to_rate)
     for frame in range(1, 40):
         stream.leg.play_silence()
         # The time of the caller's ear: what was heard up to the end of this frame.
-        heard = frame * 0.010 - delay
+        heard = frame * 0.010 - delay(from_rate, to_rate)
         for number, played in marks(stream):
             place = (number + 1) * int(from_rate * 0.0337) / from_rate
             assert played and heard - 0.0101 <= place <= heard + 0.0005
@@ -340,9 +339,14 @@ def test_the_ring_goes_round(open_stream: Opening) -> None:
 # Resampling.
 
 
+def delay(from_rate: int, to_rate: int) -> float:
+    """Seconds by which playing lags."""
+    return 0.0 if from_rate == to_rate else HALF_LENGTH / min(from_rate, to_rate)
+
+
 def correlation(heard: Samples, spoken: Samples, from_rate: int, to_rate: int) -> float:
     expected = soxr.resample(spoken.astype(np.float64), from_rate, to_rate, quality="VHQ")
-    shift = HALF_LENGTH * to_rate / min(from_rate, to_rate) if from_rate != to_rate else 0
+    shift = delay(from_rate, to_rate) * to_rate
     turns = np.exp(-2j * np.pi * np.fft.rfftfreq(len(expected)) * shift)
     aligned = np.fft.irfft(np.fft.rfft(expected) * turns, len(expected))
     edge = int(2 * shift) + 10
@@ -361,7 +365,7 @@ def test_any_rate_on_any_leg(open_stream: Opening, from_rate: int, to_rate: int)
     heard = play_out(stream)
     assert correlation(heard, spoken, from_rate, to_rate) > 0.999
     # Its full length is heard, the filter's own length included, and not a frame more.
-    assert 0 <= len(heard) / to_rate - 0.5 - HALF_LENGTH / min(from_rate, to_rate) < 0.0205
+    assert 0 <= len(heard) / to_rate - 0.5 - delay(from_rate, to_rate) < 0.0205
 
 
 def test_the_filters_tail_is_heard(open_stream: Opening) -> None:
@@ -385,10 +389,9 @@ def test_segments_of_different_rates_play_in_order(open_stream: Opening) -> None
     start = 0
     for rate, samples in zip(rates, spoken):
         # A segment is as long as it is; where it is converted, its filter's delay comes on top.
-        delay = 0 if rate == 16000 else round(HALF_LENGTH * 16000 / min(rate, 16000))
-        length = -(-len(samples) * 16000 // rate)
-        assert correlation(heard[start:start + length + delay], samples, rate, 16000) > 0.999
-        start += length + delay
+        length = -(-len(samples) * 16000 // rate) + round(delay(rate, 16000) * 16000)
+        assert correlation(heard[start:start + length], samples, rate, 16000) > 0.999
+        start += length
     assert not heard[start + 2:].any()
 
 
@@ -422,6 +425,25 @@ def test_the_write_codec_changes_while_a_queue_plays(open_stream: Opening, from_
     assert marks(stream) == []
     # What was played keeps pace with what was heard: no change cost or repeated more than a filter's length.
     assert abs(1000 * stream.path.statistics().played / from_rate - heard_ms) <= 4 * 3 + 1
+
+
+@pytest.mark.parametrize("from_rate, legs", [
+    (8000, (16000, 48000, 24000, 44100, 32000)), (16000, (48000, 24000, 32000)), (24000, (48000, 32000, 44100))])
+def test_a_leg_that_becomes_wider_or_narrower_above_the_source_hears_no_seam(
+        open_stream: Opening, from_rate: int, legs: tuple[int, ...]) -> None:
+    stream = open_stream()
+    lag = HALF_LENGTH / from_rate
+    stream.path.play(np.rint(12000 * np.sin(2 * np.pi * 440 * np.arange(from_rate) / from_rate)).astype(np.int16),
+                     from_rate)
+    began = 0.0
+    for rate in legs:
+        stream.leg.set_write_codec(rate, 20)
+        heard = stream.leg.play_silence(4)
+        time = began + np.arange(len(heard)) / rate - lag
+        expected = 12000 * np.sin(2 * np.pi * 440 * time)
+        settled = time > 0.004  # the very first samples rise out of the silence before
+        assert (np.abs(heard - expected)[settled] < 250).all()
+        began += len(heard) / rate
 
 
 def test_a_codec_whose_rate_cannot_be_converted_is_told_and_waits(open_stream: Opening) -> None:

@@ -1,0 +1,219 @@
+"""A stream's connection to its server: made, kept alive, closed in order, and made again.
+
+The socket belongs to the core's I/O loop from `attach` to ATTEND_SOCKET_DETACHED; until then it is not closed.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from typing import Protocol
+
+from ..config import Settings
+from ..errors import ConnectError
+from ..realtime.layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED)
+from ..realtime.path import MediaPath
+from ..transports import Connection
+from .connector import Connector, Outcome
+from .dispatcher import Dispatcher
+from .inbox import CLOSE, PING, PONG, Message, MessageAssembler, MessageTooBig, close_payload, close_reason
+from .timers import Timers
+
+CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1000, 1001, 1005, 1006, 1009
+CLOSE_BAD_TLS = 1015
+_NEVER_SENT = (CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_BAD_TLS)  # RFC 6455 section 7.4.1
+_CLOSE_SECONDS = 1.0  # a server that does not answer the close frame for so long is left
+
+
+class LinkState(Enum):
+    """Where a connection is."""
+
+    DOWN = "down"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    CLOSING = "closing"
+    """A close frame of ours is on its way."""
+    DETACHING = "detaching"
+    """Over; the I/O loop still has the socket."""
+
+
+class LinkOwner(Protocol):
+    """Who is told. All calls come on the dispatcher."""
+
+    def link_up(self, connection: Connection) -> None:
+        """Connected. Queue what is to be sent first, then call `Link.attach`."""
+
+    def link_failed(self, error: ConnectError) -> None:
+        """Not connected."""
+
+    def link_message(self, message: Message) -> None:
+        """The server sent a text or binary message."""
+
+    def link_refused(self, text: str) -> None:
+        """The server breaks a rule; the connection is being closed for it."""
+
+    def link_down(self, code: int, text: str, clean: bool) -> None:
+        """The connection is over. `clean`: as the server or we wanted, rather than by a failure."""
+
+    def link_released(self) -> None:
+        """The socket is closed: `Link.connect` may be called again."""
+
+
+class Link:
+    """One connection after the other. Only on the dispatcher."""
+
+    def __init__(self, url: str, settings: Settings, path: MediaPath, dispatcher: Dispatcher,
+                 owner: LinkOwner) -> None:
+        self._url = url
+        self._settings = settings
+        self._path = path
+        self._dispatcher = dispatcher
+        self._owner = owner
+        self._timers = Timers(dispatcher)
+        self._assembler = MessageAssembler(settings.max_message_bytes)
+        self._connector: Connector | None = None
+        self._connection: Connection | None = None
+        self._end: tuple[int, str, bool] | None = None
+        self._received_at_ping: int | None = None
+        self.state = LinkState.DOWN
+
+    def connect(self, timeout: float | None) -> None:
+        """Begin to connect, within `timeout` seconds (None = no limit); answered by link_up or link_failed."""
+        self.state = LinkState.CONNECTING
+        self._connector = Connector(self._url, self._settings, timeout, self._on_outcome)
+
+    def give_up(self) -> None:
+        """Do not connect after all; nothing is answered."""
+        if self.state is LinkState.CONNECTING and self._connector is not None:
+            self._connector.cancel()
+            self._connector = None
+            self.state = LinkState.DOWN
+
+    def _on_outcome(self, connector: Connector, outcome: Outcome) -> None:
+        self._dispatcher.post(lambda: self._take_outcome(connector, outcome))
+
+    def _take_outcome(self, connector: Connector, outcome: Outcome) -> None:
+        if connector is not self._connector:
+            if isinstance(outcome, Connection):
+                outcome.close()
+            return
+        self._connector = None
+        if isinstance(outcome, ConnectError):
+            self.state = LinkState.DOWN
+            self._owner.link_failed(outcome)
+            return
+        self.state = LinkState.OPEN
+        self._connection, self._end, self._received_at_ping = outcome, None, None
+        self._assembler = MessageAssembler(self._settings.max_message_bytes)
+        self._owner.link_up(outcome)
+
+    def attach(self) -> None:
+        """Hand the socket to the I/O loop."""
+        assert self._connection is not None
+        self._path.attach_socket(self._connection.fileno(), self._connection.leftover)
+        self._timers.every("ping", self._settings.ping_secs, self._ping)
+
+    def _ping(self) -> None:
+        """A peer that has said nothing since the last ping, not even its pong, is dead."""
+        received = self._path.statistics().bytes_received
+        if received == self._received_at_ping:
+            self._down(CLOSE_ABNORMAL, f"the server has not answered a ping for {self._settings.ping_secs} s", False)
+            return
+        self._received_at_ping = received
+        self._path.send(PING, b"")
+
+    # The end of a connection.
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye, behind the messages queued so far; answered by link_down."""
+        if self.state is not LinkState.OPEN:
+            return
+        self.state = LinkState.CLOSING
+        self._path.hold_media()
+        self._path.send(CLOSE, close_payload(CLOSE_NORMAL if code in _NEVER_SENT else code, reason))
+        self._timers.cancel("ping")
+        self._timers.after("close", _CLOSE_SECONDS, self._close_unanswered)
+
+    def _close_unanswered(self) -> None:
+        self._down(*(self._end or (CLOSE_ABNORMAL, "the server did not answer the close", True)))
+
+    def _refuse(self, code: int, text: str) -> None:
+        self._end = self._end or (code, text, True)
+        self._owner.link_refused(text)
+        self.close(code, text)
+
+    def _down(self, code: int, text: str, clean: bool) -> None:
+        if self.state not in (LinkState.OPEN, LinkState.CLOSING):
+            return
+        self.state = LinkState.DETACHING
+        self._timers.cancel_all()
+        self._path.hold_media()
+        self._path.detach_socket()
+        self._owner.link_down(code, text, clean)
+
+    # What the core reports.
+
+    def attend(self, bits: int) -> None:
+        """Take in what the core reports (ATTEND_…)."""
+        if bits & ATTEND_INBOX:
+            self._read_inbox()
+        if bits & ATTEND_PEER_PROTOCOL:
+            self._refuse(self._path.protocol_error, "the server breaks the WebSocket protocol (RFC 6455)")
+        if bits & ATTEND_SOCKET_BROKEN:
+            self._broken()
+        if bits & ATTEND_SOCKET_DETACHED and self.state is LinkState.DETACHING:
+            self._released()
+
+    def _broken(self) -> None:
+        error = self._path.socket_error
+        if self._end is not None:
+            self._down(*self._end)
+        elif self.state is LinkState.CLOSING:
+            self._down(CLOSE_ABNORMAL, "the server closed the connection without answering the close", True)
+        elif error:
+            self._down(CLOSE_ABNORMAL, os.strerror(error), False)
+        else:
+            self._down(CLOSE_ABNORMAL, "the server closed the connection without a close frame", False)
+
+    def _released(self) -> None:
+        self.state = LinkState.DOWN
+        for _ in self._path.take_inbox():
+            pass  # the rest of a connection that is over
+        self._path.discard_outbox()
+        if self._connection is not None:
+            self._connection.close()
+        self._owner.link_released()
+
+    def _read_inbox(self) -> None:
+        for piece in self._path.take_inbox():
+            if self.state not in (LinkState.OPEN, LinkState.CLOSING):
+                return
+            try:
+                message = self._assembler.add(piece)
+            except MessageTooBig:
+                self._refuse(CLOSE_TOO_BIG, f"the server sent a message of more than "
+                             f"{self._settings.max_message_bytes} bytes (max-message-bytes)")
+                return
+            if message is not None:
+                self._on_message(message)
+
+    def _on_message(self, message: Message) -> None:
+        if message.opcode == CLOSE:
+            self._on_close(*close_reason(message.data))
+        elif message.opcode == PING:
+            self._path.send(PONG, message.data)
+        elif message.opcode != PONG:
+            self._owner.link_message(message)
+
+    def _on_close(self, code: int, reason: str) -> None:
+        if self.state is LinkState.CLOSING:
+            # The answer to our close, or both closed at once.
+            self._down(*(self._end or (code, reason or "closed", True)))
+            return
+        self._end = (code, reason or f"the server closed the connection with code {code}",
+                     code in (CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE))
+        self.close(code)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the thread that a TLS connection had; False if it is still sending the last bytes. Any thread."""
+        return self._connection is None or self._connection.join(seconds)

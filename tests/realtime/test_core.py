@@ -1,0 +1,264 @@
+"""The core's threads and the life of its streams: nothing is left of one, and nothing of it reaches the next."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import pytest
+
+import natives
+from fake_leg import FakeFreeSwitch
+from freeswitch_audio_stream.audio import Encoding
+from freeswitch_audio_stream.realtime import wakeup
+from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear
+from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
+                                                     ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS,
+                                                     QUEUE, QUEUE_SLOTS, RESAMPLER, STREAM)
+from freeswitch_audio_stream.realtime.memory import Arena
+from freeswitch_audio_stream.realtime.path import MediaPath, PathFormat
+from open_stream import PATIENCE, OpenStream
+from server_end import ServerEnd, frame
+
+Opening = Callable[..., OpenStream]
+FORM = PathFormat("inbound", 8000, Encoding.L16, True, 20, 2, 10, False)
+
+
+def open_path(core: Core) -> MediaPath:
+    return core.open_path(FORM, [(b"", b"", b"")])[0]
+
+
+def test_records_are_made_of_aligned_words() -> None:
+    for record in (STREAM, FUNCTIONS, QUEUE, RESAMPLER, IO_LOOP, CLOCK_LOOP):
+        assert record.itemsize % 64 == 0
+        offsets = [offset for _, offset in (record.fields or {}).values()]
+        assert offsets == [8 * place for place in range(len(offsets))]
+    assert QUEUE_SLOTS & QUEUE_SLOTS - 1 == 0 and QUEUE_SLOTS >= 2 * MAX_STREAMS
+
+
+def test_every_function_has_its_address(core: Core, switch: FakeFreeSwitch) -> None:
+    assert set(C_FUNCTIONS) == set(switch.addresses)
+    for name in C_FUNCTIONS:
+        assert int(core._functions[0][name]) == switch.addresses[name]
+
+
+def test_a_missing_function_is_noticed_at_once(switch: FakeFreeSwitch) -> None:
+    with pytest.raises(KeyError):
+        Core({name: 1 for name in C_FUNCTIONS[1:]}, workers=1)
+
+
+def use_it(stream: OpenStream) -> None:
+    """Everything that a stream can do, so that its memory is really there."""
+    stream.attach_playback()
+    server = ServerEnd(stream.connect())
+    stream.path.open_media()
+    for _ in range(30):
+        stream.leg.read(np.ones(160, np.int16), 16000)
+        stream.leg.write(np.ones(160, np.int16))
+    stream.path.send(1, bytes(100_000))
+    stream.path.play(np.ones(40_000, np.int16), 8000)
+    stream.path.clear()
+    stream.leg.play_silence()
+    server.connection.sendall(frame(1, bytes(50_000)))
+    while not any(piece.is_last for piece in stream.path.take_inbox()):
+        stream.worker.dispatch_queue.wait(1)
+    while len(server.received) < 100_000:
+        server.read_some()
+
+
+def resident_kb() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * (os.sysconf("SC_PAGESIZE") // 1024)
+
+
+def mappings() -> int:
+    return len(Path("/proc/self/maps").read_text().splitlines())
+
+
+def test_a_thousand_streams_leave_nothing(core: Core, switch: FakeFreeSwitch) -> None:
+    def one() -> None:
+        stream = OpenStream(core, switch, tracks="both")
+        use_it(stream)
+        stream.close()
+        del switch.legs[stream.leg.session]
+    for _ in range(50):
+        one()
+    gc.collect()
+    before = resident_kb(), mappings(), len(os.listdir("/proc/self/fd")), threading.active_count()
+    for _ in range(1000):
+        one()
+    gc.collect()
+    after = resident_kb(), mappings(), len(os.listdir("/proc/self/fd")), threading.active_count()
+    # Each of them had about half a megabyte in use; what may grow are the allocator's own habits.
+    assert after[0] - before[0] < 16_000
+    assert after[1] - before[1] < 50
+    assert after[2:] == before[2:]
+
+
+def test_many_open_at_once_and_no_more_than_there_is_room_for(core: Core) -> None:
+    paths = []
+    try:
+        while True:
+            paths.append(open_path(core))
+    except IndexError:
+        pass
+    assert len(paths) == MAX_STREAMS and len({path.index for path in paths}) == len(paths)
+    core.close_path(paths[7])
+    replaced = open_path(core)
+    assert replaced.index == paths[7].index
+    for path in paths[:7] + paths[8:] + [replaced]:
+        core.close_path(path)
+    assert len(core._free) == MAX_STREAMS
+
+
+def test_the_place_that_was_free_longest_is_taken_next(core: Core) -> None:
+    # So whoever still holds the index of a stream that ended finds nobody there for as long as possible.
+    seen = set()
+    for _ in range(MAX_STREAMS // 8):
+        path = open_path(core)
+        assert path.index not in seen
+        seen.add(path.index)
+        core.close_path(path)
+
+
+def test_a_new_stream_knows_nothing_of_the_old_one() -> None:
+    record = np.full(1, -1, np.int64).repeat(STREAM.itemsize // 8).view(STREAM)
+    _clear(record)
+    left = {name for name in STREAM.names or () if record[0][name] != 0}
+    assert left == {"io_queued", "dispatch_queued", "clock_queued"}
+
+
+def test_workers_take_turns_and_all_threads_end(switch: FakeFreeSwitch) -> None:
+    before = set(threading.enumerate())
+    core = Core(switch.addresses, workers=3)
+    opened = [core.open_path(FORM, [(b"", b"", b"")]) for _ in range(6)]
+    assert [core.workers.index(worker) for _, worker in opened] == [0, 1, 2, 0, 1, 2]
+    mine = [thread for thread in threading.enumerate() if thread not in before]
+    assert len(mine) == 6
+    assert len({worker.clock_thread for worker in core.workers}) == 3
+    assert core.stop(PATIENCE)
+    assert not any(thread.is_alive() for thread in mine)
+    assert core.stop(0)
+
+
+def test_a_core_ends_with_streams_still_open(switch: FakeFreeSwitch) -> None:
+    core = Core(switch.addresses, workers=1)
+    stream = OpenStream(core, switch)
+    stream.attach_playback()
+    server = stream.connect()
+    stream.path.play(np.ones(80_000, np.int16), 8000)
+    stream.path.open_media()
+    stream.leg.read(np.ones(160, np.int16), 8000)
+    ServerEnd(server).frames(1)
+    assert core.stop(PATIENCE)
+    stream.ours.close()
+    server.close()
+
+
+def test_anybody_may_wake_the_dispatcher(open_stream: Opening) -> None:
+    stream = open_stream()
+    threading.Thread(target=stream.path.wake_dispatcher, args=(ATTEND_WAKE,)).start()
+    stream.wait_for(ATTEND_WAKE)
+
+
+def test_streams_do_not_hear_of_each_other(open_stream: Opening) -> None:
+    first, second = open_stream(), open_stream()
+    server = first.connect()
+    second.connect()
+    server.close()
+    first.wait_for(ATTEND_SOCKET_BROKEN)
+    assert second.path.take_attention() == 0
+    second.path.play(np.ones(10, np.int16), 8000)
+    second.leg.play_silence()
+    second.wait_for(ATTEND_PLAYBACK_IDLE)
+    assert first.path.take_attention() == 0
+
+
+def test_nothing_is_sent_behind_the_end(core: Core) -> None:
+    path = open_path(core)
+    core.close_path(path)
+    assert path.send(1, b"too late") is False
+
+
+def test_statistics_never_show_less_than_nothing(open_stream: Opening) -> None:
+    # Looked at while the stream moves: what waits is at least nothing.
+    stream = open_stream(base64=False, chunk_ms=10)
+    server = stream.connect()
+    stream.path.open_media()
+    ended = threading.Event()
+
+    def move() -> None:
+        for _ in range(3000):
+            stream.leg.read(np.ones(80, np.int16), 8000)
+            stream.path.play(np.ones(80, np.int16), 8000)
+            stream.leg.play(np.zeros(80, np.int16))
+        ended.set()
+    mover = threading.Thread(target=move)
+    reader = threading.Thread(target=_swallow, args=(server,))
+    mover.start()
+    reader.start()
+    while not ended.is_set():
+        counters = stream.path.statistics()
+        assert counters.waiting >= 0 and counters.play_waiting >= 0
+    mover.join(PATIENCE)
+    stream.disconnect()
+    reader.join(PATIENCE)
+
+
+def _swallow(server: socket.socket) -> None:
+    try:
+        while server.recv(65536):
+            pass
+    except OSError:
+        pass
+
+
+def test_an_index_still_queued_from_the_old_stream_serves_the_new_one(core: Core) -> None:
+    path, worker = core.open_path(FORM, [(b"", b"", b"")])
+    index, record = path.index, path._record
+    wakeup.attend(path.address, ATTEND_WAKE)
+    _clear(record)
+    record["index"], record["dispatch_queue"] = index, worker.dispatch_queue.address
+    wakeup.attend(path.address, ATTEND_INBOX)
+    assert list(worker.dispatch_queue.take()) == [index]
+    assert path.take_attention() == ATTEND_INBOX
+    wakeup.attend(path.address, ATTEND_WAKE)
+    assert list(worker.dispatch_queue.take()) == [index]
+    core.close_path(path)
+
+
+# Memory.
+
+
+def test_parts_are_zero_apart_and_whole() -> None:
+    sizes = {"one": 1, "page": 4096, "more": 10_000, "none": 0}
+    arena = Arena(sizes)
+    for number, (name, size) in enumerate(sizes.items()):
+        assert arena.part[name].size == size and not arena.part[name].any()
+        arena.part[name][:] = number + 1
+        assert arena.address[name] % 4096 == 0
+    for number, name in enumerate(sizes):
+        assert (arena.part[name] == number + 1).all()
+
+
+def test_a_large_part_costs_nothing_until_it_is_used() -> None:
+    before = resident_kb()
+    arena = Arena({"ring": 1 << 30})
+    assert resident_kb() - before < 2000
+    arena.part["ring"][:: 1 << 20] = 1
+    assert resident_kb() - before < 8000
+    arena.release()
+
+
+def test_released_memory_is_unmapped() -> None:
+    arena = Arena({"ring": 64 << 20})
+    address = arena.address["ring"]
+    assert f"{address:x}-" in Path("/proc/self/maps").read_text()
+    arena.release()
+    gc.collect()
+    assert f"{address:x}-" not in Path("/proc/self/maps").read_text()
+    assert natives.monotonic_us() > 0
