@@ -31,10 +31,14 @@ class Track(Enum):
     OUTBOUND = "outbound"
     """What the caller hears."""
     BOTH = "both"
+    MIXED = "mixed"
+    """The sum of inbound and outbound, saturating, in one channel."""
+    STEREO = "stereo"
+    """Inbound left and outbound right, interleaved in two channels."""
 
     @property
     def parts(self) -> tuple[Track, ...]:
-        """The single tracks in this one, inbound first."""
+        """The single tracks in this one that travel apart, inbound first; MIXED and STEREO do not come apart."""
         return (Track.INBOUND, Track.OUTBOUND) if self is Track.BOTH else (self,)
 
 

@@ -101,6 +101,10 @@ class SwitchCall:
             codec.close()
         self._session.unlock()
 
+    def forget(self) -> None:
+        if self._snapshot is not None:
+            self._snapshot.close()
+
 
 class AudioStreamModule:
     """The product on one switch: registers itself with it at once, and ends with it."""

@@ -136,7 +136,8 @@ def test_samples_in_a_frame(rate: int, ptime_ms: int, samples: int) -> None:
 
 def test_parts_of_a_track() -> None:
     assert Track.BOTH.parts == (Track.INBOUND, Track.OUTBOUND)
-    assert Track.OUTBOUND.parts == (Track.OUTBOUND,)
+    for track in (Track.INBOUND, Track.OUTBOUND, Track.MIXED, Track.STEREO):
+        assert track.parts == (track,)
 
 
 def test_bytes_of_a_sample() -> None:

@@ -4,13 +4,15 @@ import re
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.audio import RATES, Encoding, Track
-from freeswitch_audio_stream.commands import (ACTIONS, USAGE, Command, GracefulShutdown, ListStreams, Pause,
-                                              Resume, SendText, Start, Status, Stop, check_url, parse,
-                                              without_credentials)
+from freeswitch_audio_stream.commands import (ACTIONS, COMMUNITY_ACTIONS, COMMUNITY_ID, USAGE, ClearPlayback,
+                                              Command, GracefulShutdown, ListStreams, Pause, PausePlayback,
+                                              Resume, ResumePlayback, SendText, Start, Status, Stop, check_url,
+                                              parse, without_credentials)
+from freeswitch_audio_stream.config import Dialect
 from freeswitch_audio_stream.errors import CommandError, RefusedError, UsageError
 
 URL = "wss://api.example.com/stream"
@@ -19,6 +21,11 @@ URL = "wss://api.example.com/stream"
 def start(url: str = URL, track: Track = Track.INBOUND, rate: int = 16000, timeout: int = 30,
           bidirectional: bool = False, **more: object) -> Start:
     return Start("u", "s", url, track, rate, timeout, bidirectional, **more)  # type: ignore[arg-type]
+
+
+def community(url: str = URL, track: Track = Track.INBOUND, rate: int = 8000, **more: object) -> Start:
+    return Start("u", COMMUNITY_ID, url, track, rate, 0, True,
+                 dialect=Dialect.COMMUNITY, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("line, command", [
@@ -44,6 +51,9 @@ def start(url: str = URL, track: Track = Track.INBOUND, rate: int = 16000, timeo
     ("u s send_text '{\"command\":\"mute\",\"value\":true}'",
      SendText("u", "s", '{"command":"mute","value":true}')),
     ("u s send_text {\"a b\": [1, 2]}", SendText("u", "s", '{"a b": [1, 2]}')),
+    ("u s pause_play", PausePlayback("u", "s")),
+    ("u s resume_play", ResumePlayback("u", "s")),
+    ("u s clear_play", ClearPlayback("u", "s")),
     ("u s status", Status("u", "s")),
     ("list", ListStreams()),
     ("  list\n", ListStreams()),
@@ -64,10 +74,74 @@ def test_lines(line: str, command: Command) -> None:
     assert parse(line) == command
 
 
+@pytest.mark.parametrize("line, command", [
+    (f"u start {URL} mono", community()),
+    (f"u start {URL} mono 8k", community()),
+    (f"u start {URL} mixed 16k", community(track=Track.MIXED, rate=16000)),
+    (f"u start {URL} stereo 16000 ", community(track=Track.STEREO, rate=16000)),
+    (f"u START {URL} Stereo 44.1K", community(track=Track.STEREO, rate=44100)),
+    (f"u start {URL} mono 8k ''", community()),
+    (f"u start {URL} mono '' text", community(metadata="text")),
+    (f"u start {{buffer-secs=5}}{URL} mono", community(prefix={"buffer-secs": "5"})),
+    (f"u start {URL} mono 8k any text, as it is", community(metadata="any text, as it is")),
+    (f'u start {URL} mono 16k {{"a": "b c"}}', community(rate=16000, metadata='{"a": "b c"}')),
+    ("u stop", Stop("u", COMMUNITY_ID)),
+    ("u stop bye for now", Stop("u", COMMUNITY_ID, "bye for now")),
+    ("u graceful-shutdown", GracefulShutdown("u", COMMUNITY_ID)),
+    ("u graceful-shutdown 'bye now'", GracefulShutdown("u", COMMUNITY_ID, "bye now")),
+    ("u pause", Pause("u", COMMUNITY_ID)),
+    ("u pause whatever follows", Pause("u", COMMUNITY_ID)),
+    ("u resume", Resume("u", COMMUNITY_ID)),
+    ("u send_text hello there", SendText("u", COMMUNITY_ID, "hello there")),
+    ("u pause_play", PausePlayback("u", COMMUNITY_ID)),
+    ("u resume_play", ResumePlayback("u", COMMUNITY_ID)),
+    ("u clear_play", ClearPlayback("u", COMMUNITY_ID)),
+    # The second word decides, whatever follows.
+    (f"u stop start {URL} both 8k 0 0", Stop("u", COMMUNITY_ID, f"start {URL} both 8k 0 0")),
+    ("u 'Stop' pause", Stop("u", COMMUNITY_ID, "pause")),
+    ("stop stop", Stop("stop", COMMUNITY_ID)),
+    # The other grammar reaches the same stream by its id.
+    (f"u {COMMUNITY_ID} status", Status("u", COMMUNITY_ID)),
+    (f"u {COMMUNITY_ID} stop", Stop("u", COMMUNITY_ID)),
+])
+def test_lines_of_the_community_module(line: str, command: Command) -> None:
+    assert parse(line) == command
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_every_rate_in_both_forms(rate: int) -> None:
     for word in (str(rate), f"{rate / 1000:g}k", f"{rate / 1000:g}K"):
         assert parse(f"u s start {URL} inbound {word} 0 0") == start(rate=rate, timeout=0)
+        assert parse(f"u start {URL} mono {word}") == community(rate=rate)
+
+
+@pytest.mark.parametrize("given_text, expected", [
+    ("plain words", "plain words"), ("'two words'", "two words"), ('"two words"', '"two words"'),
+    ("'a' and 'b'", "'a' and 'b'"), ("it's", "it's"), ("'", "'"), (r"'it\'s'", "it's"),
+    ("'{\"a\": \"x y\"}'", '{"a": "x y"}'), ('{"a": "x y"}', '{"a": "x y"}'), ("{broken", "{broken"),
+    (r"""'{"a": "line\nbreak \\ \u00e9"}'""", r'{"a": "line\nbreak \\ \u00e9"}'),
+    ("Grüße  aus\tZürich 😀", "Grüße  aus\tZürich 😀"), (r"C:\new", r"C:\new"), ("16k", "16k"),
+])
+def test_text_of_the_community_module_is_the_rest_of_the_line(given_text: str, expected: str) -> None:
+    assert parse(f"u send_text {given_text} ") == SendText("u", COMMUNITY_ID, expected)
+    assert parse(f"u stop {given_text}") == Stop("u", COMMUNITY_ID, expected)
+    assert parse(f"u start {URL} mono 8k {given_text}\n") == community(metadata=expected)
+
+
+def test_every_action_is_in_the_usage_of_its_grammar() -> None:
+    first, second, _ = USAGE.split(", or: ")
+    assert all(action in first for action in ACTIONS) and set(COMMUNITY_ACTIONS) == {*ACTIONS} - {"status"}
+    assert all(action in second for action in COMMUNITY_ACTIONS)
+
+
+@pytest.mark.parametrize("action", COMMUNITY_ACTIONS)
+def test_an_action_is_no_stream_id(action: str) -> None:
+    for word in (action, action.upper(), f"'{action}'"):
+        try:
+            command = parse(f"u {word} status")
+        except CommandError:
+            continue
+        assert not isinstance(command, Status)
 
 
 @pytest.mark.parametrize("given_text, expected", [
@@ -201,6 +275,30 @@ def test_missing_words_are_answered_with_the_syntax(line: str, missing: str) -> 
     assert f"({missing}" in refused.value.reply and "is missing)" in refused.value.reply
 
 
+@pytest.mark.parametrize("line, syntax, missing", [
+    ("u start", "start <ws-or-wss-url> <mono|mixed|stereo> [rate] [metadata]", "url"),
+    (f"u start {URL}", "start <ws-or-wss-url> <mono|mixed|stereo> [rate] [metadata]", "mono, mixed or stereo"),
+    ("u send_text", "send_text <text>", "text"), ("u send_text ''", "send_text <text>", "text"),
+])
+def test_missing_words_of_the_community_module(line: str, syntax: str, missing: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(line)
+    assert refused.value.reply == f"-USAGE: uuid_audio_stream <uuid> {syntax} ({missing} is missing)"
+
+
+@pytest.mark.parametrize("words, reason", [
+    ("http://h mono", "use ws:// or wss://"),
+    (f"{URL} both 8k 30 1", "bad mix type 'both': use mono, mixed or stereo, or put a stream id before start"),
+    (f"{URL} mono 9k", "bad rate '9k': use one of 8000"),
+    (f"{URL} mono {{\"a\":1}}", "it stands before the metadata"), (f"{URL} mono 64000", "bad rate '64000'"),
+    ("{a}ws://h mono", "write {name=value,name=value}"), (f"{URL} mono 8k \udcff", "UTF-8"),
+])
+def test_wrong_words_of_the_community_module(words: str, reason: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse(f"u start {words}")
+    assert reason in refused.value.reply and len(refused.value.reply) < 400
+
+
 def test_an_unknown_action_is_named_and_the_whole_syntax_shown() -> None:
     with pytest.raises(UsageError) as refused:
         parse("u s strat")
@@ -232,6 +330,7 @@ def test_wrong_words_are_answered_with_the_remedy(words: str, reason: str) -> No
     ("u 'a\nb' stop", "bad stream id 'a\\nb'"),
     ("u " + "x" * 257 + " stop", "at most 256 printable characters"),
     ("'a\x07' s stop", "bad call uuid"), ("u s send_text \udcff", "UTF-8"),
+    ("'a\x07' stop", "bad call uuid"), ("u stop \udcff", "UTF-8"), ("u send_text ü\udcc3", "character 14"),
 ])
 def test_names_that_cannot_be_names(line: str, reason: str) -> None:
     with pytest.raises(RefusedError, match=re.escape(reason)):
@@ -240,16 +339,20 @@ def test_names_that_cannot_be_names(line: str, reason: str) -> None:
 
 # Properties
 
-WORD = st.sampled_from(["u", "start", "stop", "send_text", "list", "both", "l16", "8k", "0", "1", URL,
-                        "{a=b}", "'", '"', "\\", "{", '{"a":1}', "'{\"a\":1}'", "ws://[", "'x y'"])
+WORD = st.sampled_from(["u", *ACTIONS, "list", "both", "stereo", "l16", "8k", "0", "1", URL, "{a=b}",
+                        "'", '"', "\\", "{", '{"a":1}', "'{\"a\":1}'", "ws://[", "'x y'"])
 LINES = st.text() | st.lists(WORD | st.text(max_size=5), max_size=12).map(" ".join) | st.lists(
-    WORD | st.text(max_size=5), max_size=8).map(lambda words: f"u s start {URL} " + " ".join(words))
+    WORD | st.text(max_size=5), max_size=8).flatmap(lambda words: st.sampled_from(["u s start ", "u start "]).map(
+        lambda beginning: beginning + URL + " " + " ".join(words)))
 
 
+@settings(deadline=None)  # the long examples
 @given(LINES)
 @example("u s start " + "[" * 100000)
 @example(f"u s start {URL} both 8k 0 1 " + "[" * 100000)
+@example(f"u start {URL} mono 8k " + "[" * 100000)
 @example("u s send_text '" + "\\'" * 100000)
+@example("u send_text '" + "\\'" * 100000)
 @example("'" * 99999)
 def test_every_line_is_a_command_or_a_documented_error_in_one_line(line: str) -> None:
     try:
@@ -275,9 +378,16 @@ def quoted(word: str) -> str:
 PRINTABLE = st.text(min_size=1, max_size=256).filter(str.isprintable)
 
 
-@given(PRINTABLE, PRINTABLE)
+@given(PRINTABLE, PRINTABLE.filter(lambda word: word.lower() not in COMMUNITY_ACTIONS))
 def test_quoted_words_come_out_as_they_were(uuid: str, stream_id: str) -> None:
     assert parse(f"{quoted(uuid)} {quoted(stream_id)} pause") == Pause(uuid, stream_id)
+
+
+@given(st.text().filter(lambda text: text.strip(" \t\r\n") == text != "" and text[0] != "'"),
+       st.sampled_from(["send_text", "stop", "graceful-shutdown", f"start {URL} stereo 16k"]))
+def test_text_without_quotes_comes_out_verbatim(text: str, words: str) -> None:
+    command = parse(f"u {words} {text}")
+    assert text in (getattr(command, name, None) for name in ("text", "reason", "metadata"))
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers(-2 ** 53, 2 ** 53) | st.text(),

@@ -1,6 +1,6 @@
 """Settings: the table, the order of the layers, clamping, refusal, the prefix, the shipped file."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch_audio_stream.config import (SETTINGS, Setting, Settings, find, parse_xml, resolve,
-                                            split_prefix)
+from freeswitch_audio_stream.audio import ALL_RATES
+from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VARIABLES, Dialect, Setting, Settings,
+                                            find, parse_xml, resolve, split_prefix)
 from freeswitch_audio_stream.errors import SettingError
 
 SHIPPED = Path(__file__).parents[1] / "conf" / "autoload_configs" / "audio_stream.conf.xml"
@@ -17,8 +18,13 @@ SHIPPED = Path(__file__).parents[1] / "conf" / "autoload_configs" / "audio_strea
 
 def resolved(*, xml: dict[str, str] | None = None, env: dict[str, str] | None = None,
              channel: dict[str, str] | None = None,
-             prefix: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
-    return resolve(xml or {}, env or {}, (channel or {}).get, prefix or {})
+             prefix: dict[str, str] | None = None,
+             dialect: Dialect = Dialect.STREAM_API) -> tuple[Settings, list[str]]:
+    return resolve(xml or {}, env or {}, (channel or {}).get, prefix or {}, dialect)
+
+
+def community(**layers: dict[str, str]) -> tuple[Settings, list[str]]:
+    return resolved(**layers, dialect=Dialect.COMMUNITY)  # type: ignore[arg-type]
 
 
 def param(name: str, value: str) -> str:
@@ -42,6 +48,9 @@ def test_nothing_given_is_the_defaults_without_a_warning() -> None:
     ("http_auth_user", ""), ("http_auth_password", ""), ("tls_ca_file", ""), ("protocol", "json"),
     ("heartbeat_secs", 60), ("chunk_ms", 20), ("playback_secs", 60), ("resampler", "fir"),
     ("graceful_secs", 60), ("ping_secs", 20), ("max_streams", 1000), ("max_message_bytes", 8388608),
+    ("format", "binary"), ("deflate", False), ("dtmf", True), ("dtmf_inband", False), ("playback", True),
+    ("sample_rate", 0), ("connect_timeout", 10), ("reconnect", True), ("reconnect_max", 0),
+    ("suppress_log", False), ("extra_headers", ""), ("tls_cert_file", ""), ("tls_key_file", ""),
 ])
 def test_defaults(attribute: str, default: Any) -> None:
     assert getattr(Settings(), attribute) == default
@@ -117,7 +126,8 @@ def test_the_whole_module_is_not_set_by_one_call() -> None:
     ("buffer_secs", "9" * 300, 40),
     ("service_threads", "6", 5), ("heartbeat_secs", "3601", 3600), ("chunk_ms", "25", 20),
     ("chunk_ms", "5", 10),
-    ("chunk_ms", "1005", 1000), ("max_message_bytes", "1", 1024),
+    ("chunk_ms", "1005", 1000), ("max_message_bytes", "1", 1024), ("reconnect_max", "1000001", 1000000),
+    ("connect_timeout", "0", 1), ("connect_timeout", "301", 300),
 ])
 def test_out_of_range_is_warned_and_clamped(name: str, text: str, value: int) -> None:
     row = find(name)
@@ -134,7 +144,7 @@ def test_out_of_range_is_warned_and_clamped(name: str, text: str, value: int) ->
 
 @pytest.mark.parametrize("text, value", [
     ("true", True), ("TRUE", True), ("yes", True), ("on", True), (" 1 ", True),
-    ("false", False), ("No", False), ("off", False), ("0", False),
+    ("false", False), ("No", False), ("off", False), ("0", False), ("enabled", True), ("disabled", False),
 ])
 def test_flags(text: str, value: bool) -> None:
     settings, warnings = resolved(channel={"MOD_AUDIO_STREAM_ALLOW_EXPIRED": text})
@@ -144,10 +154,12 @@ def test_flags(text: str, value: bool) -> None:
 @pytest.mark.parametrize("name, text, remedy", [
     ("buffer_secs", "many", "from 1 to 40"), ("buffer_secs", "2.5", "from 1 to 40"),
     ("buffer_secs", "٣", "from 1 to 40"), ("buffer_secs", "9" * 5000, "from 1 to 40"),
-    ("allow_expired", "maybe", "true or false"), ("protocol", "morse", "json or binary"),
+    ("allow_expired", "maybe", "true or false"), ("protocol", "morse", "json, binary or community"),
     ("resampler", "linear", "fir or soxr"), ("subprotocol_name", "two words", "token"),
     ("http_auth_user", "a:b", "colons"), ("http_auth_password", "a\r\nX: y", "control"),
-    ("tls_ca_file", "/etc/\0", "control"),
+    ("tls_ca_file", "/etc/\0", "NONE or a path"), ("tls_key_file", "/etc/\n", "NONE or a path"),
+    ("format", "text", "binary or base64"), ("sample_rate", "9000", "48000 or 64000 Hz"),
+    ("sample_rate", "16k", "16000"), ("sample_rate", "-8000", "8000"), ("reconnect_max", "ever", "1000000"),
 ])
 def test_what_means_nothing_is_passed_over_or_refused(name: str, text: str, remedy: str) -> None:
     row = find(name)
@@ -184,26 +196,188 @@ def test_the_password_is_never_shown() -> None:
     assert "(not shown)" in warnings[0] and "swordfish" not in warnings[0]
 
 
+# Headers
+
+@pytest.mark.parametrize("text, headers", [
+    ("{}", {}), ('{"X-Name": "value"}', {"X-Name": "value"}), ("  ", {}),
+    (' {"Authorization":"Bearer a.b=","x_y":"ü\\t"}\n', {"Authorization": "Bearer a.b=", "x_y": "ü\t"}),
+])
+def test_headers(text: str, headers: dict[str, str]) -> None:
+    settings, warnings = resolved(channel={"MOD_AUDIO_STREAM_EXTRA_HEADERS": text})
+    assert (settings.headers, warnings) == (headers, [])
+    assert Settings().headers == {}
+
+
+BAD_HEADERS = [
+    ("X-Name: value", "not JSON"), ("{", "not JSON"), ("[]", "not a JSON object"), ('"x"', "not a JSON object"),
+    ("\udcff", "not JSON"), ("[" * 100000, "not JSON"),
+    ('{"a": 1}', "header a is no text"), ('{"a": null}', "header a is no text"), ('{"a": {}}', "header a is no"),
+    ('{"a": "x\\r\\nB: y"}', "no text in one line"), ('{"a": "x\\ny"}', "no text in one line"),
+    ('{"a": "\\u0000"}', "no text in one line"), ('{"a\\r\\nb": "x"}', "cannot be the name of a header"),
+    ('{"": "x"}', "cannot be the name"), ('{"a b": "x"}', "cannot be the name"), ('{"a:": "x"}', "cannot be"),
+    ('{"ü": "x"}', "cannot be the name"), ('{"HOST": "x"}', "header HOST belongs to the handshake"),
+    *((f'{{"{name}": "x"}}', "belongs to the handshake") for name in (
+        "Upgrade", "connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Protocol", "Content-Length", "Transfer-Encoding")),
+]
+
+
+@pytest.mark.parametrize("text, reason", BAD_HEADERS, ids=range(len(BAD_HEADERS)))
+def test_bad_headers_refuse_the_call_that_sets_them_and_are_passed_over_elsewhere(text: str, reason: str) -> None:
+    name = "MOD_AUDIO_STREAM_EXTRA_HEADERS"
+    for layers, where in (({"channel": {name: text}}, name), ({"prefix": {"extra-headers": text}}, "URL prefix")):
+        with pytest.raises(SettingError) as refused:
+            resolved(**layers)
+        assert "extra-headers" in str(refused.value) and where in str(refused.value)
+        assert reason in str(refused.value) and "use a JSON object" in str(refused.value)
+        assert len(str(refused.value)) < 400 and str(refused.value).isprintable()
+    with pytest.raises(SettingError, match="STREAM_EXTRA_HEADERS"):
+        community(channel={"STREAM_EXTRA_HEADERS": text})
+    settings, (warning,) = resolved(env={name: text})
+    assert settings == Settings() and reason in warning
+
+
+def test_values_of_headers_are_never_shown() -> None:
+    settings, _ = resolved(env={"MOD_AUDIO_STREAM_EXTRA_HEADERS": '{"Authorization": "swordfish"}'})
+    assert settings.headers == {"Authorization": "swordfish"} and "swordfish" not in repr(settings)
+    _, (warning,) = resolved(env={"MOD_AUDIO_STREAM_EXTRA_HEADERS": '{"Authorization": "swordfish\\n"}'})
+    assert "swordfish" not in warning
+
+
+# TLS files
+
+@pytest.mark.parametrize("text, ca, own", [
+    ("/etc/ssl/ca.pem", "/etc/ssl/ca.pem", "/etc/ssl/ca.pem"), ("SYSTEM", "", "SYSTEM"), ("NONE", CA_NONE, ""),
+    ("system", "", "system"), (" none ", CA_NONE, ""),
+])
+def test_tls_files(text: str, ca: str, own: str) -> None:
+    settings, warnings = resolved(xml={"tls-ca-file": text, "tls-cert-file": text, "tls-key-file": text})
+    assert (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file) == (ca, own, own)
+    assert warnings == []
+
+
+def test_a_call_can_return_to_the_authorities_of_the_system() -> None:
+    settings, _ = resolved(xml={"tls-ca-file": "/etc/ca.pem"}, prefix={"tls-ca-file": "SYSTEM"})
+    assert settings.tls_ca_file == ""
+
+
+@pytest.mark.parametrize("rate", [0, *ALL_RATES])
+def test_every_rate_of_binary_audio(rate: int) -> None:
+    settings, warnings = resolved(xml={"sample-rate": str(rate)})
+    assert (settings.sample_rate, warnings) == (rate, [])
+
+
+# The community dialect
+
+COMMUNITY = Settings(protocol="community", deflate=True, dtmf=False, playback=False, heartbeat_secs=0, ping_secs=0,
+                     subprotocol_name="")
+
+
+def test_the_community_module_has_its_own_defaults() -> None:
+    assert community() == (COMMUNITY, [])
+    assert all(find(name) for own in OWN_DEFAULTS.values() for name in own)
+
+
+@pytest.mark.parametrize("variable, text, attribute, value", [
+    ("STREAM_MESSAGE_DEFLATE", "true", "deflate", False), ("STREAM_MESSAGE_DEFLATE", "false", "deflate", True),
+    ("STREAM_HEART_BEAT", "15", "ping_secs", 15), ("STREAM_SUPPRESS_LOG", "true", "suppress_log", True),
+    ("STREAM_BUFFER_SIZE", "20", "chunk_ms", 20), ("STREAM_BUFFER_SIZE", "10", "chunk_ms", 10),
+    ("STREAM_BUFFER_SIZE", "1000", "chunk_ms", 1000),
+    ("STREAM_EXTRA_HEADERS", '{"a":"b"}', "extra_headers", '{"a":"b"}'),
+    ("STREAM_NO_RECONNECT", "true", "reconnect", False), ("STREAM_NO_RECONNECT", "false", "reconnect", True),
+    ("STREAM_RECONNECT_MAX", "7", "reconnect_max", 7),
+    ("STREAM_TLS_CA_FILE", "SYSTEM", "tls_ca_file", ""), ("STREAM_TLS_CA_FILE", "NONE", "tls_ca_file", CA_NONE),
+    ("STREAM_TLS_CA_FILE", "/ca", "tls_ca_file", "/ca"), ("STREAM_TLS_KEY_FILE", "/key", "tls_key_file", "/key"),
+    ("STREAM_TLS_CERT_FILE", "/crt", "tls_cert_file", "/crt"),
+    ("STREAM_TLS_DISABLE_HOSTNAME_VALIDATION", "true", "skip_server_cert_hostname_check", True),
+    ("STREAM_PLAYBACK", "true", "playback", True), ("STREAM_SAMPLE_RATE", "24000", "sample_rate", 24000),
+    ("STREAM_FORMAT", "base64", "format", "base64"), ("STREAM_DTMF", "true", "dtmf", True),
+    ("STREAM_DTMF_INBAND", "true", "dtmf_inband", True),
+])
+def test_channel_variables_of_the_community_module(variable: str, text: str, attribute: str, value: Any) -> None:
+    settings, warnings = community(channel={variable: text})
+    assert settings == replace(COMMUNITY, **{attribute: value}) and warnings == []
+    assert resolved(channel={variable: text}) == (Settings(), [])
+    # They are nearer than the variable of the setting's own name, and a prefix is nearer still.
+    row = find(attribute)
+    assert row is not None
+    settings, _ = community(channel={row.variable: written(row.default), variable: text})
+    assert getattr(settings, attribute) == value
+    settings, _ = community(channel={variable: text}, prefix={attribute: written(getattr(COMMUNITY, attribute))})
+    assert settings == COMMUNITY
+
+
+def test_every_channel_variable_of_the_specification_is_known() -> None:
+    names = {row.name for row in VARIABLES[Dialect.COMMUNITY]}
+    assert names >= {"STREAM_MESSAGE_DEFLATE", "STREAM_HEART_BEAT", "STREAM_SUPPRESS_LOG", "STREAM_BUFFER_SIZE",
+                     "STREAM_EXTRA_HEADERS", "STREAM_NO_RECONNECT", "STREAM_TLS_CA_FILE", "STREAM_TLS_KEY_FILE",
+                     "STREAM_TLS_CERT_FILE", "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION"}
+    assert all(find(row.attribute) for row in VARIABLES[Dialect.COMMUNITY])
+
+
+@pytest.mark.parametrize("variable, text", [
+    ("STREAM_BUFFER_SIZE", "25"), ("STREAM_BUFFER_SIZE", "0"), ("STREAM_BUFFER_SIZE", "1010"),
+    ("STREAM_BUFFER_SIZE", "-20"), ("STREAM_BUFFER_SIZE", "many"), ("STREAM_HEART_BEAT", "often"),
+    ("STREAM_MESSAGE_DEFLATE", "maybe"), ("STREAM_SAMPLE_RATE", "9000"), ("STREAM_FORMAT", "json"),
+    ("STREAM_NO_RECONNECT", "2.5"), ("STREAM_TLS_CA_FILE", "a\nb"),
+])
+def test_what_the_community_module_cannot_use_is_warned_about(variable: str, text: str) -> None:
+    settings, (warning,) = community(channel={variable: text})
+    assert settings == COMMUNITY
+    assert variable in warning and "use " in warning
+
+
+def test_out_of_range_is_clamped_there_too() -> None:
+    settings, (warning,) = community(channel={"STREAM_HEART_BEAT": "4000"})
+    assert settings.ping_secs == 3600 and "STREAM_HEART_BEAT" in warning
+
+
+def test_the_file_and_the_environment_leave_those_defaults_alone() -> None:
+    assert community(xml=parse_xml(SHIPPED.read_text())) == (COMMUNITY, [])
+    names = OWN_DEFAULTS[Dialect.COMMUNITY]
+    assert {"chunk_ms", "ping_secs", "deflate", "protocol"} <= names.keys()
+    env = {row.variable: written(row.default) for row in SETTINGS if row.attribute in names}
+    assert community(env=env) == (COMMUNITY, [])
+    settings, _ = community(xml={"chunk-ms": "100", "buffer-secs": "7", "reconnect": "false", "ping-secs": "5"})
+    assert settings == replace(COMMUNITY, buffer_secs=7, reconnect=False)
+
+
+def test_a_call_sets_them_under_both_names() -> None:
+    channel = {"MOD_AUDIO_STREAM_CHUNK_MS": "40", "MOD_AUDIO_STREAM_PING_SECS": "9"}
+    settings, _ = community(channel=channel, prefix={"deflate": "false"})
+    assert settings == replace(COMMUNITY, chunk_ms=40, ping_secs=9, deflate=False)
+
+
+def test_the_community_module_has_one_protocol() -> None:
+    assert community(channel={"MOD_AUDIO_STREAM_PROTOCOL": "json"}) == (COMMUNITY, [])
+    with pytest.raises(SettingError, match="protocol, which is always community .* put a stream id before start"):
+        community(prefix={"protocol": "json"})
+
+
 NAMES = st.sampled_from([name for row in SETTINGS for name in (row.attribute, row.xml_name, row.variable)])
-TABLES = st.dictionaries(NAMES | st.text(max_size=5), st.text() | st.integers().map(str), max_size=5)
+FOREIGN = st.sampled_from([row.name for row in VARIABLES[Dialect.COMMUNITY]])
+VALUES_GIVEN = st.text() | st.integers().map(str) | st.sampled_from(["true", "NONE", '{"a":"b"}', '{"a":1}', "[]"])
+TABLES = st.dictionaries(NAMES | FOREIGN | st.text(max_size=5), VALUES_GIVEN, max_size=5)
 
 
 def is_valid(row: Setting, value: Any) -> bool:
     if row.choices:
-        return value in row.choices
+        return str(value) in row.choices and type(value) is type(row.default)
     if isinstance(row.default, int) and not isinstance(row.default, bool):
         return bool(row.minimum <= value <= row.maximum) and value % row.step == 0
     return type(value) is type(row.default)
 
 
-@given(TABLES, TABLES, TABLES, TABLES)
+@given(TABLES, TABLES, TABLES, TABLES, st.sampled_from(Dialect))
 def test_whatever_is_given_the_settings_are_valid(xml: dict[str, str], env: dict[str, str],
-                                                  channel: dict[str, str], prefix: dict[str, str]) -> None:
+                                                  channel: dict[str, str], prefix: dict[str, str],
+                                                  dialect: Dialect) -> None:
     try:
-        settings, warnings = resolve(xml, env, channel.get, prefix)
+        settings, warnings = resolve(xml, env, channel.get, prefix, dialect)
     except SettingError as error:
-        assert prefix and "URL prefix" in str(error)
+        assert prefix and "URL prefix" in str(error) or "_EXTRA_HEADERS" in str(error)
     else:
+        assert all(isinstance(value, str) for value in settings.headers.values())
         assert all(is_valid(row, getattr(settings, row.attribute)) for row in SETTINGS)
         assert all(warnings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -11,10 +12,11 @@ from typing import Iterator
 from ..errors import AudioStreamError
 from ..live import find_prefix
 from . import capacity, cost, latency, memory, report, stall, start
+from .embedded import EmbeddedSwitchProcess
 from .options import Options, parse
 from .receiver import Receiver
 from .results import Results
-from .switches import EmbeddedSwitchProcess, RealSwitch, SwitchProcess
+from .switches import RealSwitch, SwitchProcess
 from .trial import Bench, BenchError
 from .work import OURS, peer_module
 
@@ -66,6 +68,7 @@ def main() -> int:
     """The exit status."""
     options = parse()
     environment = report.surroundings()
+    os.environ.setdefault("MOD_AUDIO_STREAM_MAX_STREAMS", "4000")  # for the switches that are started
     try:
         with ExitStack() as opened:
             receiver = opened.enter_context(Receiver())

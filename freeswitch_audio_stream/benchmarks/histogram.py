@@ -56,6 +56,7 @@ class Quantiles(NamedTuple):
 
 def quantiles(counts: Counts) -> Quantiles:
     """What a histogram says, each value rounded up to the end of its bucket."""
+    counts = counts.copy()  # it may be counting still
     total = int(counts.sum())
     if total == 0:
         return Quantiles(0, *[float("nan")] * 4)
@@ -66,8 +67,10 @@ def quantiles(counts: Counts) -> Quantiles:
 
 
 def pack(counts: Counts) -> list[list[int]]:
-    """``[[bucket, count], …]`` of the buckets in use, for JSON."""
-    return [[int(bucket), int(counts[bucket])] for bucket in np.flatnonzero(counts)]
+    """Take everything out of a histogram that may be counting: ``[[bucket, count], …]``, for JSON."""
+    taken = counts.copy()
+    counts -= taken
+    return [[int(bucket), int(taken[bucket])] for bucket in np.flatnonzero(taken)]
 
 
 def unpack(packed: Sequence[Sequence[int]]) -> Counts:

@@ -14,8 +14,8 @@ import numba
 import numpy as np
 import orjson
 
-from .. import module
 from ..engine import attachment
+from ..module import AudioStreamModule
 from ..realtime.memory import Arena
 from ..switch import BugFlag, Switch
 from ..switch.library import Resolver, process_symbols
@@ -30,9 +30,10 @@ _NATIVE_FRAME = "switch_core_media_bug_get_native_read_frame"
 class Inside:
     """The benchmark's hand inside one switch."""
 
-    def __init__(self, resolve: Resolver) -> None:
-        """`resolve` is the switch's C library."""
+    def __init__(self, resolve: Resolver, product: AudioStreamModule | None = None) -> None:
+        """`resolve` is the switch's C library; `product` is needed where that has no native taps."""
         self._resolve = resolve
+        self._product = product
         self._switch = Switch(resolve)
         self._bugs: list[tuple[str, int]] = []
         self._memory: list[Arena] = []
@@ -69,7 +70,7 @@ class Inside:
 
     def take_times(self) -> dict[str, list[list[int]]]:
         """How long they took since the last time this was asked, by kind of bug."""
-        return {kind: _take(counts) for kind, counts in self._times.items()}
+        return {kind: pack(counts) for kind, counts in self._times.items()}
 
     def busy(self, threads: int) -> int:
         """Have as many Python threads compute, and nothing else."""
@@ -105,10 +106,8 @@ class Inside:
         return len(calls)
 
     def _stamp_reads(self) -> None:
-        product = module._loaded
-        assert product is not None
-        functions = product.core._functions
-        functions["switch_core_media_bug_read"] = probes.stamping_read(
+        assert self._product is not None
+        self._product.core._functions["switch_core_media_bug_read"] = probes.stamping_read(
             self._switch.library.address("switch_core_media_bug_read"))
 
     def listen(self, calls: list[str]) -> int:
@@ -122,7 +121,7 @@ class Inside:
 
     def take_ages(self) -> list[list[int]]:
         """What `listen` has heard since the last time this was asked."""
-        return _take(self._ages)
+        return pack(self._ages)
 
     def remove(self) -> int:
         """Remove every bug of ours from calls that are still up."""
@@ -140,12 +139,6 @@ class Inside:
             raise LookupError(f"no call {call}")
         with session:
             self._bugs.append((call, session.add_bug(_BUG, "bench", callback, user, flags)))
-
-
-def _take(counts: Counts) -> list[list[int]]:
-    taken = pack(counts)
-    counts[:] = 0
-    return taken
 
 
 def _compute(stop: threading.Event) -> None:

@@ -9,6 +9,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+SITE_PACKAGES = ""  # where the package and what it needs are, if Python does not find them by itself
+
+if SITE_PACKAGES and SITE_PACKAGES not in sys.path:
+    sys.path.insert(0, SITE_PACKAGES)
+
 _STACK_BYTES = 16 << 20
 _RECURSION_LIMIT = 5000
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Protocol, Sequence
@@ -14,6 +13,7 @@ from ..live import FreeSwitch
 from .receiver import wait_until
 
 _SCRIPT = "audio_stream_bench"
+_SHIM = Path(__file__).resolve().parents[2] / "scripts/audio_stream.py"
 _BATCH = 50  # calls in one order: a command of the event socket has a limited length
 _CALLS_SECONDS = 30.0
 
@@ -75,12 +75,12 @@ class RealSwitch:
         """
         self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-bench-")
         self._server = FreeSwitch(prefix, Path(self._folder.name), rtp_offset=number)
-        script = Path(__file__).with_name("inside_script.py")
-        shutil.copy(script, Path(self._folder.name) / "scripts" / f"{_SCRIPT}.py")
+        self._add_script(Path(__file__).with_name("inside_script.py"), _SCRIPT, site_packages)
         if peer is None:
-            self._server.use_this_package()
+            self._add_script(_SHIM, _SHIM.stem, site_packages)
+            self._server.set_startup_script(_SHIM.stem)
         self._calls: list[str] = []
-        self._socket = self._server.start()
+        self._socket = self._server.start(python_path=site_packages is None)
         try:
             if peer is None:
                 self._server.wait_for_module(self._socket)
@@ -91,6 +91,12 @@ class RealSwitch:
             raise
         self.name = f"FreeSWITCH {self.order('describe')['switch']}"
         self.pid = self._server.pid
+
+    def _add_script(self, source: Path, name: str, site_packages: Path | None) -> None:
+        text = source.read_text()
+        if site_packages is not None:
+            text = text.replace('SITE_PACKAGES = ""', f'SITE_PACKAGES = "{site_packages.resolve()}"')
+        (Path(self._folder.name) / "scripts" / f"{name}.py").write_text(text)
 
     def _load(self, peer: Path) -> None:
         reply = self.command(f"load {peer.resolve()}")
@@ -124,7 +130,3 @@ class RealSwitch:
         self._server.stop()
         self._folder.cleanup()
 
-
-class EmbeddedSwitchProcess:
-    def __init__(self) -> None:
-        raise NotImplementedError

@@ -64,3 +64,6 @@ class Call(Protocol):
 
     def release(self) -> None:
         """Let go of the call: all bugs are closed, the write clock is off."""
+
+    def forget(self) -> None:
+        """Forget the channel data as well: after `release`, and after the last event."""

@@ -88,10 +88,12 @@ class Registry:
         except BaseException:
             with self._changed:
                 self._streams.pop(key, None)
+                self._changed.notify_all()
             raise
         with self._changed:
             self._streams[key] = stream
-        self._dispatcher_of[stream].post(stream.begin)
+            self._dispatcher_of[stream].post(stream.begin)
+            self._changed.notify_all()
         return "+OK Success"
 
     def _reserve(self, key: _Key) -> None:
@@ -115,14 +117,13 @@ class Registry:
             call.ensure_media()
             plan = self._plan(command, call)
             path, worker = self._core.open_path(*_form(plan))
-        except SettingError as error:
+        except BaseException as error:
             call.release()
-            raise RefusedError(str(error)) from error
-        except IndexError:
-            call.release()
-            raise RefusedError("no more streams fit into this process") from None
-        except BaseException:
-            call.release()
+            call.forget()
+            if isinstance(error, SettingError):
+                raise RefusedError(str(error)) from error
+            if isinstance(error, IndexError):
+                raise RefusedError("no more streams fit into this process") from error
             raise
         dispatcher = self._dispatchers[worker]
         stream = Stream(plan, call, path, dispatcher, self._ended)
@@ -144,7 +145,9 @@ class Registry:
     # Ending.
 
     def _end(self, stream: Stream, command: Stop | GracefulShutdown) -> None:
-        dispatcher = self._dispatcher_of[stream]
+        dispatcher = self._dispatcher_of.get(stream)
+        if dispatcher is None:
+            raise RefusedError(f"stream {command.stream_id!r} has just ended")
         if isinstance(command, GracefulShutdown):
             dispatcher.post(lambda: stream.finish_gracefully(command.reason))
             return
@@ -169,6 +172,8 @@ class Registry:
         deadline = time.monotonic() + seconds
         with self._changed:
             self._open = False
+            # Until a start is over, its own thread is in charge of the call's bugs.
+            self._changed.wait_for(lambda: None not in self._streams.values(), max(0.0, 0.25 * seconds))
             for stream, dispatcher in self._dispatcher_of.items():
                 dispatcher.post(lambda stream=stream: _shut_down(stream))  # type: ignore[misc]
             self._changed.wait_for(lambda: not self._dispatcher_of, max(0.0, 0.75 * seconds))

@@ -14,7 +14,7 @@ from .call import Call
 MODULE = "mod_audio_stream"
 EVENTS = ("connection_established", "connection_failed", "connection_timeout", "connection_closed",
           "stream_started", "stream_stopped", "stream_error", "media_play_start", "media_play_complete",
-          "transcription_received", "heartbeat", "buffer_overrun")
+          "transcription_received", "heartbeat", "buffer_overrun", "dtmf")
 """Every event of the stream API; each is a CUSTOM event of subclass ``mod_audio_stream::<name>``."""
 SUBCLASSES = tuple(f"{MODULE}::{name}" for name in EVENTS)
 
@@ -40,9 +40,15 @@ class Reporter:
     def fire(self, name: str, **fields: Any) -> None:
         """Fire ``mod_audio_stream::<name>``; fields that are None are left out."""
         body = {"streamId": self._stream_id, **{key: value for key, value in fields.items() if value is not None}}
-        if "timestamp" not in body:
-            body["timestamp"] = timestamp()
-        self._call.emit(f"{MODULE}::{name}", orjson.dumps(body).decode())
+        self.emit(name, {"timestamp": timestamp()} | body)
+
+    def emit(self, name: str, body: dict[str, Any]) -> None:
+        """Fire ``mod_audio_stream::<name>`` with exactly this body."""
+        self.emit_text(name, orjson.dumps(body).decode())
+
+    def emit_text(self, name: str, body: str) -> None:
+        """Fire ``mod_audio_stream::<name>`` with this text for a body."""
+        self._call.emit(f"{MODULE}::{name}", body)
 
     def not_connected(self, error: ConnectError, url: str) -> None:
         """The server could not be reached."""

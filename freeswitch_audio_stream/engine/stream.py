@@ -83,10 +83,10 @@ class Stream:
     # The start.
 
     def attach(self) -> None:
-        """Add the bugs; on the thread of the command. Raises RefusedError, and then the stream ends by itself."""
+        """Add the bugs; on the thread of the command. Where that fails, the stream ends by itself."""
         try:
             self.attachment.attach(self.plan.bugs)
-        except RefusedError:
+        except BaseException:
             self._dispatcher.post(self._abort)
             raise
 
@@ -235,6 +235,7 @@ class Stream:
         if self.state is State.ENDED and free and not self._gone:
             self._gone = True
             self._on_ended(self)
+            self.attachment.call.forget()
 
     def _step(self, step: Step) -> None:
         self.state = TRANSITIONS[self.state].get(step, self.state)

@@ -33,6 +33,7 @@ class MediaTemplate:
     """What surrounds the audio of one track: head, sequence number, middle, payload, tail.
 
     With `base64` False the message is a binary frame of nothing but the payload, and has no sequence number.
+    With `numbered` False a text message has none either, and `head` is all that precedes the payload.
     `encoding` is that of the payload before base64; two channels are interleaved, inbound first.
     """
 
@@ -41,6 +42,7 @@ class MediaTemplate:
     tail: bytes
     base64: bool
     encoding: Encoding
+    numbered: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,11 @@ class StreamInfo:
     channels: int = 1
     """In one message; 2 where one message carries both tracks."""
     metadata: str | None = None
-    """JSON text, sent on exactly as it was given; None when there is none."""
+    """Sent on exactly as it was given; JSON text, unless the protocol takes any; None when there is none."""
     account: Mapping[str, str] = field(default_factory=dict)
     """Values of ACCOUNT_VARIABLES, by name; unset ones left out."""
+    base64: bool = False
+    """Audio as base64 in text messages, in a protocol that leaves the choice."""
 
 
 @dataclass(frozen=True)
@@ -94,29 +98,54 @@ class TranscriptionReceived:
     payload: dict[str, Any]
 
 
-Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived]
+@dataclass(frozen=True)
+class StreamAudio:
+    """Audio in one piece, to be told of as a file, and to be queued for the caller where that is wanted."""
+
+    audio: bytes
+    """As `kind` has it; raw: whole little-endian samples of 16 bits, one channel."""
+    kind: str
+    """raw, wav, mp3, ogg, pcmu or pcma."""
+    rate: int | None
+    """Hz, of raw, pcmu and pcma; what is in a wav, mp3 or ogg says so itself."""
+    fields: dict[str, Any]
+    """The server's other members of ``data``; they can be written as JSON again."""
+
+
+@dataclass(frozen=True)
+class TextReceived:
+    """A text for the application, JSON or not, exactly as the server sent it."""
+
+    text: str
+
+
+Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived]
 
 
 class WireProtocol(Protocol):
-    """One way to put a stream on a WebSocket; only `receive` meets foreign bytes."""
+    """One way to put a stream on a WebSocket; only `receive` meets foreign bytes.
+
+    A message that is None is not sent: the protocol has none for the occasion.
+    """
 
     @property
     def name(self) -> str:
         """The value of the setting `protocol` that selects it."""
 
-    def start(self, info: StreamInfo) -> OutMessage:
+    def start(self, info: StreamInfo) -> OutMessage | None:
         """The first message of a connection."""
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
-        """How audio of `track` travels: a single track, or Track.BOTH when a message carries two channels."""
+        """How audio of `track` travels: one of the parts of the stream's track, or the whole of it when a message
+        carries two channels."""
 
-    def stop(self, info: StreamInfo, reason: str) -> OutMessage:
-        """The last message of a stream."""
+    def stop(self, info: StreamInfo, reason: str) -> OutMessage | None:
+        """The last message of a stream; `reason` may be ""."""
 
     def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage:
         """The caller pressed a key."""
 
-    def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage:
+    def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage | None:
         """`status`: "played" when the caller has heard all before the checkpoint, "cleared" when not."""
 
     def text(self, info: StreamInfo, text: str) -> OutMessage:

@@ -9,8 +9,6 @@ top.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -20,6 +18,7 @@ from ..audio import ALL_RATES, Encoding, Track
 from ..errors import MessageError
 from .messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio, SetCheckpoint, StreamInfo,
                        TranscriptionReceived)
+from .reading import check_writable, from_base64, shown
 
 LONGEST_NAME = 1024
 """Characters in a checkpoint's name, which is kept, reported and sent back."""
@@ -69,11 +68,11 @@ class StreamApi:
         event = body.get("event")
         read = _READERS.get(event) if isinstance(event, str) else None
         if read is None:
-            raise MessageError("event", f"a message has the event {_shown(event)}: use {', '.join(_READERS)}")
+            raise MessageError("event", f"a message has the event {shown(event)}: use {', '.join(_READERS)}")
         stream_id = body.get("streamId")
         if stream_id is not None and stream_id != info.stream_id:
-            raise MessageError("stream_id", f"{event} is for the stream {_shown(stream_id)}: use "
-                                            f"{_shown(info.stream_id)}, or leave it out")
+            raise MessageError("stream_id", f"{event} is for the stream {shown(stream_id)}: use "
+                                            f"{shown(info.stream_id)}, or leave it out")
         return [read(info, body)]
 
 
@@ -86,20 +85,13 @@ def _numbered(event: str, body: dict[str, Any]) -> OutMessage:
     return OutMessage(b'{"event":"%s","sequence":' % event.encode(), b"," + orjson.dumps(body)[1:])
 
 
-def _shown(value: Any) -> str:
-    """A foreign value as an error may repeat it: short, in one line; nothing that nests is walked through."""
-    if isinstance(value, (dict, list)):
-        return "an object" if isinstance(value, dict) else "a list"
-    return repr(value if not isinstance(value, str) or len(value) <= 80 else value[:79] + "…")
-
-
 def _object(message: bytes) -> dict[str, Any]:
     try:
         body = orjson.loads(message)
     except orjson.JSONDecodeError as error:
         raise MessageError("json", f"a message is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise MessageError("json", f"a message is not a JSON object but {_shown(body)}")
+        raise MessageError("json", f"a message is not a JSON object but {shown(body)}")
     return body
 
 
@@ -124,12 +116,12 @@ def _play_audio(info: StreamInfo, fields: dict[str, Any], audio: str, form: str)
     if form_given is None:
         encoding = Encoding.L16
     if encoding is None:
-        raise MessageError("media.play", f"media.play has the {form} {_shown(form_given)}: "
+        raise MessageError("media.play", f"media.play has the {form} {shown(form_given)}: "
                                          "use LINEAR16 or MULAW")
     if rate is None:
         rate = info.rate
     if rate not in ALL_RATES:
-        raise MessageError("media.play", f"media.play has the sampleRate {_shown(rate)}: use one of "
+        raise MessageError("media.play", f"media.play has the sampleRate {shown(rate)}: use one of "
                                          f"{', '.join(map(str, ALL_RATES))}")
     checkpoint = fields.get("checkpoint")
     name = None if checkpoint is None else _name("media.play", checkpoint)
@@ -139,10 +131,7 @@ def _play_audio(info: StreamInfo, fields: dict[str, Any], audio: str, form: str)
 def _audio(text: Any, key: str, encoding: Encoding) -> bytes:
     if not isinstance(text, str):
         raise MessageError("media.play", f"media.play has no text named {key}: put the audio there in base64")
-    try:
-        audio = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MessageError("media.play", f"{key} of media.play is not base64: {error}") from error
+    audio = from_base64("media.play", key, text)
     if len(audio) % encoding.sample_bytes:
         raise MessageError("media.play", f"media.play has {len(audio)} bytes of audio: use 2 for each sample")
     return audio
@@ -150,7 +139,7 @@ def _audio(text: Any, key: str, encoding: Encoding) -> bytes:
 
 def _name(event: str, name: Any) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise MessageError(event, f"{event} names the checkpoint {_shown(name)}: "
+        raise MessageError(event, f"{event} names the checkpoint {shown(name)}: "
                                   f"use a text of 1 to {LONGEST_NAME} characters")
     return name
 
@@ -172,12 +161,7 @@ def _transcription(info: StreamInfo, body: dict[str, Any]) -> TranscriptionRecei
     for given, other in (("isFinal", "is_final"), ("is_final", "isFinal")):
         if given in payload:
             payload.setdefault(other, payload[given])
-    try:
-        # The event's body wraps the payload once more; what can be read may be nested too deeply to be
-        # written.
-        orjson.dumps({"payload": payload})
-    except orjson.JSONEncodeError as error:
-        raise MessageError("transcription.send", f"the payload cannot be passed on: {error}") from error
+    check_writable("transcription.send", "payload", payload)
     return TranscriptionReceived(payload)
 
 

@@ -36,7 +36,7 @@ def _content_key() -> str:
 
 
 def _cache_folder() -> Path | None:
-    """The folder for compiled code, or None where nothing can be written (then it is compiled at every load)."""
+    """The folder for compiled code; None where nothing can be written (then it is compiled at every load)."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     name = "freeswitch_audio_stream"
     for root in (Path(home) / name, Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"):
@@ -83,5 +83,5 @@ def code_generator(function: Callable[..., Any]) -> Any:
 
 
 def compile_seconds() -> float:
-    """Seconds since the first compiled function was asked for: at the end of `core`, what compiling has cost."""
+    """Seconds since the first compiled function was asked for: at the end of `core`, what compiling cost."""
     return time.monotonic() - _began

@@ -2,8 +2,9 @@
 
 Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol
 says so. Everything else goes to the inbox, in pieces, for Python: an int32[4] record (opcode of the message,
-flags, bytes, 0) and the piece. A peer that breaks the framing rules is reported once, with the close code
-that answers it.
+flags, bytes, 0) and the piece. A connection on which messages may be compressed (RFC 7692) has all of them
+there: audio that had to be inflated must not be overtaken by audio that had not. A peer that breaks the
+framing rules is reported once, with the close code that answers it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .atomics import bytes_at, int32_at, load_acquire, pointer, store_release, w
 from .compiler import native_helper
 from .layout import ATTEND_INBOX, ATTEND_PEER_PROTOCOL, OFFSET, io_loop_at, stream_at
 from .libc import EAGAIN, EINTR, MSG_DONTWAIT_NOSIGNAL, copy, errno, recv
-from .outgoing import OPCODE_BINARY
+from .outgoing import COMPRESSED, OPCODE_BINARY
 from .playback import play
 from .rings import copy_in
 from .wakeup import attend
@@ -24,9 +25,10 @@ from .wakeup import attend
 _INBOX_READ, _INBOX_WRITE, _HEADER = OFFSET["inbox_read"], OFFSET["inbox_write"], OFFSET["header"]
 
 INBOX_HEADER = 16
-PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE = 1, 2
+PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, PIECE_COMPRESSED = 1, 2, 4
 RECEIVE_BYTES = 65536
 OPCODE_CONTINUATION = 0
+_RESERVED_BITS = 0x70
 _SMALLEST_FRAME = 2
 _CLOSE_PROTOCOL_ERROR = 1002
 _MAX_PAYLOAD = 1 << 40
@@ -64,7 +66,10 @@ def _begin_frame(stream: Any) -> None:
             length = length << 8 | wide(header[2 + index])
     stream.opcode, stream.final, stream.payload_left = opcode, final, length
     control = opcode >= 8
-    if first & 0x70 or second & 0x80 or length < 0 or length > _MAX_PAYLOAD:
+    # The one bit that was negotiated; it is the message's, so only its first frame has it.
+    begins_message = opcode != OPCODE_CONTINUATION and not control
+    allowed = COMPRESSED if stream.deflate and begins_message else 0
+    if first & _RESERVED_BITS & ~allowed or second & 0x80 or length < 0 or length > _MAX_PAYLOAD:
         _refuse(stream, _CLOSE_PROTOCOL_ERROR)
     elif control:
         if not final or length > 125 or opcode > 10:
@@ -75,7 +80,7 @@ def _begin_frame(stream: Any) -> None:
     elif opcode > OPCODE_BINARY or stream.message_opcode != 0:
         _refuse(stream, _CLOSE_PROTOCOL_ERROR)
     else:
-        stream.message_opcode = opcode
+        stream.message_opcode, stream.message_compressed = opcode, first & COMPRESSED
 
 
 @native_helper
@@ -123,12 +128,13 @@ def _piece(stream: Any, source: int, count: int) -> None:
     control = stream.opcode >= 8
     opcode = stream.opcode if control else stream.message_opcode
     ends_message = ends_frame and stream.final
-    if opcode == OPCODE_BINARY and stream.binary_playback:
+    if opcode == OPCODE_BINARY and stream.binary_playback and not stream.deflate:
         _to_playback(stream, source, count)
         if ends_message:
             stream.messages_received += 1
     else:
         flags = (PIECE_ENDS_FRAME if ends_frame else 0) | (PIECE_ENDS_MESSAGE if ends_message else 0)
+        flags |= PIECE_COMPRESSED if stream.message_compressed and not control else 0
         _to_inbox(stream, opcode, flags, source, count)
         if ends_message:
             stream.messages_received += 1

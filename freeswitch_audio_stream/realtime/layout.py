@@ -102,11 +102,11 @@ STREAM = _record(
     "capture_ring capture_capacity stage_ring stage_capacity",
     "play_ring play_capacity marks marks_capacity outbox outbox_capacity inbox inbox_capacity",
     "read_frame read_data write_frame write_data mix_data out out_capacity",
-    "chunk payload encoding template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
+    "chunk payload encoding numbered template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
     "leftover leftover_bytes binary_playback play_scratch play_seconds has_playback",
     # Python, at any time
-    "paused flow socket_request socket_fd outbox_write inbox_read",
-    "clear_to clear_marks clear_count clock_stop marks_taken",
+    "paused flow socket_request socket_fd deflate outbox_write inbox_read",
+    "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
     "capture_write capture_base captured captured_frames dropped overrun",
@@ -122,7 +122,8 @@ STREAM = _record(
     # I/O loop
     "fd socket_error capture_read sequence outbox_read inbox_write out_position out_length",
     "waiting_write waiting_inbox",
-    "header header_1 small small_1 header_length payload_left opcode message_opcode final protocol_error",
+    "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
+    "protocol_error",
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
     # any thread, by atomic operation only
     "io_queued dispatch_queued clock_queued attention play_lock",

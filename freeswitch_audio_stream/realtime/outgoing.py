@@ -26,6 +26,8 @@ _OUTBOX_READ, _OUTBOX_WRITE, _FLOW = OFFSET["outbox_read"], OFFSET["outbox_write
 
 OUTBOX_HEADER = 16  # int32 opcode, head bytes, tail bytes (-1: no sequence number), unused
 OPCODE_TEXT, OPCODE_BINARY = 1, 2
+COMPRESSED = 0x40
+"""RSV1, added to the opcode of a message whose payload is compressed (RFC 7692 section 6)."""
 _FINAL, _MASKED = 0x80, 0x80
 _MAX_HEADER = 14
 _MAX_DIGITS = 20
@@ -48,7 +50,10 @@ def _mask_key(loop: int) -> int:
 
 @native_helper
 def _frame_header(target: int, opcode: int, length: int) -> int:
-    """Write a masked frame's header without its key; answers the header's bytes, key included."""
+    """Write a masked frame's header without its key; answers the header's bytes, key included.
+
+    `opcode` may have COMPRESSED added.
+    """
     out = bytes_at(target, _MAX_HEADER)
     out[0] = np.uint8(_FINAL | opcode)
     if length < 126:
@@ -107,9 +112,10 @@ def _media(loop: int, stream: Any, target: int, samples: int, count: int, track:
     if track == 1:
         template += head + middle + tail
         head, middle, tail = stream.head_1, stream.middle_1, stream.tail_1
-    stream.sequence += 1
-    number = record.scratch
-    digits = decimal(number, stream.sequence)
+    number, digits = record.scratch, 0
+    if stream.numbered:
+        stream.sequence += 1
+        digits = decimal(number, stream.sequence)
     encoded = base64_length(size)
     length = head + digits + middle + encoded + tail
     header = _frame_header(target, OPCODE_TEXT, length)

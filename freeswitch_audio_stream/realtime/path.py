@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..audio import Encoding
 from . import playback, wakeup
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
-from .incoming import INBOX_HEADER, PIECE_ENDS_MESSAGE
+from .incoming import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .layout import (ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN,
                      LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
                      MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK,
@@ -44,6 +44,8 @@ class Piece(NamedTuple):
     opcode: int
     data: bytes
     is_last: bool
+    is_compressed: bool
+    """True for every part of a message that is compressed (RFC 7692); never for control frames."""
 
 
 class Statistics(NamedTuple):
@@ -86,7 +88,9 @@ class PathFormat:
     buffer_secs: int
     playback_secs: int
     binary_playback: bool
-    """True when binary messages from the server are L16 to be played."""
+    """True when binary messages from the server are L16 to be played (not on a connection with deflate)."""
+    numbered: bool = True
+    """Whether JSON media messages have a sequence number, which counts; else `middle` follows `head`."""
 
     @property
     def channels(self) -> int:
@@ -163,6 +167,7 @@ class MediaPath:
         field["chunk"] = form.chunk
         field["payload"] = PAYLOAD_BASE64 if form.base64 else PAYLOAD_BINARY
         field["encoding"] = ENCODINGS[form.encoding]
+        field["numbered"] = int(form.numbered)
         field["binary_playback"] = int(form.binary_playback)
         field["fd"] = -1
 
@@ -185,12 +190,14 @@ class MediaPath:
 
     # The socket.
 
-    def attach_socket(self, fd: int, leftover: bytes = b"") -> None:
+    def attach_socket(self, fd: int, leftover: bytes = b"", deflate: bool = False) -> None:
         """Give a connected, non-blocking socket to the I/O loop, with the bytes already received from it.
 
-        The descriptor stays open until ATTEND_SOCKET_BROKEN, or ATTEND_SOCKET_DETACHED after `detach_socket`.
+        With `deflate` messages may come compressed, and all of them come by `take_inbox`, binary ones too;
+        without it a compressed one is a breach of the protocol. The descriptor stays open until
+        ATTEND_SOCKET_BROKEN, or ATTEND_SOCKET_DETACHED after `detach_socket`.
         """
-        self._field["socket_fd"] = fd
+        self._field["socket_fd"], self._field["deflate"] = fd, int(deflate)
         self._leftover = np.frombuffer(leftover, np.uint8)
         self._field["leftover"], self._field["leftover_bytes"] = self._leftover.ctypes.data, len(leftover)
         self._request(SOCKET_ATTACH)
@@ -222,6 +229,7 @@ class MediaPath:
     def send(self, opcode: int, head: bytes, tail: bytes | None = None) -> bool:
         """Queue a message; with a `tail`, the stream's next sequence number goes between the two.
 
+        `opcode` is a WebSocket's, with `outgoing.COMPRESSED` added where `head`, then all of the payload, is.
         False where it does not fit, because the server has not been reading. Messages leave in the order of
         calls, all of them before media.
         """
@@ -291,7 +299,8 @@ class MediaPath:
             data = self._read_inbox(position + INBOX_HEADER, count)
             position += INBOX_HEADER + count
             wakeup.release_inbox(self.address, position)
-            yield Piece(opcode, data, bool(flags & PIECE_ENDS_MESSAGE))
+            yield Piece(opcode, data, bool(flags & PIECE_ENDS_MESSAGE),
+                        bool(flags & PIECE_COMPRESSED))
 
     def _read_inbox(self, position: int, count: int) -> bytes:
         ring = self._arena.part["inbox"]
@@ -313,6 +322,10 @@ class MediaPath:
     def clear(self) -> None:
         """Throw away what is queued now, within one frame."""
         playback.clear_playback(self.address)
+
+    def pause_playback(self, paused: bool) -> None:
+        """Hold back what is queued, from the next frame on, or let it play on."""
+        playback.pause_playback(self.address, int(paused))
 
     def take_marks(self) -> list[tuple[int, bool]]:
         """The marks settled since the last call, in order: number, and whether played (else cleared)."""

@@ -26,6 +26,7 @@ from .wakeup import attend, to_clock
 _PLAY_READ, _PLAY_WRITE, _PLAY_LOCK = OFFSET["play_read"], OFFSET["play_write"], OFFSET["play_lock"]
 _MARKS_READ, _MARKS_WRITE, _CLEAR_COUNT = OFFSET["marks_read"], OFFSET["marks_write"], OFFSET["clear_count"]
 _MARKS_TAKEN, _CLEAR_TO = OFFSET["marks_taken"], OFFSET["clear_to"]
+_PLAY_PAUSED = OFFSET["play_paused"]
 _MAX_FRAME = 8192  # samples: a frame of FreeSWITCH carries at most 8192 bytes
 # Within play_scratch: the implementation, one block of input, rendered samples.
 INPUT_OFFSET = IMPLEMENTATION_BYTES + 16
@@ -144,11 +145,13 @@ def _render(address: int, target: int, wanted: int, rate: int) -> int:
 def has_work(address: int) -> int:
     """1 while a write frame would change something: samples, the filter's tail, marks or a clear wait."""
     stream = stream_at(address)
+    if load_acquire(address + _CLEAR_COUNT) != stream.clears_seen:
+        return 1
+    if load_acquire(address + _PLAY_PAUSED):
+        return 0
     if load_acquire(address + _PLAY_WRITE) != load_acquire(address + _PLAY_READ) or stream.play_flush > 0:
         return 1
-    if load_acquire(address + _MARKS_WRITE) != load_acquire(address + _MARKS_READ):
-        return 1
-    return 1 if load_acquire(address + _CLEAR_COUNT) != stream.clears_seen else 0
+    return 1 if load_acquire(address + _MARKS_WRITE) != load_acquire(address + _MARKS_READ) else 0
 
 
 @native_helper
@@ -163,14 +166,14 @@ def _mix_into(address: int, frame: int) -> None:
         return
     _obey_clear(address)
     rendered = stream.play_scratch + RENDER_OFFSET
-    count = _render(address, rendered, samples, rate)
+    count = 0 if load_acquire(address + _PLAY_PAUSED) else _render(address, rendered, samples, rate)
     if count > 0 and stream.play_active == 0:
         stream.play_active = 1
         attend(address, ATTEND_PLAYBACK_STARTED)
     if channels > 1:
         _spread(rendered, count, channels)
     add_saturated(frame_data(frame), rendered, count * channels)
-    if stream.play_active == 1 and has_work(address) == 0:
+    if stream.play_active == 1 and stream.play_paused == 0 and has_work(address) == 0:
         stream.play_active = 0
         attend(address, ATTEND_PLAYBACK_IDLE)
 
@@ -299,4 +302,11 @@ def clear_playback(address: int) -> None:
     store_release(address + _CLEAR_TO, stream.play_write)
     store_release(address + _CLEAR_COUNT, stream.clear_count + 1)
     _unlock(address)
+    _call_clock(address)
+
+
+@native("void(int64, int64)")
+def pause_playback(address: int, paused: int) -> None:
+    """Hold back what is queued, from the next frame on, or let it play on. Any thread but media."""
+    store_release(address + _PLAY_PAUSED, paused)
     _call_clock(address)

@@ -90,7 +90,7 @@ def _rate_index(rate: int) -> int:
 def select(resampler: int, tables: int, from_rate: int, to_rate: int) -> int:
     """Make a resampler convert between two rates (Hz); 0 where no filter is at hand.
 
-    Its history is silence, unless the source goes on at the same rate: then it is what the last filter had heard.
+    Its history is silence, unless the source goes on at the same rate: then it is what the last filter heard.
     """
     record = resampler_at(resampler)
     if record.from_rate == from_rate and record.to_rate == to_rate:

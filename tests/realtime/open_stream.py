@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from fake_leg import FakeFreeSwitch, FakeLeg
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.realtime.core import Core
 from freeswitch_audio_stream.realtime.layout import ATTEND_CLOCK_OFF, ATTEND_SOCKET_DETACHED
-from freeswitch_audio_stream.realtime.path import MediaPath, PathFormat
+from freeswitch_audio_stream.realtime.path import PathFormat
 
 PATIENCE = 20.0
 """Seconds after which a condition that did not come is a failure; nothing is measured by it."""
@@ -29,12 +29,17 @@ TEMPLATES = {
 class OpenStream:
     """An open media path. Only the thread of the test; it does what the dispatcher does."""
 
-    def __init__(self, core: Core, switch: FakeFreeSwitch, leg: FakeLeg | None = None, tracks: str = "inbound",
-                 rate: int = 8000, encoding: Encoding = Encoding.L16, base64: bool = True, chunk_ms: int = 20, buffer_secs: int = 2,
-                 playback_secs: int = 10, binary_playback: bool = False) -> None:
-        self.form = PathFormat(tracks, rate, encoding, base64, chunk_ms, buffer_secs, playback_secs, binary_playback)
+    def __init__(self, core: Core, switch: FakeFreeSwitch, leg: FakeLeg | None = None, *,
+                 tracks: str = "inbound", rate: int = 8000, encoding: Encoding = Encoding.L16,
+                 base64: bool = True, chunk_ms: int = 20, buffer_secs: int = 2,
+                 playback_secs: int = 10, binary_playback: bool = False,
+                 numbered: bool = True,
+                 templates: Sequence[tuple[bytes, bytes, bytes]] | None = None) -> None:
+        """A leg of its own, unless it is to be on that of another stream; the rest as in `PathFormat`."""
+        self.form = PathFormat(tracks, rate, encoding, base64, chunk_ms, buffer_secs, playback_secs,
+                               binary_playback, numbered)
         self.leg = leg or switch.leg()
-        self.path, self.worker = core.open_path(self.form, TEMPLATES[tracks])
+        self.path, self.worker = core.open_path(self.form, templates or TEMPLATES[tracks])
         self.leg.users.append(self.path.address)
         self.path.set_session(self.leg.session, self.leg.channel)
         self._core = core
@@ -95,12 +100,13 @@ class OpenStream:
 
     # The server.
 
-    def connect(self, send_buffer: int | None = None, leftover: bytes = b"") -> socket.socket:
+    def connect(self, send_buffer: int | None = None, leftover: bytes = b"",
+                deflate: bool = False) -> socket.socket:
         """Attach one end of a socket pair; answers the server's end, with a timeout."""
         self.ours, self.server = socket.socketpair()
         if send_buffer is not None:
             self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        self._hand_over(leftover)
+        self._hand_over(leftover, deflate)
         return self.server
 
     def connect_by_tcp(self) -> socket.socket:
@@ -111,11 +117,11 @@ class OpenStream:
         self._hand_over(b"")
         return self.server
 
-    def _hand_over(self, leftover: bytes) -> None:
+    def _hand_over(self, leftover: bytes, deflate: bool = False) -> None:
         self.ours.setblocking(False)
         self.server.settimeout(PATIENCE)
         self._attached = True
-        self.path.attach_socket(self.ours.fileno(), leftover)
+        self.path.attach_socket(self.ours.fileno(), leftover, deflate)
 
     def disconnect(self) -> None:
         """Take the socket back, and close it."""

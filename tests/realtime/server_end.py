@@ -1,14 +1,15 @@
-"""The server's end of a connection, on the `websockets` library's protocol without I/O: a parser not of our making."""
+"""The server's end of a connection, on the `websockets` library's protocol: a parser not of our making."""
 
 from __future__ import annotations
 
 import base64
 import json
 import socket
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
@@ -18,11 +19,12 @@ from freeswitch_audio_stream.audio import Encoding, decode
 class ServerEnd:
     """Reads whole frames from a socket that has a timeout; a frame that breaks RFC 6455 raises."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, extensions: Sequence[Extension] = ()) -> None:
         self.connection = connection
         self.received = bytearray()
         """Every byte, as it came."""
         self._protocol = Protocol(Side.SERVER, state=State.OPEN, max_size=None)
+        self._protocol.extensions = list(extensions)
         self._frames: list[Frame] = []
 
     def read_some(self, size: int = 65536) -> bytes:

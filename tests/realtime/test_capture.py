@@ -6,54 +6,21 @@ from typing import Callable
 
 import numpy as np
 import pytest
-import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from fake_leg import Packet
 from freeswitch_audio_stream.audio import ALL_RATES, RATES
 from freeswitch_audio_stream.realtime.layout import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED,
                                                      ATTEND_WRITE_CLOSED)
-from freeswitch_audio_stream.realtime.resampler import HALF_LENGTH
 from open_stream import OpenStream
 from server_end import ServerEnd, media
+from sound import Samples, Signal, correlation, expected, noise, smooth
 
 Opening = Callable[..., OpenStream]
-Samples = NDArray[np.int16]
 PTIMES = (10, 20, 30, 40, 60)
 MISSING = -1  # 0xFF bytes: what the core puts where it has no audio
 with_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def noise(count: int, seed: int = 0, loud: int = 32767) -> Samples:
-    return np.random.default_rng(seed).integers(-loud, loud, count).astype(np.int16)
-
-
-def smooth(rate: int, seconds: float, seed: int = 0) -> Samples:
-    """Noise below 3 kHz."""
-    count = int(rate * seconds)
-    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(count))
-    spectrum[np.fft.rfftfreq(count, 1 / rate) > 3000] = 0
-    sound = np.fft.irfft(spectrum, count)
-    return np.asarray(np.rint(sound / np.abs(sound).max() * 20000), np.int16)
-
-
-def aligned(spoken: Samples, from_rate: int, to_rate: int) -> NDArray[np.float64]:
-    """What should be heard of `spoken`: soxr's conversion, later by our filter's delay."""
-    if from_rate == to_rate:
-        return spoken.astype(np.float64)
-    expected = soxr.resample(spoken.astype(np.float64), from_rate, to_rate, quality="VHQ")
-    shift = HALF_LENGTH * to_rate / min(from_rate, to_rate)
-    turns = np.exp(-2j * np.pi * np.fft.rfftfreq(len(expected)) * shift)
-    return np.asarray(np.fft.irfft(np.fft.rfft(expected) * turns, len(expected)))
-
-
-def correlation(heard: Samples, spoken: Samples, from_rate: int, to_rate: int) -> float:
-    expected = aligned(spoken, from_rate, to_rate)
-    edge = to_rate // 100
-    inner = slice(edge, min(len(heard), len(expected)) - edge)
-    return float(np.corrcoef(heard[inner], expected[inner])[0, 1])
 
 
 # The inbound track.
@@ -100,7 +67,8 @@ def test_missing_audio_becomes_silence(open_stream: Opening) -> None:
     quiet = noise(160, loud=3)
     for frame in (noise(160), np.full(160, MISSING, np.int16), quiet):
         stream.leg.read(frame, 8000)
-    assert np.array_equal(stream.captured()[:, 0], np.concatenate([noise(160), np.zeros(160, np.int16), quiet]))
+    heard = stream.captured()[:, 0]
+    assert np.array_equal(heard, np.concatenate([noise(160), np.zeros(160, np.int16), quiet]))
     stereo = np.full(320, MISSING, np.int16)
     stream.leg.read(stereo, 8000, 2)
     assert not stream.captured()[-160:, 0].any()
@@ -111,7 +79,8 @@ def test_packets_that_piled_up_are_taken_at_once(open_stream: Opening) -> None:
     for number in range(4):
         stream.leg.packets[stream.leg.read_bug].append(Packet(noise(160, number), 8000, 1))
     stream.leg.read(noise(160, 4), 8000)
-    assert np.array_equal(stream.captured()[:, 0], np.concatenate([noise(160, number) for number in range(5)]))
+    spoken = np.concatenate([noise(160, number) for number in range(5)])
+    assert np.array_equal(stream.captured()[:, 0], spoken)
     stream.leg.close_bugs()
 
 
@@ -187,7 +156,8 @@ def test_a_ring_that_is_kept_empty_stays_on_its_first_page(open_stream: Opening)
         stream.leg.read(noise(160, number), 8000)
         heard.append(media(server.messages(1)[0])[1])
         stream.wait_until(lambda: stream.path.statistics().waiting == 0)
-    assert np.array_equal(np.concatenate(heard), np.concatenate([noise(160, number) for number in range(200)]))
+    spoken = np.concatenate([noise(160, number) for number in range(200)])
+    assert np.array_equal(np.concatenate(heard), spoken)
     assert not stream.path._arena.part["capture_ring"][320:].any()
 
 
@@ -227,7 +197,7 @@ def test_mixed(open_stream: Opening) -> None:
 
 
 @pytest.mark.parametrize("tracks", ["outbound", "both", "mixed"])
-def test_a_leg_that_nobody_writes_to_gives_silence_on_the_read_clock(open_stream: Opening, tracks: str) -> None:
+def test_a_leg_that_nobody_writes_to_gives_silence(open_stream: Opening, tracks: str) -> None:
     stream = open_stream(tracks=tracks, rate=16000)
     for _ in range(10):
         stream.leg.read(np.full(160, MISSING, np.int16), 8000)
@@ -247,7 +217,7 @@ def test_the_read_clock_has_no_drift(open_stream: Opening, tracks: str, rate: in
 
 @pytest.mark.parametrize("tracks", ["outbound", "both"])
 @pytest.mark.parametrize("late", [1, 2, 3])
-def test_a_writer_that_is_up_to_a_frame_late_leaves_no_hole(open_stream: Opening, tracks: str, late: int) -> None:
+def test_a_writer_a_frame_late_leaves_no_hole(open_stream: Opening, tracks: str, late: int) -> None:
     # Every so often a write comes only behind the next read, and then two of them come together.
     stream = open_stream(tracks=tracks)
     outbound = noise(160 * 60, 3)
@@ -334,7 +304,7 @@ def test_a_read_codec_that_changes_goes_on(open_stream: Opening) -> None:
     stream = open_stream(rate=16000, buffer_secs=10)
     parts = []
     for number, (rate, ptime) in enumerate([(8000, 20), (16000, 20), (48000, 10), (8000, 60), (44100, 20)]):
-        spoken = smooth(rate, 0.6, number)
+        spoken = smooth(rate, 0.6, seed=number)
         size = rate * ptime // 1000
         before = stream.path.statistics().captured
         for start in range(0, len(spoken), size):
@@ -348,17 +318,16 @@ def test_a_read_codec_that_changes_goes_on(open_stream: Opening) -> None:
 
 def test_a_write_codec_that_changes_goes_on(open_stream: Opening) -> None:
     stream = open_stream(tracks="outbound", rate=16000, buffer_secs=10)
-    spoken: list[NDArray[np.float64]] = []
+    spoken: list[Signal] = []
     for number, (rate, ptime) in enumerate([(8000, 20), (48000, 20), (16000, 20)]):
         stream.leg.set_write_codec(rate, ptime)
-        sound = smooth(rate, 0.6, number)
-        spoken.append(aligned(sound, rate, 16000))
+        sound = smooth(rate, 0.6, seed=number)
+        spoken.append(expected(sound, rate, 16000))
         for frame in sound.reshape(-1, rate * ptime // 1000):
             stream.leg.write(frame)
             stream.leg.read(np.zeros(160, np.int16), 8000)
     heard = stream.captured()[320:, 0]
-    expected = np.concatenate(spoken)[:len(heard)]
-    assert np.corrcoef(heard, expected)[0, 1] > 0.99
+    assert np.corrcoef(heard, np.concatenate(spoken)[:len(heard)])[0, 1] > 0.99
     seams = [int(16000 * 0.6 * number) for number in (1, 2)]
     for seam in seams:
         assert np.flatnonzero(np.abs(heard[seam:].astype(int)) > 300)[0] < 0.006 * 16000

@@ -1,4 +1,4 @@
-"""The core's threads and the life of its streams: nothing is left of one, and nothing of it reaches the next."""
+"""The core's threads and the life of its streams: nothing of one is left, or reaches the next."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def open_path(core: Core) -> MediaPath:
 def test_records_are_made_of_aligned_words() -> None:
     for record in (STREAM, FUNCTIONS, QUEUE, RESAMPLER, IO_LOOP, CLOCK_LOOP):
         assert record.itemsize % 64 == 0
-        offsets = [offset for _, offset in (record.fields or {}).values()]
+        offsets = [int(place[1]) for place in (record.fields or {}).values()]
         assert offsets == [8 * place for place in range(len(offsets))]
     assert QUEUE_SLOTS & QUEUE_SLOTS - 1 == 0 and QUEUE_SLOTS >= 2 * MAX_STREAMS
 

@@ -1,4 +1,4 @@
-"""Frames from the server, whole and in every possible cut, from a serializer that shares nothing with our parser."""
+"""Frames from the server, whole and in every cut, from a serializer that shares nothing with our parser."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ import natives
 from freeswitch_audio_stream.realtime.core import Queue
 from freeswitch_audio_stream.realtime.incoming import RECEIVE_BYTES
 from freeswitch_audio_stream.realtime.io_loop import EVENT_BATCH
-from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_PLAYBACK_OVERRUN,
-                                                     ATTEND_SOCKET_BROKEN, IO_LOOP, SOCKET_ATTACH)
+from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL,
+                                                     ATTEND_PLAYBACK_OVERRUN, ATTEND_SOCKET_BROKEN,
+                                                     IO_LOOP, SOCKET_ATTACH)
 from freeswitch_audio_stream.realtime.libc import EPOLL_EVENT_BYTES
 from open_stream import PATIENCE, OpenStream
 from server_end import frame
@@ -77,7 +78,8 @@ class Said:
         parts = []
         for number, fragment in enumerate(self.fragments):
             parts += [frame(opcode, data) for opcode, data in self.controls[number]]
-            parts.append(frame(CONTINUATION if number else self.opcode, fragment, number == len(self.fragments) - 1))
+            final = number == len(self.fragments) - 1
+            parts.append(frame(CONTINUATION if number else self.opcode, fragment, final))
         return b"".join(parts)
 
     def messages(self) -> list[Message]:
@@ -285,7 +287,8 @@ def test_a_hang_up_behind_a_full_inbox_does_not_spin(
     assert heard == sent - 4 * -(-sent // 60004)
 
 
-def test_a_hang_up_behind_a_breach_does_not_spin(hand_loop: tuple[OpenStream, HandLoop, socket.socket]) -> None:
+def test_a_hang_up_behind_a_breach_does_not_spin(
+        hand_loop: tuple[OpenStream, HandLoop, socket.socket]) -> None:
     stream, loop, server = hand_loop
     server.send(BREACHES["masked"])
     loop.turn()
@@ -324,7 +327,8 @@ def test_binary_playback_over_a_socket_with_text_between(open_stream: Opening) -
     server = stream.connect()
     audio = np.random.default_rng(5).integers(-3000, 3000, 3200).astype("<i2")
     for start in range(0, 3200, 320):
-        server.sendall(frame(BINARY, audio[start:start + 320].tobytes()) + frame(TEXT, b"t") + frame(PING, b""))
+        server.sendall(frame(BINARY, audio[start:start + 320].tobytes()) + frame(TEXT, b"t")
+                       + frame(PING, b""))
     stream.wait_until(lambda: stream.path.statistics().messages_received == 30)
     assert [piece.data for piece in stream.path.take_inbox()] == [b"t", b""] * 10
     assert np.array_equal(heard_after(stream, 3200), audio)

@@ -6,25 +6,22 @@ import json
 import socket
 import struct
 import threading
+from base64 import b64decode
 from typing import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from freeswitch_audio_stream.audio import Encoding, decode, encode
-from freeswitch_audio_stream.realtime.layout import ATTEND_DRAINED, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED
+from freeswitch_audio_stream.realtime.layout import (ATTEND_DRAINED, ATTEND_SOCKET_BROKEN,
+                                                     ATTEND_SOCKET_DETACHED)
 from open_stream import PATIENCE, OpenStream
 from server_end import ServerEnd, media
+from sound import Samples, noise
 
 Opening = Callable[..., OpenStream]
-Samples = NDArray[np.int16]
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 EDGES = (1, 2, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537)
-
-
-def noise(count: int, seed: int = 0) -> Samples:
-    return np.random.default_rng(seed).integers(-32768, 32768, count).astype(np.int16)
 
 
 def speak(stream: OpenStream, samples: Samples, frame: int = 160) -> None:
@@ -76,14 +73,11 @@ def test_both_tracks(open_stream: Opening, encoding: Encoding, base64: bool) -> 
         assert np.array_equal(track, decode(encode(spoken, encoding), encoding))
 
 
-@pytest.mark.parametrize("size", EDGES)
-@pytest.mark.parametrize("encoding", [Encoding.L16, Encoding.MULAW])
+@pytest.mark.parametrize("encoding, size", [(encoding, size) for encoding in (Encoding.L16, Encoding.MULAW)
+                                            for size in EDGES if size % encoding.sample_bytes == 0])
 def test_binary_payloads_of_every_length_field(open_stream: Opening, encoding: Encoding, size: int) -> None:
-    samples = size // encoding.sample_bytes
-    if samples == 0:
-        pytest.skip("half a sample")
     stream = open_stream(rate=48000, encoding=encoding, base64=False, chunk_ms=1500)
-    spoken = noise(samples)
+    spoken = noise(size // encoding.sample_bytes)
     speak(stream, spoken, 4096)
     server = ServerEnd(stream.connect())
     stream.path.drain_media()
@@ -135,6 +129,23 @@ def test_one_sequence_over_messages_and_media(open_stream: Opening) -> None:
     assert [frame.data for frame in frames if frame.opcode == PING] == [b""] * 15
 
 
+@pytest.mark.parametrize("tracks", ["inbound", "both"])
+@pytest.mark.parametrize("encoding", [Encoding.L16, Encoding.MULAW])
+def test_media_without_numbers(open_stream: Opening, encoding: Encoding, tracks: str) -> None:
+    stream = open_stream(numbered=False, tracks=tracks, encoding=encoding, templates=[
+        (b'{"type":"audio","data":"', b"", b'"}'), (b'{"of":"the other","data":"', b"", b'"}')][:1 + (tracks == "both")])
+    server = ServerEnd(stream.connect())
+    stream.path.open_media()
+    spoken = noise(1600)
+    speak(stream, spoken)
+    messages = [json.loads(message) for message in server.messages(20 if tracks == "both" else 10)]
+    ours = [message for message in messages if message.get("type") == "audio"]
+    assert len(ours) == 10 and all(set(message) == {"type", "data"} for message in ours)
+    heard = b"".join(b64decode(message["data"], validate=True) for message in ours)
+    assert heard == encode(spoken, encoding)
+    assert stream.path.send(TEXT, b"", b"!") and server.messages(1) == [b"1!"], "media counted after all"
+
+
 def test_messages_go_before_media(open_stream: Opening) -> None:
     stream = open_stream()
     speak(stream, noise(1600))
@@ -149,7 +160,8 @@ def test_messages_go_before_media(open_stream: Opening) -> None:
 def test_without_a_tail_nothing_is_numbered(open_stream: Opening) -> None:
     stream = open_stream()
     server = ServerEnd(stream.connect())
-    assert stream.path.send(TEXT, b"plain") and stream.path.send(TEXT, b"<", b"") and stream.path.send(TEXT, b"", b">")
+    for head, tail in ((b"plain", None), (b"<", b""), (b"", b">")):
+        assert stream.path.send(TEXT, head, tail)
     assert server.messages(3) == [b"plain", b"<1", b"2>"]
 
 

@@ -74,7 +74,7 @@ def test_a_stream_waits_in_a_queue_once_and_its_bits_are_collected() -> None:
 
 
 def test_no_bit_is_lost_between_many_threads() -> None:
-    # Every thread waits for the answer to each of its bits: a lost one, or a lost wake-up, would stop them all.
+    # Every thread waits for the answer to each of its bits: a lost one, or a lost wake-up, stops it.
     queue = Queue()
     rounds, writers, per_stream = 400, 6, 3
     records = streams_of(queue, writers // per_stream)

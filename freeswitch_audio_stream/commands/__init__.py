@@ -1,0 +1,72 @@
+"""Commands: one line of words in, one frozen value out.
+
+    uuid_audio_stream <uuid> <stream_id> <action> …     the stream API (stream_api.py)
+    uuid_audio_stream <uuid> <action> …                 the community module (community.py)
+    uuid_audio_stream list
+
+The second word tells the grammars apart: when it is an action of the community module, in any case and quoted
+or not, the line is read as that module reads it, whatever follows. So ``<uuid> stop start …`` stops, with the
+text ``start …``; and an action's name cannot be a stream id. The stream of the second grammar has the id
+COMMUNITY_ID, by which the first can reach it.
+
+Metadata, text and reason are not words but the rest of the line. Nothing here knows a call or a stream; any
+thread may call it.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from ..errors import RefusedError
+from . import community, stream_api
+from .stream_api import ACTIONS
+from .urls import SCHEMES, check_url, without_credentials
+from .vocabulary import (COMMUNITY_ID, ClearPlayback, Command, GracefulShutdown, ListStreams, Pause, PausePlayback,
+                         Resume, ResumePlayback, SendText, Start, Status, Stop)
+from .words import Words, shown
+
+__all__ = ["ACTIONS", "COMMUNITY_ACTIONS", "COMMUNITY_ID", "SCHEMES", "USAGE", "ClearPlayback", "Command",
+           "GracefulShutdown", "ListStreams", "Pause", "PausePlayback", "Resume", "ResumePlayback", "SendText",
+           "Start", "Status", "Stop", "check_url", "parse", "without_credentials"]
+
+_LONGEST_ID = 256
+
+COMMUNITY_ACTIONS = community.ACTIONS
+"""The words that, in second place, make a line one of the community module's."""
+
+USAGE = f"{stream_api.USAGE}, or: {community.USAGE}, or: uuid_audio_stream list"
+"""The whole syntax, in one line."""
+
+
+def parse(line: str, schemes: Sequence[str] = SCHEMES) -> Command:
+    """The command in `line`, which is what follows ``uuid_audio_stream``.
+
+    Words after a command that takes none are ignored, as deployed dialplans may have them. Bytes that are not
+    UTF-8 are expected as surrogate escapes, and refused. Raises UsageError when words are missing or the
+    action is unknown, RefusedError when a word is wrong; nothing else.
+    """
+    _check_text(line)
+    words = Words(line, USAGE)
+    if words.rest.lower() == "list":
+        return ListStreams()
+    uuid, second = words.next("uuid"), words.next("stream_id")
+    if second.lower() in COMMUNITY_ACTIONS:
+        command = community.read(uuid, second.lower(), words, schemes)
+    else:
+        command = stream_api.read(uuid, second, words, schemes)
+    _check_id("call uuid", uuid)
+    _check_id("stream id", second)
+    return command
+
+
+def _check_text(line: str) -> None:
+    try:
+        line.encode()
+    except UnicodeEncodeError as error:
+        where = error.start + 1
+        raise RefusedError(f"the command is not UTF-8 at character {where}: send it as UTF-8") from error
+
+
+def _check_id(what: str, word: str) -> None:
+    if not word.isprintable() or len(word) > _LONGEST_ID:
+        raise RefusedError(f"bad {what} {shown(word)}: use at most {_LONGEST_ID} printable characters")

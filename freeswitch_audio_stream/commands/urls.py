@@ -1,0 +1,60 @@
+"""The URL of a server: what can be connected to, and what may be told of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Sequence
+
+from ..errors import RefusedError
+from .words import shown
+
+SCHEMES = ("ws", "wss")
+"""URL schemes of WebSocket servers."""
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?"
+                  r"(?P<host>\[[^\]/?#]*\]|[^:/?#]*)(?P<port>:[^/?#]*)?(?:[/?][^#]*)?(?P<fragment>#.*)?")
+_HOST = re.compile(r"(?=.{1,254}$)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be logged and told: with ``***`` for user and password."""
+    return re.sub(r"^([^/?#]*//)[^/?#]*@", r"\1***@", url)
+
+
+def check_url(url: str, schemes: Sequence[str] = SCHEMES) -> None:
+    """Raise RefusedError, with what to do about it, when nothing could connect to `url` on any network."""
+    fault = _url_fault(url, schemes)
+    if fault:
+        raise RefusedError(f"bad URL {shown(without_credentials(url))}: {fault}")
+
+
+def _url_fault(url: str, schemes: Sequence[str]) -> str:
+    beginning = " or ".join(f"{scheme}://" for scheme in schemes)
+    if re.search(r"[^!-~]", url):
+        return "it holds a blank, control or non-ASCII character: percent-encode it (a host name: xn--…)"
+    parts = _URL.fullmatch(url)
+    if parts is None or parts["scheme"].lower() not in schemes:
+        return f"use {beginning} and then host[:port]/path"
+    if parts["fragment"]:
+        return "a WebSocket URL has no #fragment: write %23 for a # that belongs to the path or query"
+    return _host_fault(parts["host"]) or _port_fault(parts["port"])
+
+
+def _host_fault(host: str) -> str:
+    if not host:
+        return "it has no host: write host[:port] after the //, an IPv6 address in [brackets]"
+    if host.startswith("["):
+        try:
+            ipaddress.IPv6Address(host[1:-1])
+        except ValueError:
+            return "what stands in [brackets] is no IPv6 address: write one like [2001:db8::1]"
+        return ""
+    return "" if _HOST.fullmatch(host) else "its host is neither a host name nor an address: correct it"
+
+
+def _port_fault(port: str | None) -> str:
+    if port is None or re.fullmatch(":[0-9]{1,5}", port) and 1 <= int(port[1:]) <= 65535:
+        return ""
+    return (f"{shown(port[1:])} is no port: use 1 to 65535 after the colon, "
+            "and put an IPv6 address in [brackets]")

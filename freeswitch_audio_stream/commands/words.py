@@ -1,0 +1,80 @@
+"""Words and the rest of a line.
+
+Words are split as FreeSWITCH splits them: at blanks, with '…' keeping blanks together and a backslash before
+a quote or backslash. The rest of the line is not split, so that it needs no quoting to hold blanks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+import orjson
+
+from ..errors import UsageError
+
+BLANKS = " \t\r\n"
+_WORD_PIECE = re.compile(r"\\([\\'\"snrt])|'((?:\\.|[^'\\])*)'|([^ \t\r\n\\']+|[^ \t\r\n])", re.DOTALL)
+_ESCAPE = re.compile(r"\\([\\'\"snrt])")
+_ESCAPED = {"s": " ", "n": "\n", "r": "\r", "t": "\t"}
+
+
+class Words:
+    """The words of a line, one after the other, and what is left of it."""
+
+    def __init__(self, line: str, syntax: str) -> None:
+        """`syntax` is what a missing word is answered with."""
+        self.rest = line.strip(BLANKS)
+        self.syntax = syntax
+
+    def next(self, name: str) -> str:
+        """The next word, unquoted; raises UsageError when it is missing or empty."""
+        return self.next_if_any() or self.missing(name)
+
+    def next_if_any(self) -> str:
+        """The next word, unquoted; "" when there is none."""
+        word, end = "", 0
+        while piece := _WORD_PIECE.match(self.rest, end):
+            escaped, quoted, plain = piece.groups()
+            if quoted is not None:
+                word += _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), quoted)
+            else:
+                word += plain or _ESCAPED.get(escaped, escaped)
+            end = piece.end()
+        self.rest = self.rest[end:].lstrip(BLANKS)
+        return word
+
+    def missing(self, name: str) -> NoReturn:
+        raise UsageError(f"{self.syntax} ({name} is missing)")
+
+
+def shown(word: str) -> str:
+    """A word as an answer may repeat it: short, in one line."""
+    return repr(word if len(word) <= 80 else word[:77] + "…")
+
+
+def is_json(text: str) -> bool:
+    """Whether `text` is a JSON value."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def unquoted(rest: str, quotes: str = "'\"") -> str:
+    """The rest of a line as its author meant it; `quotes` are the characters that quote.
+
+    One pair of quotes around the whole is taken off, but not the first and last quote of ``'a' and 'b'``.
+    JSON within the quotes may use the same quotes and its own backslashes; so what is JSON without further
+    ado is left alone.
+    """
+    quote = rest[:1]
+    if len(rest) < 2 or quote not in quotes or rest[-1] != quote:
+        return rest
+    inner = rest[1:-1]
+    unescaped = re.sub(rf"\\([\\{quote}])", r"\1", inner)
+    for candidate in (inner, unescaped):
+        if is_json(candidate):
+            return candidate
+    return unescaped if re.fullmatch(rf"(?:\\.|[^\\{quote}])*", inner, re.DOTALL) else rest

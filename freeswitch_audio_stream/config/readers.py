@@ -1,0 +1,56 @@
+"""Texts of settings that have a form of their own: from what was given to the value.
+
+Each raises ValueError with what the text is instead, as words that follow "is".
+"""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+
+CA_NONE = "NONE"
+"""Of the setting `tls_ca_file`: verify no certificate."""
+_CA_SYSTEM = "SYSTEM"
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HANDSHAKE = frozenset((
+    "connection", "content-length", "host", "sec-websocket-extensions", "sec-websocket-key",
+    "sec-websocket-protocol", "sec-websocket-version", "transfer-encoding", "upgrade"))
+
+
+def ca_file(text: str) -> str:
+    """A path, CA_NONE, or "" for the authorities of the system."""
+    word = text.strip().upper()
+    return text if word not in (CA_NONE, _CA_SYSTEM) else word.removesuffix(_CA_SYSTEM)
+
+
+def own_file(text: str) -> str:
+    """A path, or "" for none, as which the community module's users write NONE, too."""
+    return "" if text.strip().upper() == "NONE" else text
+
+
+def header_object(text: str) -> str:
+    """The JSON object as it was given; "" for none."""
+    if text.strip():
+        parse_headers(text)
+    return text.strip()
+
+
+def parse_headers(text: str) -> dict[str, str]:
+    """Values by name of a JSON object whose members can be headers of a WebSocket handshake."""
+    try:
+        headers = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error})") from error
+    if not isinstance(headers, dict):
+        raise ValueError("not a JSON object")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"impossible: {name[:80]!r} cannot be the name of a header")
+        if name.lower() in _HANDSHAKE:
+            raise ValueError(f"impossible: the header {name} belongs to the handshake")
+        if not isinstance(value, str) or _CONTROL.search(value):
+            raise ValueError(f"impossible: the value of the header {name[:80]} is no text in one line")
+    return headers

@@ -1,0 +1,40 @@
+"""The community module's five events: connect, disconnect, error, json and play, with the bodies its users parse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, HostNotFound, TlsRefused
+from .reports import Reporter
+
+EVENTS = ("connect", "disconnect", "error", "json", "play")
+
+IO_ERROR, BAD_HANDSHAKE, NO_PONG, CONNECT_FAILED, TLS_FAILED, TIMED_OUT, PROTOCOL = 1, 2, 5, 6, 8, 10, 11
+"""The community module's error codes, as far as something of ours means the same."""
+_CODES: tuple[tuple[type[ConnectError], int], ...] = (
+    (ConnectTimeout, TIMED_OUT), (TlsRefused, TLS_FAILED), (HandshakeRefused, BAD_HANDSHAKE),
+    (HostNotFound, CONNECT_FAILED), (ConnectionRefused, CONNECT_FAILED))
+
+
+class CommunityReporter(Reporter):
+    """Says what `Reporter` says in the community module's words, and nothing that it has no word for."""
+
+    def fire(self, name: str, **fields: Any) -> None:
+        if name == "connection_established":
+            self.emit("connect", {"status": "connected"})
+        elif name == "connection_closed":
+            message = {"code": fields["code"], "reason": fields["reason"]}
+            self.emit("disconnect", {"status": "disconnected", "message": message})
+        elif name == "stream_error":
+            self._error(PROTOCOL, fields["error"])
+        elif name == "media_play_complete":
+            self.emit("play", {"event": "queue_completed", "status": fields["status"]})
+        elif name == "dtmf":
+            super().fire(name, **fields)
+
+    def not_connected(self, error: ConnectError, url: str) -> None:
+        self.last_error = str(error)
+        self._error(next((code for kind, code in _CODES if isinstance(error, kind)), IO_ERROR), str(error))
+
+    def _error(self, code: int, text: str) -> None:
+        self.emit("error", {"status": "error", "message": {"code": code, "error": text}})
