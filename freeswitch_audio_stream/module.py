@@ -16,8 +16,9 @@ from typing import Callable, Mapping
 import numba
 
 from . import __version__, config
-from .commands import ACTIONS, USAGE
+from .commands import ACTIONS, COMMUNITY_ACTIONS, USAGE
 from .engine import BugKind, Registry
+from .engine.community_reports import EVENTS as COMMUNITY_EVENTS
 from .engine.reports import MODULE, SUBCLASSES
 from .errors import AudioStreamError, RefusedError, SettingError, SwitchError
 from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, Core
@@ -26,8 +27,10 @@ from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switc
 API_NAME = "uuid_audio_stream"
 RESULT_VARIABLE = "uuid_audio_stream_result"
 SHUTDOWN_SECONDS = 2.0
-_COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS))
+_COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS),
+                *(f"add {API_NAME} ::console::list_uuid {action}" for action in COMMUNITY_ACTIONS))
 _TRUE = ("true", "yes", "on", "1", "t", "enabled", "active", "allow")  # as FreeSWITCH reads a flag
+_SUBCLASSES = (*SUBCLASSES, *(f"{MODULE}::{name}" for name in COMMUNITY_EVENTS))
 _BUG_FLAGS = {
     BugKind.CAPTURE_READ: BugFlag.READ_STREAM,
     BugKind.CAPTURE_WRITE: BugFlag.WRITE_STREAM,
@@ -48,6 +51,10 @@ class SwitchCall:
         self.uuid = session.uuid
         self.session = session.pointer
         self.channel = session.channel
+
+    @property
+    def temp_folder(self) -> str | None:
+        return self._session.variable("temp_dir") if self._snapshot is None else None
 
     def variable(self, name: str) -> str | None:
         return self._session.variable(name)
@@ -118,7 +125,7 @@ class AudioStreamModule:
         settings = self._resolve(lambda name: None, {})
         self.core = Core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
         self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault)
-        switch.reserve(SUBCLASSES)
+        switch.reserve(_SUBCLASSES)
         try:
             self._registration = switch.register(
                 MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
@@ -145,8 +152,9 @@ class AudioStreamModule:
             self._switch.log(LogLevel.ERROR, f"{MODULE}: {error}")
             return {}
 
-    def _resolve(self, variable: Callable[[str], str | None], prefix: Mapping[str, str]) -> config.Settings:
-        settings, warnings = config.resolve(self._file, self._environment, variable, prefix)
+    def _resolve(self, variable: Callable[[str], str | None], prefix: Mapping[str, str],
+                 dialect: config.Dialect = config.Dialect.STREAM_API) -> config.Settings:
+        settings, warnings = config.resolve(self._file, self._environment, variable, prefix, dialect)
         for warning in warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
@@ -170,7 +178,7 @@ class AudioStreamModule:
     def _on_shutdown(self) -> None:
         if not self.registry.shutdown(SHUTDOWN_SECONDS):
             self._switch.log(LogLevel.WARNING, f"{MODULE}: a stream did not end within {SHUTDOWN_SECONDS:g} s")
-        self._switch.release(SUBCLASSES)
+        self._switch.release(_SUBCLASSES)
 
     def _on_fault(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error)).strip()

@@ -32,6 +32,10 @@ class Call(Protocol):
     def channel(self) -> int:
         """Address of the channel, for compiled code."""
 
+    @property
+    def temp_folder(self) -> str | None:
+        """Where the switch keeps temporary files; None where it does not say."""
+
     def variable(self, name: str) -> str | None:
         """A channel variable; None where it is not set."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ..config import Settings
+from ..config import CA_NONE, Settings
 from ..errors import AudioStreamError, ConnectError
 from ..threads import start_thread
 from ..transports import Cancel, Connection, TlsOptions, connect
@@ -46,11 +46,14 @@ class Connector:
 
     def _connect(self) -> Connection:
         settings = self._settings
-        tls = TlsOptions(ca_file=settings.tls_ca_file, allow_selfsigned=settings.allow_selfsigned,
-                         allow_expired=settings.allow_expired,
-                         skip_hostname_check=settings.skip_server_cert_hostname_check)
+        tls = TlsOptions(
+            ca_file="" if settings.tls_ca_file == CA_NONE else settings.tls_ca_file,
+            verify=settings.tls_ca_file != CA_NONE, allow_selfsigned=settings.allow_selfsigned,
+            allow_expired=settings.allow_expired, skip_hostname_check=settings.skip_server_cert_hostname_check,
+            cert_file=settings.tls_cert_file, key_file=settings.tls_key_file)
         return connect(self._url, subprotocol=settings.subprotocol_name, basic_auth=_credentials(settings),
-                       tls=tls, timeout=self._timeout, cancel=self._cancel)
+                       headers=settings.headers, tls=tls, timeout=self._timeout, cancel=self._cancel,
+                       deflate=settings.deflate)
 
 
 def _credentials(settings: Settings) -> tuple[str, str] | None:

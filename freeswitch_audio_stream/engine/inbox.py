@@ -21,6 +21,7 @@ class Message:
 
     opcode: int
     data: bytes
+    is_compressed: bool = False
 
 
 class MessageAssembler:
@@ -45,7 +46,7 @@ class MessageAssembler:
         data = b"".join(parts)
         parts.clear()
         self._sizes[control] = 0
-        return Message(piece.opcode, data)
+        return Message(piece.opcode, data, piece.is_compressed)
 
 
 def close_reason(data: bytes) -> tuple[int, str]:

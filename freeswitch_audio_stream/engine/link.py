@@ -12,16 +12,18 @@ from typing import Protocol
 from ..config import Settings
 from ..errors import ConnectError
 from ..realtime.layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED)
+from ..realtime.outgoing import COMPRESSED
 from ..realtime.path import MediaPath
-from ..transports import Connection
+from ..transports import Connection, Deflater, InflatedTooBig, InflateError, Inflater
 from .connector import Connector, Outcome
 from .dispatcher import Dispatcher
-from .inbox import CLOSE, PING, PONG, Message, MessageAssembler, MessageTooBig, close_payload, close_reason
+from .inbox import CLOSE, PING, PONG, TEXT, Message, MessageAssembler, MessageTooBig, close_payload, close_reason
 from .timers import Timers
 
 CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1000, 1001, 1005, 1006, 1009
-CLOSE_BAD_TLS = 1015
+CLOSE_BAD_DATA, CLOSE_BAD_TLS = 1007, 1015
 _NEVER_SENT = (CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_BAD_TLS)  # RFC 6455 section 7.4.1
+_WORTH_DEFLATING = 128  # bytes; shorter text hardly shrinks
 _CLOSE_SECONDS = 1.0  # a server that does not answer the close frame for so long is left
 
 
@@ -71,6 +73,8 @@ class Link:
         self._owner = owner
         self._timers = Timers(dispatcher)
         self._assembler = MessageAssembler(settings.max_message_bytes)
+        self._inflater: Inflater | None = None
+        self._deflater: Deflater | None = None
         self._connector: Connector | None = None
         self._connection: Connection | None = None
         self._end: tuple[int, str, bool] | None = None
@@ -105,13 +109,28 @@ class Link:
         self.state = LinkState.OPEN
         self._connection, self._end, self._received_at_ping = outcome, None, None
         self._assembler = MessageAssembler(self._settings.max_message_bytes)
+        agreed = outcome.deflate
+        self._inflater = Inflater(agreed, self._settings.max_message_bytes) if agreed else None
+        self._deflater = Deflater(agreed) if agreed else None
         self._owner.link_up(outcome)
 
     def attach(self) -> None:
         """Hand the socket to the I/O loop."""
         assert self._connection is not None
-        self._path.attach_socket(self._connection.fileno(), self._connection.leftover)
+        self._path.attach_socket(self._connection.fileno(), self._connection.leftover,
+                                 deflate=self._inflater is not None)
         self._timers.every("ping", self._settings.ping_secs, self._ping)
+
+    def send_text(self, head: bytes, tail: bytes | None) -> bool:
+        """Queue a text message, with the next sequence number between `head` and `tail`; False if it does not fit.
+
+        Any thread. Long text is compressed where that is agreed. Numbered messages and audio are not: RFC 7692 leaves
+        it to the sender, the number is known only when the message leaves, and audio would not become smaller.
+        """
+        deflater = self._deflater
+        if deflater is not None and tail is None and len(head) >= _WORTH_DEFLATING:
+            return self._path.send(TEXT | COMPRESSED, deflater.message(head))
+        return self._path.send(TEXT, head, tail)
 
     def _ping(self) -> None:
         """A peer that has said nothing since the last ping, not even its pong, is dead."""
@@ -198,12 +217,26 @@ class Link:
                 self._on_message(message)
 
     def _on_message(self, message: Message) -> None:
-        if message.opcode == CLOSE:
+        if message.is_compressed:
+            self._on_compressed(message)
+        elif message.opcode == CLOSE:
             self._on_close(*close_reason(message.data))
         elif message.opcode == PING:
             self._path.send(PONG, message.data)
         elif message.opcode != PONG:
             self._owner.link_message(message)
+
+    def _on_compressed(self, message: Message) -> None:
+        assert self._inflater is not None  # the core refuses the bit otherwise
+        try:
+            data = self._inflater.message(message.data)
+        except InflatedTooBig:
+            self._refuse(CLOSE_TOO_BIG, f"the server sent a compressed message of more than "
+                         f"{self._settings.max_message_bytes} bytes (max-message-bytes)")
+        except InflateError as error:
+            self._refuse(CLOSE_BAD_DATA, f"the server sent what cannot be decompressed: {error}")
+        else:
+            self._owner.link_message(Message(message.opcode, data))
 
     def _on_close(self, code: int, reason: str) -> None:
         if self.state is LinkState.CLOSING:

@@ -1,14 +1,17 @@
-"""What the server wants the caller to hear: media.play, checkpoints, media.clear, binary audio."""
+"""What the server wants the caller to hear: media.play, checkpoints, media.clear, streamAudio, binary audio."""
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
-from ..audio import decode
+from ..audio import Samples, decode
 from ..protocols.messages import PlayAudio
 from ..realtime.layout import ATTEND_MARK, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN, ATTEND_PLAYBACK_STARTED
 from ..realtime.path import MediaPath
 from .reports import Reporter
+
+OnSettled = Callable[[str], None]
+"""Told what became of a mark: "played" or "cleared"."""
 
 
 class Player:
@@ -23,16 +26,21 @@ class Player:
         self._path = path
         self._reporter = reporter
         self._answer = answer
-        self._checkpoints: dict[int, str] = {}
+        self._marks: dict[int, OnSettled] = {}
         self._next_number = 0
+        self._chunks = 0
+        self._chunks_waiting = 0
         self._unnamed = False
         self._unnamed_status = "played"
+        self._announced = 0  # samples that came in messages of their own
+        self._unannounced = 0  # samples that came in binary frames, as far as they were noticed
 
     def play(self, message: PlayAudio) -> None:
         """Queue audio behind what waits."""
         samples = decode(message.audio, message.encoding)
         queued_ms = self.queued_ms
         accepted = self._path.play(samples, message.rate)
+        self._announced += accepted
         if accepted > 0 or len(samples) == 0:
             self._reporter.fire("media_play_start", checkpoint=message.checkpoint, sampleRate=message.rate,
                                 durationMs=1000 * accepted // message.rate, queuedMs=queued_ms)
@@ -41,50 +49,97 @@ class Player:
         elif accepted > 0:
             self._unnamed, self._unnamed_status = True, "played"
 
+    def play_chunk(self, samples: Samples, rate: int, size: int) -> None:
+        """Queue a streamAudio of `size` bytes; its begin and end are told as ``play`` events."""
+        self._chunks += 1
+        self._chunks_waiting += 1
+        number = self._chunks
+        self._mark(lambda status: self._tell({"event": "chunk_started", "seq": number}) if status == "played" else None)
+        self._announced += self._path.play(samples, rate)
+        self._mark(lambda status: self._chunk_done(number, size, status))
+
+    def _chunk_done(self, number: int, size: int, status: str) -> None:
+        self._chunks_waiting -= 1
+        self._tell({"event": "chunk_played" if status == "played" else "chunk_cleared", "seq": number, "size": size,
+                    "remaining": self._chunks_waiting})
+        if self._chunks_waiting == 0:
+            self._tell({"event": "queue_completed", "total_chunks": self._chunks})
+
+    def _tell(self, body: dict[str, Any]) -> None:
+        self._reporter.emit("play", body)
+
+    def play_binary(self, data: bytes, rate: int) -> None:
+        """Queue a binary message that did not come by the compiled way (it was compressed)."""
+        self._path.play_bytes(data, rate)
+
     def checkpoint(self, name: str) -> None:
         """Put a checkpoint behind what waits."""
+        if not self._mark(lambda status: self._reached(name, status)):
+            self._reporter.error("checkpoints", f"too many checkpoints wait to be reached: {name!r} is ignored")
+
+    def _mark(self, on_settled: OnSettled) -> bool:
         number = self._next_number
         self._next_number += 1
-        self._checkpoints[number] = name
-        if not self._path.mark(number):
-            del self._checkpoints[number]
-            self._reporter.error("checkpoints", f"too many checkpoints wait to be reached: {name!r} is ignored")
+        self._marks[number] = on_settled
+        if self._path.mark(number):
+            return True
+        del self._marks[number]
+        return False
+
+    def _reached(self, checkpoint: str, status: str) -> None:
+        self._answer(checkpoint, status)
+        self._reporter.fire("media_play_complete", checkpoint=checkpoint, status=status)
 
     def clear(self) -> None:
         """Throw away what waits; its checkpoints come back as cleared."""
-        self._unnamed_status = "cleared"
+        if self._unnamed:
+            # The core does not report the end of audio of which nothing was played yet.
+            self._unnamed_status = "cleared"
+            self._mark(lambda status: self._complete_unnamed())
         self._path.clear()
 
     def attend(self, bits: int) -> None:
         """Take in what the core reports (ATTEND_…)."""
-        if bits & ATTEND_PLAYBACK_STARTED and not self._unnamed and not self._checkpoints:
-            # Audio without a message of its own: binary frames.
+        if bits & ATTEND_PLAYBACK_STARTED and self._has_new_frames() and not self._unnamed:
             self._unnamed, self._unnamed_status = True, "played"
             self._reporter.fire("media_play_start", format="binary")
         if bits & ATTEND_MARK:
             for number, played in self._path.take_marks():
-                name = self._checkpoints.pop(number, None)
-                if name is not None:
-                    self._settle(name, "played" if played else "cleared")
-        if bits & ATTEND_PLAYBACK_IDLE and self._unnamed:
-            self._unnamed = False
-            self._reporter.fire("media_play_complete", status=self._unnamed_status)
+                on_settled = self._marks.pop(number, None)
+                if on_settled is not None:
+                    on_settled("played" if played else "cleared")
+        if bits & ATTEND_PLAYBACK_IDLE:
+            self._has_new_frames()
+            self._complete_unnamed()
         if bits & ATTEND_PLAYBACK_OVERRUN:
             self._reporter.error("playback_full", "the playback queue is full: the newest audio is dropped; send less "
                                  "ahead, send media.clear, or raise playback-secs")
 
-    def _settle(self, checkpoint: str, status: str) -> None:
-        self._answer(checkpoint, status)
-        self._reporter.fire("media_play_complete", checkpoint=checkpoint, status=status)
+    def _has_new_frames(self) -> bool:
+        """Whether audio has come since the last look that no message announced: binary frames."""
+        statistics = self._path.statistics()
+        unannounced = statistics.played + statistics.cleared + statistics.play_waiting - self._announced
+        seen, self._unannounced = self._unannounced, max(self._unannounced, unannounced)
+        return unannounced > seen
+
+    def _complete_unnamed(self) -> None:
+        if self._unnamed and self._path.statistics().play_waiting == 0:
+            self._unnamed = False
+            self._reporter.fire("media_play_complete", status=self._unnamed_status)
 
     def abandon(self) -> None:
         """The call is over: what waits will never be heard."""
-        checkpoints, self._checkpoints = self._checkpoints, {}
-        for name in checkpoints.values():
-            self._settle(name, "cleared")
+        marks, self._marks = self._marks, {}
+        for on_settled in marks.values():
+            on_settled("cleared")
         if self._unnamed:
             self._unnamed = False
             self._reporter.fire("media_play_complete", status="cleared")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is anything that the caller has not heard yet."""
+        return bool(self._marks) or self._unnamed or self._path.statistics().play_waiting > 0
 
     @property
     def queued_ms(self) -> int:

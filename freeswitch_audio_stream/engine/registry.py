@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, Mapping
+from typing import Callable
 
 import orjson
 
-from ..audio import Track
-from ..commands import (Command, GracefulShutdown, ListStreams, Pause, Resume, SendText, Start, Status, Stop, parse)
-from ..config import Settings
+from ..commands import (ClearPlayback, Command, GracefulShutdown, ListStreams, Pause, PausePlayback, Resume,
+                        ResumePlayback, SendText, Start, Status, Stop, parse)
 from ..errors import CommandError, RefusedError, SettingError
-from ..protocols import PROTOCOLS
-from ..protocols.messages import ACCOUNT_VARIABLES, StreamInfo, WireProtocol
 from ..realtime.core import Core
-from ..realtime.path import PathFormat
-from .call import BugKind, Call
-from .dispatcher import Dispatcher
+from .call import Call
+from .dispatcher import Dispatcher, Job
+from .planning import ResolveSettings, make_plan
 from .states import State
-from .stream import Plan, Stream
+from .sound_files import SoundFiles
+from .stream import Stream
 
 Locate = Callable[[str], "Call | None"]
-ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str]], Settings]
 _SHUTDOWN_DRAIN_SECONDS = 0.2
+_SOUNDS_SECONDS = 2.0  # between two looks whether the call of some files is over
 _Key = tuple[str, str]
 
 
@@ -32,8 +30,9 @@ class Registry:
 
     def __init__(self, core: Core, locate: Locate, resolve_settings: ResolveSettings, max_streams: int,
                  on_fault: Callable[[BaseException], None]) -> None:
-        """`locate(uuid)` answers a call that is held until its `release`, or None. `resolve_settings(variable, prefix)`
-        answers a stream's settings or raises SettingError. `on_fault` is told of defects.
+        """`locate(uuid)` answers a call that is held until its `release`, or None.
+        `resolve_settings(variable, prefix, dialect)` answers a stream's settings or raises SettingError. `on_fault` is
+        told of defects.
         """
         self._core = core
         self._locate = locate
@@ -41,6 +40,7 @@ class Registry:
         self._max_streams = max_streams
         self._streams: dict[_Key, Stream | None] = {}  # None: a start is under way
         self._dispatcher_of: dict[Stream, Dispatcher] = {}  # every stream that has not ended
+        self._sounds = SoundFiles()
         self._leaving: list[Stream] = []  # ended, but a thread of their TLS may still be sending the last bytes
         self._changed = threading.Condition()
         self._open = True
@@ -73,9 +73,19 @@ class Registry:
             stream.send_text(command.text)
         elif isinstance(command, (Pause, Resume)):
             stream.path.pause(isinstance(command, Pause))
+        elif isinstance(command, (PausePlayback, ResumePlayback)):
+            stream.path.pause_playback(isinstance(command, PausePlayback))
+        elif isinstance(command, ClearPlayback):
+            self._post(stream, stream.player.clear)
         elif isinstance(command, (Stop, GracefulShutdown)):
             self._end(stream, command)
         return "+OK Success"
+
+    def _post(self, stream: Stream, job: Job) -> None:
+        dispatcher = self._dispatcher_of.get(stream)
+        if dispatcher is None:
+            raise RefusedError(f"stream {stream.plan.info.stream_id!r} has just ended")
+        dispatcher.post(job)
 
     # Starting.
 
@@ -115,8 +125,8 @@ class Registry:
                                "channels')")
         try:
             call.ensure_media()
-            plan = self._plan(command, call)
-            path, worker = self._core.open_path(*_form(plan))
+            plan = make_plan(command, call, self._resolve_settings)
+            path, worker = self._core.open_path(*plan.form)
         except BaseException as error:
             call.release()
             call.forget()
@@ -126,39 +136,30 @@ class Registry:
                 raise RefusedError("no more streams fit into this process") from error
             raise
         dispatcher = self._dispatchers[worker]
-        stream = Stream(plan, call, path, dispatcher, self._ended)
+        stream = Stream(plan, call, path, dispatcher, self._sounds, self._ended)
         with self._changed:
             self._dispatcher_of[stream] = dispatcher
         call.hook_digits(self._core.digits.hook_address)
         return stream
 
-    def _plan(self, command: Start, call: Call) -> Plan:
-        settings = self._resolve_settings(call.variable, command.prefix)
-        protocol = PROTOCOLS[settings.protocol]
-        account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
-        interleaved = command.track is Track.BOTH and not _is_text(protocol, command)
-        info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
-                          2 if interleaved else 1, command.metadata, account)
-        return Plan(info, command.url, settings, protocol, command.timeout or None, command.bidirectional,
-                    _bugs(command))
-
     # Ending.
 
     def _end(self, stream: Stream, command: Stop | GracefulShutdown) -> None:
-        dispatcher = self._dispatcher_of.get(stream)
-        if dispatcher is None:
-            raise RefusedError(f"stream {command.stream_id!r} has just ended")
         if isinstance(command, GracefulShutdown):
-            dispatcher.post(lambda: stream.finish_gracefully(command.reason))
+            self._post(stream, lambda: stream.finish_gracefully(command.reason))
             return
         # The id is free at once; the stream says goodbye to its server behind our back.
         with self._changed:
             self._streams.pop((command.uuid, command.stream_id), None)
-        dispatcher.post(lambda: _stop(stream, command.reason))
+        self._post(stream, lambda: _stop(stream, command.reason))
 
     def _ended(self, stream: Stream) -> None:
-        self._dispatcher_of[stream].forget(stream.path.index)
+        dispatcher = self._dispatcher_of[stream]
+        dispatcher.forget(stream.path.index)
         self._core.close_path(stream.path)
+        uuid = stream.plan.info.uuid
+        if self._sounds.has(uuid):
+            dispatcher.call_later(0, lambda: self._remove_sounds(uuid, dispatcher))
         key = (stream.plan.info.uuid, stream.plan.info.stream_id)
         with self._changed:
             if self._streams.get(key) is stream:
@@ -166,6 +167,16 @@ class Registry:
             del self._dispatcher_of[stream]
             self._leaving = [other for other in self._leaving if not other.link.join(0)] + [stream]
             self._changed.notify_all()
+
+    def _remove_sounds(self, uuid: str, dispatcher: Dispatcher) -> None:
+        """The files of a call stay as long as it does: the application may still play them."""
+        call = self._locate(uuid)
+        if call is None:
+            self._sounds.remove(uuid)
+            return
+        call.release()
+        call.forget()
+        dispatcher.call_later(_SOUNDS_SECONDS, lambda: self._remove_sounds(uuid, dispatcher))
 
     def shutdown(self, seconds: float) -> bool:
         """End every stream and every thread; False if something did not end in time."""
@@ -180,6 +191,7 @@ class Registry:
             clean = not self._dispatcher_of
             leaving = self._leaving
         clean = all([stream.link.join(max(0.0, deadline - time.monotonic())) for stream in leaving]) and clean
+        self._sounds.remove_all()
         stopped = [dispatcher.stop(deadline) for dispatcher in self._dispatchers.values()]
         return self._core.stop(max(0.0, deadline - time.monotonic())) and all(stopped) and clean
 
@@ -222,25 +234,3 @@ def _shut_down(stream: Stream) -> None:
         stream.hurry()
     else:
         stream.finish("shutdown", seconds=_SHUTDOWN_DRAIN_SECONDS)
-
-
-def _bugs(command: Start) -> list[BugKind]:
-    """Playback first: it must come before the other bugs of the call."""
-    kinds = [BugKind.PLAYBACK] if command.bidirectional else []
-    if command.track is not Track.INBOUND:
-        kinds.append(BugKind.CAPTURE_WRITE)
-    return kinds + [BugKind.CAPTURE_READ]
-
-
-def _is_text(protocol: WireProtocol, command: Start) -> bool:
-    probe = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate)
-    return protocol.media(probe, command.track.parts[0]).base64
-
-
-def _form(plan: Plan) -> tuple[PathFormat, list[tuple[bytes, bytes, bytes]]]:
-    info, settings = plan.info, plan.settings
-    tracks = (Track.BOTH,) if info.channels == 2 else info.track.parts
-    templates = [plan.protocol.media(info, track) for track in tracks]
-    form = PathFormat(info.track.value, info.rate, templates[0].encoding, templates[0].base64, settings.chunk_ms,
-                      settings.buffer_secs, settings.playback_secs, plan.bidirectional)
-    return form, [(template.head, template.middle, template.tail) for template in templates]

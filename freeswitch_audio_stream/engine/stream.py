@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 from typing import Any, Callable
 
-from ..commands import without_credentials
-from ..config import Settings
+from ..config import Dialect
 from ..errors import ConnectError, ConnectTimeout, MessageError, RefusedError
-from ..protocols.messages import (ClearAudio, Incoming, OutMessage, PlayAudio, SetCheckpoint, StreamInfo,
-                                  TranscriptionReceived, WireProtocol)
+from ..protocols.messages import (ClearAudio, Incoming, OutMessage, PlayAudio, SetCheckpoint, StreamAudio,
+                                  TextReceived, TranscriptionReceived)
 from ..realtime.layout import ATTEND_DRAINED, ATTEND_OVERRUN, ATTEND_RATE
 from ..realtime.path import MediaPath
 from ..transports import Connection
 from .attachment import Attachment
 from .call import BugKind, Call
+from .community_reports import CommunityReporter
+from .decoding import samples_of
 from .dispatcher import Dispatcher
 from .inbox import BINARY, TEXT, Message
 from .link import CLOSE_GOING_AWAY, CLOSE_NORMAL, Link, LinkState
+from .planning import Plan
 from .player import Player
 from .reports import Reporter, timestamp
+from .sound_files import SoundFiles
 from .states import TRANSITIONS, State, Step
 from .timers import Timers
 
@@ -36,35 +38,18 @@ comes back do not all come at once."""
 _RECONNECT_TIMEOUT = 10.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a stream was asked to be."""
-
-    info: StreamInfo
-    url: str
-    settings: Settings
-    protocol: WireProtocol
-    timeout: float | None
-    """Seconds allowed to become connected; None = no limit."""
-    bidirectional: bool
-    bugs: list[BugKind]
-
-    @property
-    def shown_url(self) -> str:
-        """The URL as it may be told."""
-        return without_credentials(self.url)
-
-
 class Stream:
     """A stream of one call. All methods only on its dispatcher, where nothing else is said."""
 
     def __init__(self, plan: Plan, call: Call, path: MediaPath, dispatcher: Dispatcher,
-                 on_ended: Callable[[Stream], None]) -> None:
+                 sounds: SoundFiles, on_ended: Callable[[Stream], None]) -> None:
         """`on_ended` is called last, when neither the call nor the network nor a compiled thread knows of it."""
         self.plan = plan
         self.state = State.CONNECTING
         self.path = path
-        self.reporter = Reporter(call, plan.info.stream_id)
+        reporter = CommunityReporter if plan.dialect is Dialect.COMMUNITY else Reporter
+        self.reporter = reporter(call, plan.info.stream_id)
+        self._sounds = sounds
         self.attachment = Attachment(call, path, self._end_when_free)
         self.player = Player(path, self.reporter, self._answer_checkpoint)
         self.link = Link(plan.url, plan.settings, path, dispatcher, self)
@@ -202,7 +187,7 @@ class Stream:
 
     def _sent_all(self) -> None:
         """The ring is empty; a graceful end also waits until the caller has heard everything."""
-        if self.state is State.DRAINING and self._plays_to_the_end() and self.player.queued_ms > 0:
+        if self.state is State.DRAINING and self._plays_to_the_end() and self.player.is_busy:
             self._timers.after("play out", _POLL_SECONDS, self._sent_all)
         else:
             self._drained()
@@ -210,10 +195,15 @@ class Stream:
     def _drained(self) -> None:
         if self.state is not State.DRAINING:
             return
-        reason = self._detail or _WIRE_REASONS.get(self._reason or "", self._reason or "")
-        self._send(self.plan.protocol.stop(self.plan.info, reason))
+        self._send(self.plan.protocol.stop(self.plan.info, self._last_words()))
         self._step(Step.DRAINED)
         self.link.close(CLOSE_GOING_AWAY if self._reason == "shutdown" else CLOSE_NORMAL)
+
+    def _last_words(self) -> str:
+        """The reason in the last message: what the command said; else a word of ours, where one is expected."""
+        if self.plan.dialect is Dialect.COMMUNITY:
+            return self._detail if self._reason in ("requested", "graceful") else ""
+        return self._detail or _WIRE_REASONS.get(self._reason or "", self._reason or "")
 
     def _set_reason(self, reason: str, detail: str = "") -> None:
         if self._reason is None:
@@ -284,6 +274,13 @@ class Stream:
         if message.opcode == TEXT:
             self._on_text(message.data)
         elif message.opcode == BINARY:
+            self._on_binary(message.data)
+
+    def _on_binary(self, data: bytes) -> None:
+        """Binary messages that the compiled core did not take: compressed, or not to be played."""
+        if self.path.format.binary_playback:
+            self.player.play_binary(data, self.plan.binary_rate)
+        elif not self.plan.bidirectional:
             self.reporter.error("binary", "the server sent binary audio on a one-way stream: start it with 1 as "
                                 "its last flag")
 
@@ -298,7 +295,10 @@ class Stream:
             self.reporter.error(error.kind, str(error))
             return
         for message in messages:
-            self._obey(message)
+            try:
+                self._obey(message)
+            except MessageError as error:
+                self.reporter.error(error.kind, str(error))
 
     def _obey(self, message: Incoming) -> None:
         if isinstance(message, PlayAudio):
@@ -309,11 +309,28 @@ class Stream:
             self.player.checkpoint(message.name)
         elif isinstance(message, TranscriptionReceived):
             self.reporter.fire("transcription_received", payload=message.payload)
+        elif isinstance(message, TextReceived):
+            self.reporter.emit_text("json", message.text)
+        elif isinstance(message, StreamAudio):
+            self._take_sound(message)
+
+    def _take_sound(self, message: StreamAudio) -> None:
+        """Audio as a file for the application, and to the caller where that is wanted."""
+        call = self.attachment.call
+        try:
+            file = self._sounds.write(call.uuid, call.temp_folder, message.audio, message.kind, message.rate)
+        except OSError as error:
+            self.reporter.error("file", f"audio from the server could not be kept as a file: {error}")
+            return
+        self.reporter.emit("play", {**message.fields, "file": str(file)})
+        if self.plan.plays:
+            samples, rate = samples_of(message, self.plan.settings.playback_secs)
+            self.player.play_chunk(samples, rate, len(message.audio))
 
     # What we say.
 
-    def _send(self, message: OutMessage) -> None:
-        if not self.path.send(TEXT, message.head, message.tail):
+    def _send(self, message: OutMessage | None) -> None:
+        if message is not None and not self.link.send_text(message.head, message.tail):
             self.reporter.error("outbox_full", "the server does not read: a message to it was dropped")
 
     def _answer_checkpoint(self, name: str, status: str) -> None:
@@ -321,8 +338,9 @@ class Stream:
             self._send(self.plan.protocol.checkpoint(self.plan.info, name, status))
 
     def send_digit(self, digit: str, duration_ms: int) -> None:
-        """Tell the server of a digit."""
-        if self.state is State.STREAMING:
+        """Tell of a digit: always by an event, and the server where it wants to know."""
+        self.reporter.fire("dtmf", digit=digit, duration=duration_ms)
+        if self.state is State.STREAMING and self.plan.settings.dtmf:
             self._send(self.plan.protocol.dtmf(self.plan.info, digit, duration_ms))
 
     def send_text(self, text: str) -> None:
@@ -332,7 +350,7 @@ class Stream:
         if self.state is not State.STREAMING:
             raise RefusedError(f"the stream is {self.state.value}: text can be sent while it is streaming")
         message = self.plan.protocol.text(self.plan.info, text)
-        if not self.path.send(TEXT, message.head, message.tail):
+        if not self.link.send_text(message.head, message.tail):
             raise RefusedError(f"the server does not read: {self.path.unsent} bytes of messages wait already")
 
     # Looking at it.

@@ -105,19 +105,19 @@ def _to_inbox(stream: Any, opcode: int, flags: int, source: int, count: int) -> 
 
 @native_helper
 def _to_playback(stream: Any, source: int, count: int) -> None:
-    """Queue binary payload as L16 at the stream's rate; an odd byte waits for its other half."""
+    """Queue binary payload as L16; an odd byte waits for its other half."""
     if stream.has_odd_byte and count > 0:
         pair = bytes_at(_small_buffer(stream), 2)
         pair[0], pair[1] = np.uint8(stream.odd_byte), bytes_at(source, 1)[0]
         stream.has_odd_byte = 0
-        play(stream.address, _small_buffer(stream), 1, stream.wire_rate)
+        play(stream.address, _small_buffer(stream), 1, stream.binary_rate)
         source += 1
         count -= 1
     if count & 1:
         stream.odd_byte = wide(bytes_at(source + count - 1, 1)[0])
         stream.has_odd_byte = 1
     if count > 1:
-        play(stream.address, source, count // 2, stream.wire_rate)
+        play(stream.address, source, count // 2, stream.binary_rate)
 
 
 @native_helper

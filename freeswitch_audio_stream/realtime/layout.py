@@ -103,7 +103,7 @@ STREAM = _record(
     "play_ring play_capacity marks marks_capacity outbox outbox_capacity inbox inbox_capacity",
     "read_frame read_data write_frame write_data mix_data out out_capacity",
     "chunk payload encoding numbered template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
-    "leftover leftover_bytes binary_playback play_scratch play_seconds has_playback",
+    "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds has_playback",
     # Python, at any time
     "paused flow socket_request socket_fd deflate outbox_write inbox_read",
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken",

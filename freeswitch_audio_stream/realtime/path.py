@@ -28,7 +28,7 @@ from .write_clock import FRAME_DATA_OFFSET
 
 ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
 LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,
-           "mixed": LAYOUT_MIXED}
+           "stereo": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
 _CONVERTED_BYTES = 65536
 _STAGE_SECONDS = 1
 _MARKS = 1024
@@ -89,13 +89,15 @@ class PathFormat:
     playback_secs: int
     binary_playback: bool
     """True when binary messages from the server are L16 to be played (not on a connection with deflate)."""
+    binary_rate: int = 0
+    """Hz of that audio; 0 = `rate`."""
     numbered: bool = True
     """Whether JSON media messages have a sequence number, which counts; else `middle` follows `head`."""
 
     @property
     def channels(self) -> int:
         """Channels in the capture ring."""
-        return 2 if self.tracks == "both" else 1
+        return 2 if LAYOUTS[self.tracks] == LAYOUT_INTERLEAVED else 1
 
     @property
     def chunk(self) -> int:
@@ -168,7 +170,7 @@ class MediaPath:
         field["payload"] = PAYLOAD_BASE64 if form.base64 else PAYLOAD_BINARY
         field["encoding"] = ENCODINGS[form.encoding]
         field["numbered"] = int(form.numbered)
-        field["binary_playback"] = int(form.binary_playback)
+        field["binary_playback"], field["binary_rate"] = int(form.binary_playback), form.binary_rate or form.rate
         field["fd"] = -1
 
     def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
@@ -314,6 +316,10 @@ class MediaPath:
         """Queue mono int16 samples at `rate` (Hz, one of audio.ALL_RATES); answers how many fitted."""
         data = np.ascontiguousarray(samples, np.int16)
         return playback.play(self.address, data.ctypes.data, len(data), rate)
+
+    def play_bytes(self, data: bytes, rate: int) -> int:
+        """Queue L16 (little-endian) bytes at `rate` (Hz); an odd byte at the end is dropped."""
+        return self.play(np.frombuffer(data[:len(data) // 2 * 2], "<i2"), rate)
 
     def mark(self, number: int) -> bool:
         """Put a mark behind what is queued now; it comes back by `take_marks`. False if too many wait."""

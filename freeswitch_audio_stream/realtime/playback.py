@@ -142,16 +142,21 @@ def _render(address: int, target: int, wanted: int, rate: int) -> int:
 
 
 @native_helper
-def has_work(address: int) -> int:
-    """1 while a write frame would change something: samples, the filter's tail, marks or a clear wait."""
-    stream = stream_at(address)
-    if load_acquire(address + _CLEAR_COUNT) != stream.clears_seen:
-        return 1
-    if load_acquire(address + _PLAY_PAUSED):
+def _is_empty(address: int) -> int:
+    """1 while nothing is queued: no samples, no filter's tail, no marks."""
+    if load_acquire(address + _PLAY_WRITE) != load_acquire(address + _PLAY_READ):
         return 0
-    if load_acquire(address + _PLAY_WRITE) != load_acquire(address + _PLAY_READ) or stream.play_flush > 0:
+    if stream_at(address).play_flush > 0:
+        return 0
+    return 1 if load_acquire(address + _MARKS_WRITE) == load_acquire(address + _MARKS_READ) else 0
+
+
+@native_helper
+def has_work(address: int) -> int:
+    """1 while a write frame would change something: a clear waits, or what is queued may be played."""
+    if load_acquire(address + _CLEAR_COUNT) != stream_at(address).clears_seen:
         return 1
-    return 1 if load_acquire(address + _MARKS_WRITE) != load_acquire(address + _MARKS_READ) else 0
+    return 0 if load_acquire(address + _PLAY_PAUSED) or _is_empty(address) else 1
 
 
 @native_helper
@@ -173,7 +178,7 @@ def _mix_into(address: int, frame: int) -> None:
     if channels > 1:
         _spread(rendered, count, channels)
     add_saturated(frame_data(frame), rendered, count * channels)
-    if stream.play_active == 1 and stream.play_paused == 0 and has_work(address) == 0:
+    if stream.play_active == 1 and _is_empty(address):
         stream.play_active = 0
         attend(address, ATTEND_PLAYBACK_IDLE)
 

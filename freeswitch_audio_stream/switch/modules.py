@@ -19,7 +19,7 @@ from . import layouts, log
 from .constants import APPLICATION_FLAGS_NONE, INTERFACE_API, INTERFACE_APPLICATION, LogLevel, Status
 from .library import Library
 from .sessions import Session
-from .text import decode, encode
+from .text import decode, decode_exactly, encode
 
 _kept: list[object] = []
 """Everything whose address the switch has been given, for ever."""
@@ -153,7 +153,7 @@ class Registration:
     def _on_api(self, arguments: bytes | None, session: int | None, stream: int) -> int:
         try:
             uuid = decode(self._library.switch_core_session_get_uuid(session)) if session else None
-            answer = self._module.on_command(decode(arguments), uuid)
+            answer = self._module.on_command(decode_exactly(arguments), uuid)
         except BaseException:
             self._report("a command failed")
             answer = "-ERR internal error, see the log\n"
@@ -167,7 +167,7 @@ class Registration:
 
     def _on_application(self, session: int, arguments: bytes | None) -> None:
         try:
-            self._module.on_application(Session(self._library, session, locked=False), decode(arguments))
+            self._module.on_application(Session(self._library, session, locked=False), decode_exactly(arguments))
         except BaseException:
             self._report("an application failed")
 

@@ -15,3 +15,8 @@ def encode(text: str) -> bytes:
 def decode(data: bytes | None) -> str:
     """Text from C: a NULL pointer is the empty string, bytes that are not UTF-8 become U+FFFD."""
     return (data or b"").decode("utf-8", "replace")
+
+
+def decode_exactly(data: bytes | None) -> str:
+    """Text from C in which bytes that are not UTF-8 can still be told: they become lone surrogates."""
+    return (data or b"").decode("utf-8", "surrogateescape")

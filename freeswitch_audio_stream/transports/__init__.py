@@ -4,13 +4,16 @@
     tcp.py        name look-up and TCP, all addresses of a name
     tls.py        TLS contexts and handshakes, and what to say when one fails
     relay.py      a TLS session behind a plain socket
+    deflate.py    compressed messages
     target.py     what a URL says
     handshake.py  the opening handshake of a WebSocket
     websocket.py  all of it: from a URL to a connected socket; the door of this layer
 """
 
 from .attempt import Cancel
+from .deflate import Deflate, Deflater, InflatedTooBig, InflateError, Inflater
 from .tls import TlsOptions
 from .websocket import Connection, connect
 
-__all__ = ["Cancel", "Connection", "TlsOptions", "connect"]
+__all__ = ["Cancel", "Connection", "Deflate", "Deflater", "InflateError", "InflatedTooBig", "Inflater",
+           "TlsOptions", "connect"]

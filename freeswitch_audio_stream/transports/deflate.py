@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from ..errors import AudioStreamError, HandshakeRefused
@@ -29,11 +30,10 @@ _PARAMETER = re.compile(rf'\s*({_TOKEN})\s*(?:=\s*("?)({_TOKEN})\2\s*)?')
 _WINDOW_BITS = re.compile("[89]|1[0-5]")
 _FLUSHED = b"\0\0\xff\xff"  # ends every message, and is not sent (section 7.2.1)
 _FINAL_BLOCK = b"\3\0"  # an empty one
-_SWITCHED_OFF = 101
 
 
 class InflateError(AudioStreamError):
-    """A compressed message cannot be read; the connection has to be failed, because no later one can be."""
+    """A compressed message cannot be read, nor any after it: the connection has to be failed."""
 
 
 class InflatedTooBig(InflateError):
@@ -53,10 +53,10 @@ class Deflate:
 
 
 def agreement(answer: str, where: str) -> Deflate | None:
-    """What the server made of OFFER: the value of its Sec-WebSocket-Extensions header, "" where it has none.
+    """What the server made of OFFER: `answer` is its Sec-WebSocket-Extensions header, "" where it has none.
 
-    None when it declines. `where` ("host:port") is for the text of HandshakeRefused, raised for an answer that
-    RFC 7692 (sections 5 and 7.1) does not allow.
+    None when it declines. `where` ("host:port") is for the text of HandshakeRefused, raised for an answer
+    that RFC 7692 (sections 5 and 7.1) does not allow.
     """
     extensions = [extension for extension in answer.split(",") if extension.strip()]
     if not extensions:
@@ -92,8 +92,8 @@ def _parameters(parameters: list[str], where: str) -> dict[str, str | None]:
 
 
 def _refused(where: str, reason: str) -> HandshakeRefused:
-    return HandshakeRefused(f"{where} answers the offer of {EXTENSION} wrongly ({reason}): switch compression "
-                            "off, there or here", _SWITCHED_OFF)
+    return HandshakeRefused(f"{where} answers the offer of {EXTENSION} wrongly ({reason}): switch "
+                            "compression off, there or here", HTTPStatus.SWITCHING_PROTOCOLS)
 
 
 def _quoted(text: str) -> str:
@@ -116,7 +116,7 @@ class Inflater:
         Raises InflatedTooBig, one byte after the limit, and InflateError; the inflater is of no use then.
         """
         try:
-            message = self._zlib.decompress(data, self._limit + 1)
+            message: bytes = self._zlib.decompress(data, self._limit + 1)
             if len(message) > self._limit:
                 raise InflatedTooBig(f"a compressed message of more than {self._limit} bytes")
             rest = self._after_final_block() if self._zlib.eof else self._zlib.decompress(_FLUSHED, 1)
@@ -140,18 +140,21 @@ class Inflater:
     def _between_blocks(self) -> bool:
         # zlib does not say so of itself: a copy is given a block, and has to know it for the last one.
         probe = self._zlib.copy()
-        probe.decompress(_FINAL_BLOCK, 1)
-        return bool(probe.eof)
+        try:
+            probe.decompress(_FINAL_BLOCK, 1)
+        except zlib.error:
+            return False
+        return bool(probe.eof and not probe.unused_data)
 
 
 class Deflater:
     """Our messages, deflated, each by itself. Any thread."""
 
     def __init__(self, agreed: Deflate) -> None:
-        self._bits = max(agreed.client_max_window_bits, _SMALLEST_FOR_ZLIB)
-        # Where the window must be smaller than zlib's smallest, nothing at all is referred back to.
-        fits = agreed.client_max_window_bits >= _SMALLEST_FOR_ZLIB
-        self._strategy = zlib.Z_DEFAULT_STRATEGY if fits else zlib.Z_HUFFMAN_ONLY
+        bits = agreed.client_max_window_bits
+        self._bits = max(bits, _SMALLEST_FOR_ZLIB)
+        # In a window smaller than zlib's smallest nothing at all is referred back to.
+        self._strategy = zlib.Z_DEFAULT_STRATEGY if bits == self._bits else zlib.Z_HUFFMAN_ONLY
 
     def message(self, data: bytes) -> bytes:
         """The payload that carries `data`; its frame has the RSV1 bit set."""

@@ -17,6 +17,7 @@ import websocket
 
 from ..errors import ConnectError, ConnectionRefused, HandshakeRefused
 from .attempt import Attempt
+from .deflate import OFFER, Deflate, agreement
 from .target import Target
 from .tls import refusal
 
@@ -55,12 +56,15 @@ class PlainStream:
         """Nothing ever is."""
 
 
-def request_headers(subprotocol: str, basic_auth: tuple[str, str] | None, headers: Headers) -> list[str]:
+def request_headers(subprotocol: str, basic_auth: tuple[str, str] | None, headers: Headers,
+                    deflate: bool = False) -> list[str]:
     """The request's header lines that are not the same for every WebSocket. Raises `ConnectError`."""
     lines = [f"{name}: {value}" for name, value in headers.items()]
     if subprotocol:
         # Not as websocket-client's own argument: then it refuses servers that do not mention a subprotocol.
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    if deflate:
+        lines.append(f"Sec-WebSocket-Extensions: {OFFER}")
     if basic_auth:
         credentials = base64.b64encode(":".join(basic_auth).encode()).decode()
         lines.append(f"Authorization: Basic {credentials}")
@@ -70,11 +74,12 @@ def request_headers(subprotocol: str, basic_auth: tuple[str, str] | None, header
 
 
 def shake_hands(stream: Stream, target: Target, request: list[str], subprotocol: str,
-                attempt: Attempt) -> tuple[dict[str, str], bytes]:
-    """Open a WebSocket; the headers of the server's answer (names in lower case), and what came after it.
+                deflate: bool, attempt: Attempt) -> tuple[dict[str, str], Deflate | None, bytes]:
+    """Open a WebSocket; the headers of the server's answer (names in lower case), how messages may be
+    compressed, and what came after it.
 
-    `request` are further header lines; `subprotocol` is what they offer. Blocks up to the attempt's deadline.
-    Raises `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what `Attempt.remaining` raises.
+    `request` are further header lines; `subprotocol` and `deflate` are what they offer. Blocks up to the
+    attempt's deadline. Raises `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what `Attempt.remaining` raises.
     """
     wire = _Wire(stream, target, attempt)
     client: Any = websocket.WebSocket()  # partly untyped
@@ -92,8 +97,8 @@ def shake_hands(stream: Stream, target: Target, request: list[str], subprotocol:
                                f"({printable(str(error))}): does a proxy on the way let WebSockets through?",
                                101) from error
     answer: dict[str, str] = client.getheaders() or {}
-    _check_agreed(answer, subprotocol, where)
-    return answer, wire.leftover
+    _check_subprotocol(answer, subprotocol, where)
+    return answer, _agreed_deflate(answer, deflate, where), wire.leftover
 
 
 class _Wire:
@@ -125,7 +130,7 @@ class _Wire:
         if not self._head:
             head, self.leftover = self._read_head()
             _check_status(head, self._target)
-            self._head = _without_cookies(head)
+            self._head = _one_line_each(_without_cookies(head))
         taken, self._head = self._head[:size], self._head[size:]
         return taken
 
@@ -150,6 +155,17 @@ class _Wire:
 def _without_cookies(head: bytes) -> bytes:
     """websocket-client would keep cookies for every later connection of this process."""
     return b"\r\n".join(line for line in head.split(b"\r\n") if not line.lower().startswith(b"set-cookie:"))
+
+
+def _one_line_each(head: bytes) -> bytes:
+    """Join the values of repeated headers (RFC 9110 section 5.3), of which websocket-client keeps one."""
+    status, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    joined: dict[bytes, bytes] = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        first = joined.get(name.lower())
+        joined[name.lower()] = line if first is None else first + b", " + value.strip()
+    return b"\r\n".join([status, *joined.values(), b"", b""])
 
 
 def _check_status(head: bytes, target: Target) -> None:
@@ -183,16 +199,22 @@ def _not_http(where: str) -> HandshakeRefused:
                             "URL lead to the WebSocket server?")
 
 
-def _check_agreed(answer: Headers, subprotocol: str, where: str) -> None:
+def _check_subprotocol(answer: Headers, subprotocol: str, where: str) -> None:
     """A client fails the connection when the server chooses what was not offered; silence is agreement."""
     chosen = answer.get("sec-websocket-protocol", subprotocol)
     if chosen != subprotocol:
         raise HandshakeRefused(f"{where} insists on the subprotocol {printable(chosen)!r}: set "
                                "subprotocol_name to it", 101)
-    if "sec-websocket-extensions" in answer:
-        extensions = printable(answer["sec-websocket-extensions"])
-        raise HandshakeRefused(f"{where} insists on the WebSocket extension {extensions!r}, which was not "
-                               "offered: switch it off there", 101)
+
+
+def _agreed_deflate(answer: Headers, offered: bool, where: str) -> Deflate | None:
+    extensions = answer.get("sec-websocket-extensions", "")
+    if offered:
+        return agreement(extensions, where)
+    if extensions:
+        raise HandshakeRefused(f"{where} insists on the WebSocket extension {printable(extensions)!r}, which "
+                               "was not offered: switch it off there", 101)
+    return None
 
 
 def printable(text: str) -> str:

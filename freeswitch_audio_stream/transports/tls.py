@@ -44,6 +44,8 @@ class TlsOptions:
     """What to verify, and what to present. Files are PEM; "" = none."""
 
     ca_file: str = ""
+    verify: bool = True
+    """False: any certificate is accepted, or none worth the name: encrypted, but with nobody knows whom."""
     allow_selfsigned: bool = False
     allow_expired: bool = False
     skip_hostname_check: bool = False

@@ -9,6 +9,7 @@ from typing import Mapping
 from ..errors import ConnectError
 from . import tcp
 from .attempt import Attempt, Cancel
+from .deflate import Deflate
 from .handshake import Headers, PlainStream, request_headers, shake_hands
 from .relay import TlsRelay
 from .target import Target, place
@@ -29,6 +30,8 @@ class Connection:
     """The server's address and port."""
     headers: Mapping[str, str]
     """Those of the server's answer; names in lower case."""
+    deflate: Deflate | None = None
+    """How messages may be compressed; None when they may not."""
     relay: TlsRelay | None = field(default=None, repr=False)
 
     def fileno(self) -> int:
@@ -53,22 +56,23 @@ class Connection:
 
 def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | None = None,
             headers: Headers | None = None, tls: TlsOptions = TlsOptions(), timeout: float | None = None,
-            cancel: Cancel | None = None) -> Connection:
+            cancel: Cancel | None = None, deflate: bool = False) -> Connection:
     """Open a WebSocket to a ws:// or wss:// URL. Blocks: call it on a thread of its own.
 
     `basic_auth` is user and password; without it those in the URL are used. `timeout` in seconds covers name
     look-up, TCP, TLS and handshake together; None = no limit. `cancel` ends the attempt from another thread.
+    `deflate` offers compression (RFC 7692), which the server may decline: see `Connection.deflate`.
     Proxies are not used and redirects not followed. A server that does not mention a subprotocol is accepted,
     one that chooses another is not.
 
     Raises `ConnectError` and its subclasses; their texts name host and port, the cause and the remedy.
     """
     target = Target.of(url)
-    request = request_headers(subprotocol, basic_auth or target.basic_auth, headers or {})
+    request = request_headers(subprotocol, basic_auth or target.basic_auth, headers or {}, deflate)
     attempt = Attempt(target.where, timeout, cancel or Cancel())
     try:
         stream = _open_stream(target, tls, attempt)
-        return _open_websocket(stream, target, request, subprotocol, attempt)
+        return _open_websocket(stream, target, request, subprotocol, deflate, attempt)
     except (OSError, RuntimeError) as error:  # no descriptors, or no threads, are left to this process
         raise ConnectError(f"no connection to {target.where}: {error}") from error
 
@@ -81,10 +85,10 @@ def _open_stream(target: Target, tls: TlsOptions, attempt: Attempt) -> PlainStre
 
 
 def _open_websocket(stream: PlainStream | TlsSession, target: Target, request: list[str], subprotocol: str,
-                    attempt: Attempt) -> Connection:
+                    deflate: bool, attempt: Attempt) -> Connection:
     try:
         with attempt.holding(stream.sock):
-            answer, leftover = shake_hands(stream, target, request, subprotocol, attempt)
+            answer, agreed, leftover = shake_hands(stream, target, request, subprotocol, deflate, attempt)
         attempt.remaining()  # cancelling until here has shut the socket down
         peer = place(*stream.sock.getpeername()[:2])
         relay = TlsRelay(stream) if isinstance(stream, TlsSession) else None
@@ -92,4 +96,4 @@ def _open_websocket(stream: PlainStream | TlsSession, target: Target, request: l
         stream.sock.close()
         raise
     chosen = answer.get("sec-websocket-protocol")
-    return Connection(relay.local if relay else stream.sock, leftover, chosen, peer, answer, relay)
+    return Connection(relay.local if relay else stream.sock, leftover, chosen, peer, answer, agreed, relay)

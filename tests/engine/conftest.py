@@ -25,7 +25,7 @@ def platform(running_platform: Platform) -> Iterator[Platform]:
 
 @pytest.fixture
 def agent() -> Iterator[Agent]:
-    """A server that listens, and says what the test has its sessions say; no stream may break the protocol."""
+    """A server that listens, and says what the test has it say; no stream may break the protocol."""
     with Agent() as agent:
         yield agent
     assert [session.faults for session in agent.sessions if session.faults] == []

@@ -12,7 +12,8 @@ import orjson
 
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.module import API_NAME, AudioStreamModule
-from freeswitch_audio_stream.servers.session import Session
+from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.servers.session import Message, Session
 from freeswitch_audio_stream.simulator import Call, CodecSpec, EmbeddedSwitch, Event
 from freeswitch_audio_stream.switch import Switch
 
@@ -33,7 +34,7 @@ def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
 
 
 def noise(samples: int, seed: int = 1, limit: int = 8000) -> Samples:
-    """Noise without a zero: any shift, loss or mixing shows, and silence between two parts of it does, too."""
+    """Noise without a zero: any shift, loss or mixing shows, and so does silence between two parts of it."""
     random = np.random.default_rng(seed)
     made: Samples = (random.integers(1, limit, samples) * random.choice((-1, 1), samples)).astype(np.int16)
     return made
@@ -50,7 +51,17 @@ def find(track: Samples, part: Samples) -> int:
 
 def audible(track: Samples) -> Samples:
     """The samples that are not zero: audio of `noise` without the silence before, after and in it."""
-    return track[track != 0]
+    kept: Samples = track[track != 0]
+    return kept
+
+
+def align(track: Samples, part: Samples) -> tuple[int, float]:
+    """By how many samples `part` comes late in `track`, and how much they are alike there."""
+    size = 1 << int(np.ceil(np.log2(len(track) + len(part))))
+    product = np.fft.rfft(track.astype(float), size) * np.conj(np.fft.rfft(part.astype(float), size))
+    lag = int(np.argmax(np.fft.irfft(product, size)[:len(track)]))
+    there = track[lag:lag + len(part)].astype(float)
+    return lag, float(np.corrcoef(there, part[:len(there)])[0, 1])
 
 
 def wait_for_audio(session: Session, part: Samples, track: str = "inbound") -> int:
@@ -63,6 +74,19 @@ def wait_for_audio(session: Session, part: Samples, track: str = "inbound") -> i
         return found[0] >= 0
     session.wait_for(heard, PATIENCE)
     return found[0]
+
+
+def checkpoint(name: str) -> Message:
+    """Has the stream say when the caller has heard what was sent before."""
+    return {"event": "media.checkpoint", "payload": {"name": name}}
+
+
+def heard_all(session: Session) -> None:
+    """Wait until the caller has heard all that a server has sent so far."""
+    name = f"the end at message {len(session.messages)}"
+    session.send(checkpoint(name))
+    answer = {"event": "checkpoint", "streamId": session.stream_id, "name": name, "status": "played"}
+    session.wait_for(lambda session: answer in session.messages, PATIENCE)
 
 
 def closed(session: Session) -> None:
@@ -82,7 +106,7 @@ class Platform:
         self._names = 0
 
     def call(self, **options: Any) -> Call:
-        """A call as `EmbeddedSwitch.call` makes it; L16 at 8 kHz and ten times real time unless told otherwise."""
+        """A call as `EmbeddedSwitch.call` makes it, but by default L16 at 8 kHz and ten times real time."""
         self._names += 1
         options.setdefault("codec", L16)
         options.setdefault("speed", 10)
@@ -96,11 +120,20 @@ class Platform:
             self.started[uuid, stream_id] += 1
         return answer
 
-    def start(self, call: Call, url: str, stream_id: str = "s", track: str = "inbound", rate: int | str = 8000,
-              timeout: int = 0, bidirectional: int = 1, metadata: str = "") -> None:
+    def start(self, call: Call, url: str, stream_id: str = "s", track: str = "inbound",
+              rate: int | str = 8000, timeout: int = 0, bidirectional: int = 1, metadata: str = "") -> None:
         """Start a stream, which must be accepted; `rate` may be preceded by a codec."""
-        answer = self.run(f"{call.uuid} {stream_id} start {url} {track} {rate} {timeout} {bidirectional} {metadata}")
+        answer = self.run(f"{call.uuid} {stream_id} start {url} {track} {rate} {timeout} {bidirectional} "
+                          + metadata)
         assert answer == "+OK Success"
+
+    def connect(self, agent: Agent, call: Call, prefix: str = "", **options: Any) -> Session:
+        """Start a stream to an agent, and wait until it has introduced itself; `options` as of `start`."""
+        number = len(agent.sessions) + 1
+        self.start(call, prefix + agent.url, **options)
+        session = agent.wait_for_session(number)
+        session.wait_for(lambda session: session.start, PATIENCE)
+        return session
 
     def tell(self, call: Call, words: str, stream_id: str = "s") -> None:
         """Have a command accepted."""

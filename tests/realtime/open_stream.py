@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 from typing import Any, Callable, Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from freeswitch_audio_stream.realtime.path import PathFormat
 
 PATIENCE = 20.0
 """Seconds after which a condition that did not come is a failure; nothing is measured by it."""
+FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, base64=True, chunk_ms=20, buffer_secs=2,
+                  playback_secs=10, binary_playback=False)
 TEMPLATES = {
     "inbound": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
     "outbound": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
@@ -29,17 +32,12 @@ TEMPLATES = {
 class OpenStream:
     """An open media path. Only the thread of the test; it does what the dispatcher does."""
 
-    def __init__(self, core: Core, switch: FakeFreeSwitch, leg: FakeLeg | None = None, *,
-                 tracks: str = "inbound", rate: int = 8000, encoding: Encoding = Encoding.L16,
-                 base64: bool = True, chunk_ms: int = 20, buffer_secs: int = 2,
-                 playback_secs: int = 10, binary_playback: bool = False,
-                 numbered: bool = True,
-                 templates: Sequence[tuple[bytes, bytes, bytes]] | None = None) -> None:
-        """A leg of its own, unless it is to be on that of another stream; the rest as in `PathFormat`."""
-        self.form = PathFormat(tracks, rate, encoding, base64, chunk_ms, buffer_secs, playback_secs,
-                               binary_playback, numbered)
+    def __init__(self, core: Core, switch: FakeFreeSwitch, leg: FakeLeg | None = None,
+                 templates: Sequence[tuple[bytes, bytes, bytes]] | None = None, **form: Any) -> None:
+        """On a leg of its own, unless `leg` is given; `form` is what differs from FORM."""
+        self.form = replace(FORM, **form)
         self.leg = leg or switch.leg()
-        self.path, self.worker = core.open_path(self.form, templates or TEMPLATES[tracks])
+        self.path, self.worker = core.open_path(self.form, templates or TEMPLATES[self.form.tracks])
         self.leg.users.append(self.path.address)
         self.path.set_session(self.leg.session, self.leg.channel)
         self._core = core

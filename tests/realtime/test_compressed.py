@@ -44,16 +44,17 @@ def pieces(stream: OpenStream, wire: bytes, step: int) -> list[Piece]:
 
 @pytest.mark.parametrize("step", [1, 3, 10 ** 6])
 @pytest.mark.parametrize("binary_playback", [False, True])
-def test_only_the_messages_marked_are_compressed(open_stream: Opening, binary_playback: bool, step: int) -> None:
+def test_only_the_messages_marked_are_compressed(open_stream: Opening, binary_playback: bool,
+                                                 step: int) -> None:
     stream = open_stream(binary_playback=binary_playback)
     stream.field["deflate"] = 1
     wire = (marked(frame(TEXT, b"one")) + frame(TEXT, b"two") + marked(frame(BINARY, b"three"))
             + marked(frame(BINARY, b"")) + frame(BINARY, b"five"))
     assert pieces(stream, wire, step) == [
-        Piece(TEXT, b"one", True, True), Piece(TEXT, b"two", True, False), Piece(BINARY, b"three", True, True),
-        Piece(BINARY, b"", True, True), Piece(BINARY, b"five", True, False)]
+        Piece(TEXT, b"one", True, True), Piece(TEXT, b"two", True, False),
+        Piece(BINARY, b"three", True, True), Piece(BINARY, b"", True, True), Piece(BINARY, b"five", True, False)]
     assert stream.attention() == ATTEND_INBOX
-    assert stream.path.statistics().play_waiting == 0, "audio has overtaken audio that is still to be inflated"
+    assert stream.path.statistics().play_waiting == 0, "audio overtook audio that is to be inflated"
     assert stream.path.statistics().messages_received == 5
 
 

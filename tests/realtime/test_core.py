@@ -14,19 +14,17 @@ import pytest
 
 import natives
 from fake_leg import FakeFreeSwitch
-from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.realtime import wakeup
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear
 from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
                                                      ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS,
                                                      QUEUE, QUEUE_SLOTS, RESAMPLER, STREAM)
 from freeswitch_audio_stream.realtime.memory import Arena
-from freeswitch_audio_stream.realtime.path import MediaPath, PathFormat
-from open_stream import PATIENCE, OpenStream
+from freeswitch_audio_stream.realtime.path import MediaPath
+from open_stream import FORM, PATIENCE, OpenStream
 from server_end import ServerEnd, frame
 
 Opening = Callable[..., OpenStream]
-FORM = PathFormat("inbound", 8000, Encoding.L16, True, 20, 2, 10, False)
 
 
 def open_path(core: Core) -> MediaPath:

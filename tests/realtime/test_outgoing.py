@@ -132,8 +132,9 @@ def test_one_sequence_over_messages_and_media(open_stream: Opening) -> None:
 @pytest.mark.parametrize("tracks", ["inbound", "both"])
 @pytest.mark.parametrize("encoding", [Encoding.L16, Encoding.MULAW])
 def test_media_without_numbers(open_stream: Opening, encoding: Encoding, tracks: str) -> None:
-    stream = open_stream(numbered=False, tracks=tracks, encoding=encoding, templates=[
-        (b'{"type":"audio","data":"', b"", b'"}'), (b'{"of":"the other","data":"', b"", b'"}')][:1 + (tracks == "both")])
+    templates = [(b'{"type":"audio","data":"', b"", b'"}'), (b'{"of":"the other","data":"', b"", b'"}')]
+    stream = open_stream(numbered=False, tracks=tracks, encoding=encoding,
+                         templates=templates if tracks == "both" else templates[:1])
     server = ServerEnd(stream.connect())
     stream.path.open_media()
     spoken = noise(1600)

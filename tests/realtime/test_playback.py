@@ -286,6 +286,42 @@ def test_clear_while_frames_are_written(open_stream: Opening) -> None:
     assert counters.played + counters.cleared == rounds * 170
 
 
+# Pausing.
+
+
+def test_a_pause_holds_everything_back_and_nothing_is_lost(open_stream: Opening) -> None:
+    stream = open_stream()
+    stream.path.play(noise(400), 8000)
+    stream.path.mark(1)
+    before = stream.leg.play_silence()
+    stream.path.pause_playback(True)
+    stream.path.play(noise(400, 2), 8000)
+    assert not stream.leg.play_silence(5).any()
+    assert marks(stream) == [] and stream.leg.replaced == 1
+    stream.path.pause_playback(False)
+    heard = np.concatenate([before, play_out(stream)])
+    assert np.array_equal(heard[:800], np.concatenate([noise(400), noise(400, 2)]))
+    assert marks(stream) == [(1, True)]
+
+
+def test_a_clear_takes_effect_in_a_pause_too(open_stream: Opening) -> None:
+    stream = open_stream()
+    stream.path.play(noise(400), 8000)
+    stream.path.mark(1)
+    stream.leg.play_silence()
+    stream.path.pause_playback(True)
+    stream.path.clear()
+    stream.attention()
+    assert not stream.leg.play_silence().any()
+    assert stream.attention() == ATTEND_MARK | ATTEND_PLAYBACK_IDLE
+    assert stream.path.take_marks() == [(1, False)]
+    stream.path.pause_playback(False)
+    assert not stream.leg.play_silence().any() and stream.attention() == 0
+    stream.path.play(noise(160), 8000)
+    stream.leg.play_silence()
+    assert stream.attention() == ATTEND_PLAYBACK_STARTED | ATTEND_PLAYBACK_IDLE
+
+
 # The cap.
 
 

@@ -1,0 +1,92 @@
+"""From a start command and its call to what the stream will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Mapping
+
+from ..audio import Track
+from ..commands import Start, without_credentials
+from ..config import Dialect, Settings
+from ..protocols import PROTOCOLS
+from ..protocols.messages import ACCOUNT_VARIABLES, StreamInfo, WireProtocol
+from ..realtime.path import PathFormat
+from .call import BugKind, Call
+
+ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], Settings]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stream was asked to be."""
+
+    info: StreamInfo
+    url: str
+    settings: Settings
+    protocol: WireProtocol
+    dialect: Dialect
+    timeout: float | None
+    """Seconds allowed to become connected; None = no limit."""
+    bidirectional: bool
+    """Whether the server is listened to."""
+    plays: bool
+    """Whether the caller can be made to hear what the server sends."""
+
+    @property
+    def shown_url(self) -> str:
+        """The URL as it may be told."""
+        return without_credentials(self.url)
+
+    @property
+    def bugs(self) -> list[BugKind]:
+        """The media bugs it needs. Playback comes first: it must stand before the others on the call."""
+        kinds = [BugKind.PLAYBACK] if self.plays else []
+        if self.info.track is not Track.INBOUND:
+            kinds.append(BugKind.CAPTURE_WRITE)
+        return kinds + [BugKind.CAPTURE_READ]
+
+    @property
+    def form(self) -> tuple[PathFormat, list[tuple[bytes, bytes, bytes]]]:
+        """What the core has to know: the format, and what surrounds the audio of each kind of media message."""
+        info, settings = self.info, self.settings
+        tracks = (info.track,) if info.channels == 2 else info.track.parts
+        templates = [self.protocol.media(info, track) for track in tracks]
+        form = PathFormat(
+            tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding, base64=templates[0].base64,
+            chunk_ms=settings.chunk_ms, buffer_secs=settings.buffer_secs, playback_secs=settings.playback_secs,
+            binary_playback=self.plays and self._takes_binary, numbered=templates[0].numbered,
+            binary_rate=self.binary_rate)
+        return form, [(template.head, template.middle, template.tail) for template in templates]
+
+    @property
+    def binary_rate(self) -> int:
+        """Hz of the audio in the server's binary messages."""
+        return self.settings.sample_rate or self.info.rate
+
+    @property
+    def _takes_binary(self) -> bool:
+        # The community module has always ignored binary messages, unless a rate is named for them.
+        return self.dialect is Dialect.STREAM_API or self.settings.sample_rate > 0
+
+
+def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
+    """Raises SettingError."""
+    settings = resolve(call.variable, command.prefix, command.dialect)
+    protocol = PROTOCOLS[settings.protocol]
+    account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
+    info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
+                      _channels(protocol, command), command.metadata, account, settings.format == "base64")
+    community = command.dialect is Dialect.COMMUNITY
+    timeout = settings.connect_timeout if community else command.timeout or None
+    plays = settings.playback if community else command.bidirectional
+    return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays)
+
+
+def _channels(protocol: WireProtocol, command: Start) -> int:
+    """Two where one message carries both sides of the call."""
+    if command.track is Track.STEREO:
+        return 2
+    if command.track is not Track.BOTH:
+        return 1
+    probe = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate)
+    return 1 if protocol.media(probe, Track.INBOUND).base64 else 2
