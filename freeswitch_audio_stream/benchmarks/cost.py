@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, Iterator, Sequence
+from typing import Iterator, Sequence
 
 from . import floor
+from .processes import CpuTime, mean
 from .results import Curve, Results, Table
 from .statistics import compare, growth, per_frame
 from .switches import order_for
@@ -63,43 +64,50 @@ class Cost:
         return self.rows.setdefault((who, label), Row(who, label, self._streams))
 
     def _turn(self, bench: Bench, works: Sequence[Work], rate: int, bare: bool) -> None:
+        """One contender's turn; before and after each work the calls are observed alone."""
         with bench.calls(self._streams, rate) as calls:
-            bench.receiver.reply_never()
-            idle = bench.observe(self._seconds, 0).cpu
+            idle = self._idle(bench)
             if bare:
-                self._bare(bench, calls, rate, idle)
+                idle = self._bare(bench, calls, rate, idle)
             for work in works:
                 if work.two_way:
                     bench.receiver.reply_to_each(work.reply())
-                else:
-                    bench.receiver.reply_never()
                 with bench.streams(calls, work):
                     seen = bench.observe(self._seconds, self._streams)
+                after = self._idle(bench)
                 row = self._row(bench.module.name, work.label)
-                self._add(row, seen.cpu.user, seen.cpu.total, idle.user, idle.total, seen.heard.frames)
+                self._add(row, seen.cpu, mean(idle, after), seen.heard.frames)
                 row.receiver.append(per_frame(seen.receiver_cpu.total, 0.0, seen.heard.frames))
                 row.p99_gap.append(seen.heard.gaps.p99)
                 row.lost += max(0, seen.lost - self._streams)
+                idle = after
 
-    def _bare(self, bench: Bench, calls: Sequence[str], rate: int, idle: Any) -> None:
+    def _idle(self, bench: Bench) -> CpuTime:
+        bench.receiver.reply_never()
+        return bench.observe(self._seconds, 0).cpu
+
+    def _bare(self, bench: Bench, calls: Sequence[str], rate: int, before: CpuTime) -> CpuTime:
         order_for(bench.switch, "bare", calls)
         time.sleep(SETTLE_SECONDS)
         cpu = bench.observe(self._seconds, 0).cpu
         bench.switch.order("remove")
+        after = self._idle(bench)
         frames = round(self._streams * self._seconds * FRAMES_PER_SECOND)
-        self._add(self._row(BARE, f"{rate}"), cpu.user, cpu.total, idle.user, idle.total, frames)
+        self._add(self._row(BARE, f"{rate}"), cpu, mean(before, after), frames)
+        return after
 
     def _floor(self, work: Work) -> None:
         receiver = self._ours.receiver
         receiver.reply_never()
         used = floor.measure(receiver.port, self._streams, work.message_bytes, self._seconds)
         receiver.wait_for_ends(10.0)
-        self._add(self._row(FLOOR, f"{work.rate}"), used.user, used.user + used.system, 0.0, 0.0, used.frames)
+        self._add(self._row(FLOOR, f"{work.rate}"), CpuTime(used.user + used.system, used.user), CpuTime(0.0, 0.0),
+                  used.frames)
 
     @staticmethod
-    def _add(row: Row, user: float, total: float, idle_user: float, idle_total: float, frames: int) -> None:
-        row.user.append(per_frame(user, idle_user, frames))
-        row.system.append(per_frame(total - user, idle_total - idle_user, frames))
+    def _add(row: Row, busy: CpuTime, idle: CpuTime, frames: int) -> None:
+        row.user.append(per_frame(busy.user, idle.user, frames))
+        row.system.append(per_frame(busy.total - busy.user, idle.total - idle.user, frames))
 
 
 def peers_of(works: Sequence[Work]) -> Iterator[Work]:

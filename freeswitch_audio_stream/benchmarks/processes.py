@@ -23,6 +23,11 @@ class CpuTime(NamedTuple):
         return CpuTime(self.total - earlier.total, self.user - earlier.user)
 
 
+def mean(one: CpuTime, other: CpuTime) -> CpuTime:
+    """Half way between two."""
+    return CpuTime((one.total + other.total) / 2, (one.user + other.user) / 2)
+
+
 class Memory(NamedTuple):
     """A process's memory and threads."""
 

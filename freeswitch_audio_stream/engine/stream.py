@@ -92,13 +92,13 @@ class Stream:
             self.link.connect(self.plan.timeout)
 
     def link_up(self, connection: Connection) -> None:
-        """The server is there: introduce the stream, before any audio."""
+        """The server is there: introduce the stream, before any audio and before the application can send."""
+        self._send(self.plan.protocol.start(self.plan.info))
         self._step(Step.CONNECTED)
         attempt, self._tries = self._tries, 0
         now = timestamp()
         self.reporter.fire("connection_established", serverUrl=self.plan.shown_url, connectionTime=now,
                            peer=connection.peer, subprotocol=connection.subprotocol or None, attempt=attempt or None)
-        self._send(self.plan.protocol.start(self.plan.info))
         self.path.open_media()
         self.link.attach()
         if not self._started:

@@ -140,6 +140,12 @@ def int64_at(address: int, count: int) -> Any:
 
 
 @native_helper
+def float64_at(address: int, count: int) -> Any:
+    """``float64[count]`` view of memory."""
+    return carray(pointer(address), (count,), np.float64)
+
+
+@native_helper
 def float32_at(address: int, count: int) -> Any:
     """``float32[count]`` view of memory."""
     return carray(pointer(address), (count,), np.float32)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .atomics import address_of, call2, call3, int16_at, int64_at, load_acquire, store_release
 from .compiler import c_callback, native_helper
+from .dtmf_inband import detect
 from .frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN,
                      FRAME_RATE, IMPLEMENTATION_RATE, add_saturated, channels_of, hush, set_word, to_mono,
                      word)
@@ -155,6 +156,8 @@ def _on_read(address: int, bug: int) -> None:
         stream.captured_frames += 1
         to_mono(data, samples, channels)
         hush(data, samples)
+        if stream.inband_dtmf:
+            detect(stream.dtmf, rate, data, samples, stream.digits, stream.session)
         if stream.layout == LAYOUT_OUTBOUND:
             _emit(address, data, _share(stream, samples, rate))
             continue

@@ -150,6 +150,7 @@ class Core:
         field["address"], field["index"] = record.ctypes.data, index
         field["functions"], field["tables"] = self._functions.ctypes.data, self._tables.address
         field["io_queue"], field["clock_queue"] = worker.io_queue.address, worker.clock_queue.address
+        field["digits"] = self.digits.address
         field["dispatch_queue"], field["clock_thread"] = worker.dispatch_queue.address, worker.clock_thread
         return MediaPath(record, form, templates), worker
 

@@ -21,7 +21,7 @@ _SLOTS = 1024  # a power of two
 _SLOT_WORDS = 4  # session, digit, duration, 1 when filled
 _TAIL, _HEAD, _LOST, _EVENT_FD, _FIRST_SLOT = range(5)
 _DTMF_DURATION_OFFSET = 4
-_SAMPLES_PER_MS = 8  # FreeSWITCH counts a digit's duration at 8 kHz, whatever the codec
+SAMPLES_PER_MS = 8  # FreeSWITCH counts a digit's duration at 8 kHz, whatever the codec
 
 
 class Digit(NamedTuple):
@@ -34,7 +34,8 @@ class Digit(NamedTuple):
 
 
 @native_helper
-def _append(queue: int, session: int, digit: int, duration: int) -> None:
+def append(queue: int, session: int, digit: int, duration: int) -> None:
+    """Queue a digit, its character and its duration in 1/8 ms; count it where the queue is full. Any thread."""
     words = int64_at(queue, _FIRST_SLOT)
     # Half the slots are kept for digits that other threads append at this very moment.
     if load_acquire(queue + 8 * _TAIL) - load_acquire(queue + 8 * _HEAD) >= _SLOTS // 2:
@@ -67,8 +68,8 @@ def _hook(queue: int) -> Any:
     @numba.cfunc("int32(voidptr, voidptr, int32)")
     def dtmf_received(session: Any, dtmf: Any, direction: int) -> int:
         address = address_of(dtmf)
-        _append(queue, address_of(session), wide(bytes_at(address, 1)[0]),
-                word(address + _DTMF_DURATION_OFFSET))
+        append(queue, address_of(session), wide(bytes_at(address, 1)[0]),
+               word(address + _DTMF_DURATION_OFFSET))
         return 0
     return dtmf_received
 
@@ -80,8 +81,9 @@ class DigitQueue:
         """`event_fd` is written for every digit."""
         self._words = np.zeros(_FIRST_SLOT + _SLOT_WORDS * _SLOTS, np.int64)
         self._words[_EVENT_FD] = event_fd
-        self._address = int(self._words.ctypes.data)
-        self._hook = _hook(self._address)
+        self.address = int(self._words.ctypes.data)
+        """Where compiled code finds the queue."""
+        self._hook = _hook(self.address)
         self.hook_address: int = self._hook.address
         """What FreeSWITCH calls."""
 
@@ -93,5 +95,5 @@ class DigitQueue:
     def take(self) -> Iterator[Digit]:
         """The digits received since the last call. One reader."""
         out = np.zeros(3, np.int64)
-        while _take(self._address, int(out.ctypes.data)):
-            yield Digit(int(out[0]), chr(int(out[1]) & 0x7F), int(out[2]) // _SAMPLES_PER_MS)
+        while _take(self.address, int(out.ctypes.data)):
+            yield Digit(int(out[0]), chr(int(out[1]) & 0x7F), int(out[2]) // SAMPLES_PER_MS)

@@ -91,6 +91,20 @@ RESAMPLER_WORK = 4096
 MAX_TAPS = RESAMPLER_WORK - RESAMPLER_BLOCK
 
 
+DTMF = _record(
+    "from_rate factor",          # Hz of the samples that come, and how many of them become one
+    "window hop filled",         # in those: a window, the way to the next, and how much of the next there is
+    "sum summed",                # the sample in the making
+    "heard",                     # 1 when there was something to hear in the window before
+    "digit hits misses length",  # the digit that is being heard, -1 for none, and in how many windows
+    "work",                      # address of float64[DTMF_WORK]
+)
+"""The state of one detector of in-band digits; belongs to the one thread that runs it."""
+
+DTMF_WINDOW = 320  # samples, at least those of any window
+DTMF_WORK = 3 * DTMF_WINDOW + 64
+
+
 def _prefixed(prefix: str, record: np.dtype[Any]) -> str:
     return " ".join(f"{prefix}{name}" for name in record.names or ())
 
@@ -102,7 +116,7 @@ STREAM = _record(
     "capture_ring capture_capacity stage_ring stage_capacity",
     "play_ring play_capacity marks marks_capacity outbox outbox_capacity inbox inbox_capacity",
     "read_frame read_data write_frame write_data mix_data out out_capacity",
-    "chunk payload encoding numbered template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
+    "chunk payload encoding numbered inband_dtmf dtmf digits template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
     "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds has_playback",
     # Python, at any time
     "paused flow socket_request socket_fd deflate outbox_write inbox_read",
@@ -164,6 +178,12 @@ def functions_at(address: int) -> Any:
 def resampler_at(address: int) -> Any:
     """The RESAMPLER record at an address."""
     return carray(pointer(address), (1,), RESAMPLER)[0]
+
+
+@native_helper
+def dtmf_at(address: int) -> Any:
+    """The DTMF record at an address."""
+    return carray(pointer(address), (1,), DTMF)[0]
 
 
 @native_helper

@@ -17,8 +17,8 @@ from ..audio import Encoding
 from . import playback, wakeup
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
 from .incoming import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
-from .layout import (ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN,
-                     LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
+from .layout import (DTMF, DTMF_WORK, ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD,
+                     FLOW_OPEN, LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
                      MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK,
                      SOCKET_ATTACH, SOCKET_DETACH)
 from .memory import Arena
@@ -93,6 +93,8 @@ class PathFormat:
     """Hz of that audio; 0 = `rate`."""
     numbered: bool = True
     """Whether JSON media messages have a sequence number, which counts; else `middle` follows `head`."""
+    inband_dtmf: bool = False
+    """True to listen for the tones of digits in what the caller says; they come by `Core.digits`."""
 
     @property
     def channels(self) -> int:
@@ -127,6 +129,8 @@ class PathFormat:
             "marks": 8 * MARK_WORDS * _MARKS,
             "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
             "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,
+            "dtmf": DTMF.itemsize,
+            "dtmf_work": 8 * DTMF_WORK,
         }
 
 
@@ -153,12 +157,14 @@ class MediaPath:
         place, field = self._arena.address, self._field
         for name in ("capture_ring", "stage_ring", "read_frame", "read_data", "write_frame", "write_data",
                      "mix_data", "template", "out", "outbox", "inbox", "play_ring", "marks", "play_scratch",
-                     "clock_frame"):
+                     "clock_frame", "dtmf"):
             field[name] = place[name]
         resamplers = self._arena.part["resamplers"].view(RESAMPLER)
         for number, side in enumerate(("read", "write", "play")):
             field[f"{side}_resampler"] = place["resamplers"] + number * RESAMPLER.itemsize
             resamplers[number]["work"] = place[f"{side}_work"]
+        field["inband_dtmf"] = int(form.inband_dtmf)
+        self._arena.part["dtmf"].view(DTMF)[0]["work"] = place["dtmf_work"]
         field["layout"], field["channels"] = LAYOUTS[form.tracks], form.channels
         field["wire_rate"] = form.rate
         field["capture_capacity"] = form.rate * form.buffer_secs
@@ -170,7 +176,8 @@ class MediaPath:
         field["payload"] = PAYLOAD_BASE64 if form.base64 else PAYLOAD_BINARY
         field["encoding"] = ENCODINGS[form.encoding]
         field["numbered"] = int(form.numbered)
-        field["binary_playback"], field["binary_rate"] = int(form.binary_playback), form.binary_rate or form.rate
+        field["binary_playback"] = int(form.binary_playback)
+        field["binary_rate"] = form.binary_rate or form.rate
         field["fd"] = -1
 
     def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:

@@ -79,7 +79,8 @@ def shake_hands(stream: Stream, target: Target, request: list[str], subprotocol:
     compressed, and what came after it.
 
     `request` are further header lines; `subprotocol` and `deflate` are what they offer. Blocks up to the
-    attempt's deadline. Raises `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what `Attempt.remaining` raises.
+    attempt's deadline. Raises `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what
+    `Attempt.remaining` raises.
     """
     wire = _Wire(stream, target, attempt)
     client: Any = websocket.WebSocket()  # partly untyped

@@ -8,6 +8,7 @@ that this machine trusts. Every option loosens one of these and leaves the other
     allow_selfsigned     a certificate that signs itself is trusted, for this one connection: it alone, and
                          nothing it may have signed; host name and validity are still checked
     skip_hostname_check  any name will do
+    verify=False         nothing is verified at all: the connection is secret, but from whom is not known
 
 Sessions are held in memory (`ssl.SSLObject`); the socket stays an ordinary one beside them. `ssl.SSLSocket`
 cannot end its sending half alone: its `unwrap` throws away what the server is still sending.
@@ -19,9 +20,10 @@ import select
 import socket
 import ssl
 import time
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Callable
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Iterator
 
 from ..errors import TlsRefused
 from .attempt import Attempt
@@ -157,14 +159,15 @@ def open_session(connect: Callable[[], socket.socket], host: str, options: TlsOp
     `connect` is called again where a self-signed certificate is to be trusted: the session that showed it has
     failed. Blocks up to the attempt's deadline. Raises `TlsRefused`.
     """
+    context = _context(options)
     try:
-        session = _open(connect(), host, _context(options), attempt)
+        session = _open(connect(), host, context, attempt)
     except ssl.SSLCertVerificationError as error:
         if not (options.allow_selfsigned and error.verify_code == _SELF_SIGNED):
             raise refusal(error, attempt.where) from error
         session = _open_self_signed(connect, host, options, attempt)
     # OpenSSL ignores either both ends of the validity or none.
-    if options.allow_expired and session.valid_from() > time.time():
+    if options.verify and options.allow_expired and session.valid_from() > time.time():
         session.sock.close()
         raise TlsRefused(_not_yet_valid(attempt.where))
     return session
@@ -185,28 +188,60 @@ def _context(options: TlsOptions, only: bytes | None = None) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_RENEGOTIATION  # so that writing never has to wait for reading
-    made.check_hostname = not options.skip_hostname_check
-    if options.allow_expired:
-        made.verify_flags |= _NO_CHECK_TIME
-    if only is not None:
-        made.load_verify_locations(cadata=only)
-    elif options.ca_file:
-        _use_file("tls_ca_file", options.ca_file, lambda: made.load_verify_locations(options.ca_file))
+    made.check_hostname = options.verify and not options.skip_hostname_check
+    if options.verify:
+        _trust(made, options, only)
     else:
-        made.load_default_certs()
-    if options.cert_file:
-        # Without a password OpenSSL would ask for one on the terminal, and wait.
-        _use_file("the client's certificate", options.cert_file, lambda: made.load_cert_chain(
-            options.cert_file, options.key_file or None, password=""))
+        made.verify_mode = ssl.CERT_NONE
+    if options.cert_file or options.key_file:
+        _present(made, options.cert_file, options.key_file or options.cert_file)
     return made
 
 
-def _use_file(what: str, name: str, load: Callable[[], None]) -> None:
+def _trust(context: ssl.SSLContext, options: TlsOptions, only: bytes | None) -> None:
+    if options.allow_expired:
+        context.verify_flags |= _NO_CHECK_TIME
+    if only is not None:
+        context.load_verify_locations(cadata=only)
+    elif options.ca_file:
+        with _naming("tls_ca_file", options.ca_file):
+            context.load_verify_locations(options.ca_file)
+    else:
+        context.load_default_certs()
+
+
+def _present(context: ssl.SSLContext, cert_file: str, key_file: str) -> None:
+    # OpenSSL would not say in which of the two files what is wrong.
+    if not cert_file:
+        raise TlsRefused(f"the client's key {key_file} is of no use without a certificate: set that too")
+    if "-----BEGIN CERTIFICATE-----" not in _text("the client's certificate", cert_file):
+        raise TlsRefused(f"the client's certificate {cert_file} holds no certificate in PEM")
+    key = _text("the client's key", key_file)
+    if "PRIVATE KEY-----" not in key:
+        raise TlsRefused(f"the client's key {key_file} holds no private key in PEM")
+    if "ENCRYPTED" in key:
+        raise TlsRefused(f"the client's key {key_file} is encrypted: store it without a passphrase")
+    with _naming("the client's certificate", cert_file, key_file):
+        # Without a password OpenSSL would ask for one on the terminal, and wait.
+        context.load_cert_chain(cert_file, key_file, password="")
+
+
+def _text(what: str, name: str) -> str:
+    with _naming(what, name):
+        return Path(name).read_text("latin-1")
+
+
+@contextmanager
+def _naming(what: str, name: str, key_file: str = "") -> Iterator[None]:
     try:
-        load()
+        yield
+    except ssl.SSLError as error:
+        if "MISMATCH" in (error.reason or ""):
+            raise TlsRefused(f"the client's key {key_file} does not belong to its certificate "
+                             f"{name}") from error
+        raise TlsRefused(f"{what} {name} cannot be used: it holds no usable PEM") from error
     except OSError as error:
-        reason = "it holds no usable PEM" if isinstance(error, ssl.SSLError) else error.strerror
-        raise TlsRefused(f"{what} {name} cannot be used: {reason}") from error
+        raise TlsRefused(f"{what} {name} cannot be read: {error.strerror}") from error
 
 
 def _open(sock: socket.socket, host: str, context: ssl.SSLContext, attempt: Attempt) -> TlsSession:
@@ -228,13 +263,11 @@ def _open(sock: socket.socket, host: str, context: ssl.SSLContext, attempt: Atte
 def _open_self_signed(connect: Callable[[], socket.socket], host: str, options: TlsOptions,
                       attempt: Attempt) -> TlsSession:
     """Fetch the certificate, which a failed verification hides, and begin again trusting only that."""
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
-    glance = _open(connect(), host, unverified, attempt)
+    glance = _open(connect(), host, _context(replace(options, verify=False)), attempt)
     glance.sock.close()
+    context = _context(options, only=glance.certificate())
     try:
-        session = _open(connect(), host, _context(options, only=glance.certificate()), attempt)
+        session = _open(connect(), host, context, attempt)
     except ssl.SSLCertVerificationError as error:
         raise refusal(error, attempt.where) from error
     if session.certificate() != glance.certificate():
@@ -272,5 +305,7 @@ def _failure_text(error: OSError, where: str) -> str:
     if "unsupported protocol" in reason or "protocol version" in reason:
         return f"{where} has no TLS version in common with us ({reason}): let it allow TLS 1.2 or 1.3"
     if "certificate required" in reason:
-        return f"{where} asks for a client's certificate ({reason})"
+        return f"{where} asks for a client's certificate ({reason}), and none is set"
+    if "alert" in reason and ("certificate" in reason or "unknown ca" in reason):
+        return f"{where} does not accept the client's certificate ({reason}): its log may say why"
     return f"{where} ended the TLS handshake ({reason}): its log may say why"

@@ -6,8 +6,8 @@ All addresses are int64; what is behind them is said by the function that is wra
 
 from __future__ import annotations
 
-from freeswitch_audio_stream.realtime import (encoding, frames, incoming, io_loop, libc, resampler, rings,
-                                              wakeup, write_clock)
+from freeswitch_audio_stream.realtime import (dtmf_inband, encoding, frames, incoming, io_loop, libc, resampler,
+                                              rings, wakeup, write_clock)
 from freeswitch_audio_stream.realtime.compiler import native
 from freeswitch_audio_stream.realtime.layout import stream_at
 
@@ -130,3 +130,8 @@ def hush(samples: int, count: int) -> None:
 @native("void(int64, int64, int64)")
 def add_saturated(target: int, source: int, count: int) -> None:
     frames.add_saturated(target, source, count)
+
+
+@native("void(int64, int64, int64, int64, int64, int64)")
+def detect(state: int, rate: int, samples: int, count: int, queue: int, session: int) -> None:
+    dtmf_inband.detect(state, rate, samples, count, queue, session)

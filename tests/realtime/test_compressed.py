@@ -52,7 +52,8 @@ def test_only_the_messages_marked_are_compressed(open_stream: Opening, binary_pl
             + marked(frame(BINARY, b"")) + frame(BINARY, b"five"))
     assert pieces(stream, wire, step) == [
         Piece(TEXT, b"one", True, True), Piece(TEXT, b"two", True, False),
-        Piece(BINARY, b"three", True, True), Piece(BINARY, b"", True, True), Piece(BINARY, b"five", True, False)]
+        Piece(BINARY, b"three", True, True), Piece(BINARY, b"", True, True),
+        Piece(BINARY, b"five", True, False)]
     assert stream.attention() == ATTEND_INBOX
     assert stream.path.statistics().play_waiting == 0, "audio overtook audio that is to be inflated"
     assert stream.path.statistics().messages_received == 5

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import random
 import socket
 import threading
 import tracemalloc
 import zlib
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Iterator, Sequence
 
 import pytest
@@ -31,9 +32,10 @@ LIMIT = 1 << 20
 PATIENCE = 60
 WHERE = "host:1"
 BITS = range(8, 16)
-NOISE = os.urandom(150)
+NOISE = random.Random(1).randbytes(70_000)
 TEXTS = [b"", b"a", b'{"type":"streamAudio","data":{"audioDataType":"raw","sampleRate":8000}}' * 5,
-         bytes(100_000), os.urandom(70_000), b"the same again" * 3000, NOISE, NOISE]
+         bytes(100_000), NOISE, b"the same again" * 3000,
+         NOISE[:150], NOISE[:150]]
 
 
 # What the server answers.
@@ -169,10 +171,9 @@ def test_the_rfcs_example_of_a_shared_window() -> None:
 
 def test_a_server_that_refers_back_too_far() -> None:
     server, inflater = theirs(Deflate()), Inflater(Deflate(server_max_window_bits=9), LIMIT)
-    noise = os.urandom(4000)
     with pytest.raises(InflateError):
         for _ in range(2):
-            inflater.message(bytes(server.encode(Frame(Opcode.BINARY, noise)).data))
+            inflater.message(bytes(server.encode(Frame(Opcode.BINARY, NOISE[:4000])).data))
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"not deflated at all", b"\x05", bytes(4), b"\1\0\0"],
@@ -182,7 +183,7 @@ def test_damaged_messages(payload: bytes) -> None:
         Inflater(Deflate(), LIMIT).message(payload)
 
 
-@pytest.mark.parametrize("text", TEXTS[2:], ids=len)
+@pytest.mark.parametrize("text", [text for text in TEXTS if len(text) > 1 and text not in NOISE], ids=len)
 def test_a_message_cut_short(text: bytes) -> None:
     packed = Deflater(Deflate()).message(text)
     for end in {1, 2, 3, 10, len(packed) // 2, len(packed) - 2, len(packed) - 1} & set(range(len(packed))):
@@ -210,7 +211,7 @@ def test_rubbish_is_refused_or_inflated(payload: bytes, alone: bool) -> None:
 @pytest.mark.parametrize("limit", [0, 1, 1000, LIMIT])
 def test_the_limit_is_exact(limit: int) -> None:
     deflater = Deflater(Deflate())
-    for text in (bytes(limit), os.urandom(limit)):
+    for text in (bytes(limit), b"\1" * limit):
         assert Inflater(Deflate(), limit).message(deflater.message(text)) == text
         with pytest.raises(InflatedTooBig, match=str(limit)):
             Inflater(Deflate(), limit).message(deflater.message(text + b"x"))
@@ -262,28 +263,29 @@ def masked(payload: bytes, compressed: bool) -> bytes:
     return bytes(frame.format())
 
 
-def frames(connection: Connection) -> Iterator[Frame]:
-    """What the server sends, as it is on the wire."""
+def frames(connection: Connection, compressed: bool) -> Iterator[bytes]:
+    """The payloads of what the server sends, as they are on the wire; all of them compressed, or none."""
     protocol = Protocol(Side.CLIENT, state=State.OPEN, max_size=None)
-    protocol.extensions = [AsItIs()]
+    protocol.extensions = [NotInflated()] if compressed else []
     connection.sock.settimeout(PATIENCE)
     data = connection.leftover
     while True:
         protocol.receive_data(data)
-        yield from (event for event in protocol.events_received() if isinstance(event, Frame))
+        yield from (bytes(event.data) for event in protocol.events_received() if isinstance(event, Frame))
         if protocol.parser_exc is not None:
             raise protocol.parser_exc
         data = connection.sock.recv(65536)
 
 
-class AsItIs(permessage_deflate.PerMessageDeflate):
-    """Lets compressed frames through."""
+class NotInflated(permessage_deflate.PerMessageDeflate):
+    """Leaves the payload of compressed frames as it is."""
 
     def __init__(self) -> None:
         super().__init__(True, True, 15, 15)
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-        return frame
+        assert frame.rsv1 and frame.fin
+        return replace(frame, rsv1=False)
 
 
 def factory(**options: Any) -> list[ServerPerMessageDeflateFactory]:
@@ -300,7 +302,7 @@ def factory(**options: Any) -> list[ServerPerMessageDeflateFactory]:
     (factory(server_no_context_takeover=True, client_no_context_takeover=True, server_max_window_bits=10,
              client_max_window_bits=11, require_client_max_window_bits=True), Deflate(True, 10, 11)),
     (None, Deflate(server_max_window_bits=12, client_max_window_bits=12)),
-], ids=str)
+], ids=lambda value: str(value) if isinstance(value, Deflate) else "")
 def test_a_server_with_compression(extensions: Sequence[ServerPerMessageDeflateFactory] | None,
                                    expected: Deflate) -> None:
     compression = "deflate" if extensions is None else None
@@ -308,13 +310,12 @@ def test_a_server_with_compression(extensions: Sequence[ServerPerMessageDeflateF
         connection = connect(url, timeout=PATIENCE, deflate=True)
         assert connection.deflate == expected and offers in ([], [OFFER])
         deflater, inflater = Deflater(expected), Inflater(expected, LIMIT)
-        answers = frames(connection)
+        answers = frames(connection, True)
         for text in TEXTS * 2:
             connection.sock.sendall(masked(deflater.message(text), True))
-            heard = next(answers)
-            assert heard.rsv1 and inflater.message(bytes(heard.data)) == text
+            assert inflater.message(next(answers)) == text
             connection.sock.sendall(masked(text, False))
-            assert inflater.message(bytes(next(answers).data)) == text
+            assert inflater.message(next(answers)) == text
         connection.close()
     assert offers == [OFFER]
 
@@ -324,7 +325,7 @@ def test_a_server_without_compression() -> None:
         connection = connect(url, timeout=PATIENCE, deflate=True)
         assert connection.deflate is None
         connection.sock.sendall(masked(b"plain", False))
-        assert bytes(next(frames(connection)).data) == b"plain"
+        assert next(frames(connection, False)) == b"plain"
         connection.close()
 
 
@@ -333,7 +334,7 @@ def test_nothing_is_offered_unless_asked_for() -> None:
         connection = connect(url, timeout=PATIENCE)
         assert connection.deflate is None
         connection.sock.sendall(masked(b"plain", False))
-        assert not next(frames(connection)).rsv1
+        assert next(frames(connection, False)) == b"plain"
         connection.close()
     assert offers == []
 
