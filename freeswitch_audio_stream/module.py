@@ -59,6 +59,11 @@ class SwitchCall:
     def variable(self, name: str) -> str | None:
         return self._session.variable(name)
 
+    @property
+    def read_rate(self) -> int:
+        form = self._session.read_format()
+        return form.rate if form else 0
+
     def ensure_media(self) -> None:
         if not self._session.media_ready():
             self._session.pre_answer()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -15,14 +16,17 @@ import pytest
 
 from freeswitch_audio_stream import __version__, commands, module
 from freeswitch_audio_stream.audio import ALL_RATES, RATES, Encoding, Track
-from freeswitch_audio_stream.config import SETTINGS, Setting, find, parse_xml, split_prefix
-from freeswitch_audio_stream.engine import registry, stream
+from freeswitch_audio_stream.commands import community as community_grammar
+from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VARIABLES, Dialect, Setting, Settings,
+                                            Value, find, parse_xml, resolve, split_prefix)
+from freeswitch_audio_stream.engine import community_reports, link, registry, stream
+from freeswitch_audio_stream.engine.community_reports import CommunityReporter
 from freeswitch_audio_stream.engine.inbox import close_reason
 from freeswitch_audio_stream.engine.reports import EVENTS, MODULE
 from freeswitch_audio_stream.engine.states import TRANSITIONS
-from freeswitch_audio_stream.errors import RefusedError
-from freeswitch_audio_stream.protocols import PROTOCOLS, stream_api
-from freeswitch_audio_stream.protocols.messages import ACCOUNT_VARIABLES, OutMessage, StreamInfo
+from freeswitch_audio_stream.errors import ConnectError, RefusedError
+from freeswitch_audio_stream.protocols import PROTOCOLS, community, stream_api
+from freeswitch_audio_stream.protocols.messages import ACCOUNT_VARIABLES, OutMessage, StreamAudio, StreamInfo
 from freeswitch_audio_stream.realtime import dtmf, incoming, path
 from freeswitch_audio_stream.transports import handshake
 
@@ -61,9 +65,16 @@ def table(first_header: str, *more: str) -> Table:
     return [_cells(line) for line in takewhile(lambda line: line.startswith("|"), lines[found[0] + 2:])]
 
 
-def blocks(language: str) -> list[str]:
+def section(heading: str) -> str:
+    """What stands under a heading, up to the next of its level or above."""
+    level = heading.index(" ")
+    after = README.split(f"\n{heading}\n")[1]
+    return re.split(rf"^#{{1,{level}}} ", after, flags=re.MULTILINE)[0]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
     """The code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 # Reading the code
@@ -132,8 +143,12 @@ def is_said(text: str) -> bool:
 
 # Settings
 
+def text_of(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def default(row: Setting) -> str:
-    return str(row.default).lower() if isinstance(row.default, bool) else str(row.default)
+    return text_of(row.default)
 
 
 def test_settings() -> None:
@@ -155,12 +170,50 @@ def test_the_settings_file_knows_the_same_settings() -> None:
 def test_channel_variables() -> None:
     listed = [plain(row[0]) for row in table("Variable", "Direction")]
     aliases = [alias for row in SETTINGS for alias in row.channel_aliases]
-    assert listed == [*ACCOUNT_VARIABLES, "MOD_AUDIO_STREAM_…", *aliases, module.RESULT_VARIABLE]
+    of_the_switch = first_texts("variable", "module.py")
+    assert set(listed) == {*ACCOUNT_VARIABLES, "MOD_AUDIO_STREAM_…", *aliases, *of_the_switch, module.RESULT_VARIABLE}
 
 
 def test_the_tls_settings_are_those_that_loosen_something() -> None:
     listed = {plain(row[0]) for row in table("Setting", "Accepts", "Still refused")}
-    assert listed == {row.xml_name for row in SETTINGS if isinstance(row.default, bool)}
+    options, = calls("TlsOptions", "engine")
+    used = {find(node.attr) for node in ast.walk(options) if isinstance(node, ast.Attribute)}
+    flags = {row.xml_name for row in used if row and isinstance(row.default, bool)}
+    assert listed == flags | {f"tls-ca-file={CA_NONE}"}
+
+
+# The community dialect's settings
+
+def of_the_community(**variables: str) -> Settings:
+    """The settings of a stream whose call has these channel variables."""
+    settings, warnings = resolve({}, {}, variables.get, {}, Dialect.COMMUNITY)
+    assert warnings == []
+    return settings
+
+
+def test_variables_of_the_community_module() -> None:
+    rows = table("Variable", "Setting", "Default", "Meaning")
+    assert [(plain(row[0]), plain(row[1])) for row in rows] == [
+        (variable.name, variable.attribute.replace("_", "-")) for variable in VARIABLES[Dialect.COMMUNITY]]
+
+
+@pytest.mark.parametrize("row", table("Variable", "Setting", "Default", "Meaning"), ids=lambda row: plain(row[0]))
+def test_their_defaults(row: Row) -> None:
+    name, setting, given = (plain(cell) for cell in row[:3])
+    assert of_the_community(**{name: given}) == of_the_community()
+    if given == "false":
+        attribute = setting.replace("-", "_")
+        assert getattr(of_the_community(**{name: "true"}), attribute) != getattr(of_the_community(), attribute)
+
+
+def test_defaults_of_its_own() -> None:
+    rows = table("Setting", "Default with a stream id", "Default without one")
+    assert {plain(row[0]).replace("-", "_") for row in rows} == set(OWN_DEFAULTS[Dialect.COMMUNITY])
+    for row in rows:
+        setting = find(plain(row[0]))
+        assert setting and plain(row[1]) == default(setting)
+        own = OWN_DEFAULTS[Dialect.COMMUNITY][setting.attribute]
+        assert "".join(words(row[2])[:1]) == text_of(own)
 
 
 # Commands
@@ -175,6 +228,18 @@ def test_actions() -> None:
     assert is_said("+OK Success")
 
 
+def test_actions_of_the_community_module() -> None:
+    rows = table("Syntax", "What it does")
+    assert [plain(row[0]).split()[0] for row in rows] == [*commands.COMMUNITY_ACTIONS]
+    for row in rows:
+        assert plain(row[0]) in community_grammar.USAGE
+
+
+def test_its_actions_cannot_be_stream_ids() -> None:
+    sentence, = re.findall(r"^- (.*?) cannot\s+be stream ids", section("### What differs"), re.DOTALL | re.MULTILINE)
+    assert words(sentence)[-len(commands.COMMUNITY_ACTIONS):] == [*commands.COMMUNITY_ACTIONS]
+
+
 def test_rates() -> None:
     rate = next(row[1] for row in table("Word", "Meaning") if row[0] == "rate")
     assert [int(number) for number in re.findall(r"\b\d{4,5}\b", rate)] == list(RATES)
@@ -182,6 +247,8 @@ def test_rates() -> None:
         assert commands.parse(f"u s start ws://h both {word} 0 0")
     play = next(row[2] for row in table("Event", "Fields", "What it does") if "media.play" in row[0])
     assert [int(number) for number in re.findall(r"\b\d{4,5}\b", play)] == list(ALL_RATES)
+    binary = next(row[3] for row in table("Variable", "Setting") if "STREAM_SAMPLE_RATE" in row[0])
+    assert [int(number) for number in re.findall(r"\b\d{4,5}\b", binary)] == list(ALL_RATES)
 
 
 def test_codecs() -> None:
@@ -206,6 +273,7 @@ def test_answers_are_given_somewhere(row: Row) -> None:
     "u s start ws://h both 8k -1 1", "u s start ws://h both 8k 5 2", "u s start ws://h both 8k 5 1 {oops",
     f"u {257 * 's'} status", f"u {chr(0xDC80)} status",
     "u s start {chunk-ms=20 ws://h both 8k 5 1", "u s start {chunk-ms}ws://h both 8k 5 1",
+    "u start http://h mono", "u start ws://h both", "u start ws://h mono 64k", "u start ws://h mono {}",
 ], ids=ascii)
 def test_answers_to_wrong_commands_are_listed(line: str) -> None:
     with pytest.raises(RefusedError) as refusal:
@@ -256,6 +324,54 @@ def test_the_module_is_named_as_it_is() -> None:
     assert f"`Event-Subclass: {MODULE}::<name>`" in README
 
 
+# The community dialect's events
+
+class Fired:
+    """Stands for a call; keeps the bodies of its events by name."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, str] = {}
+
+    def emit(self, event: str, body: str) -> None:
+        self.bodies[event.removeprefix(f"{MODULE}::")] = body
+
+
+def shape(value: object) -> object:
+    """A JSON value without its leaves."""
+    return {key: shape(inner) for key, inner in value.items()} if isinstance(value, dict) else None
+
+
+def test_events_of_the_community_module() -> None:
+    rows = {plain(row[0]): row[2] for row in table("Event", "Fires when", "Body")}
+    assert set(rows) == {*community_reports.EVENTS, "dtmf"}
+    fired = Fired()
+    reporter = CommunityReporter(fired, commands.COMMUNITY_ID)  # type: ignore[arg-type]
+    reporter.fire("connection_established")
+    reporter.fire("connection_closed", code=1000, reason="…", willReconnect=False)
+    reporter.not_connected(ConnectError("…"), "ws://h")
+    reporter.fire("dtmf", digit="5", duration=250)
+    assert set(fired.bodies) == set(rows) - {"json", "play"}
+    for name, body in fired.bodies.items():
+        assert shape(json.loads(body)) == shape(json.loads(words(rows[name])[0]))
+
+
+def test_error_codes() -> None:
+    codes = {code for _, code in community_reports._CODES} | {community_reports.IO_ERROR, community_reports.PROTOCOL}
+    assert {int(plain(row[0])) for row in table("Code", "Means")} == codes
+
+
+def test_bodies_of_play() -> None:
+    told = set()
+    for node in trees("engine/player.py", "engine/community_reports.py"):
+        if isinstance(node, ast.Dict):
+            members = {str(key.value): value for key, value in zip(node.keys, node.values)
+                       if isinstance(key, ast.Constant)}
+            told |= {(event, *sorted(members)) for event in texts(members.get("event", ast.Constant(None)))}
+    file, *others = (json.loads(plain(row[0])) for row in table("Body of play", "Fires when"))
+    assert {(body["event"], *sorted(body)) for body in others} == told
+    assert "event" not in file and "file" in file
+
+
 # The wire
 
 def info() -> StreamInfo:
@@ -263,7 +379,8 @@ def info() -> StreamInfo:
     return StreamInfo("demo", "u", Track.BOTH, Encoding.L16, 8000, 2, None, account)
 
 
-def keys_of(message: OutMessage) -> set[str]:
+def keys_of(message: OutMessage | None) -> set[str]:
+    assert message is not None
     text = message.head + (b"" if message.tail is None else b"1" + message.tail)
     return set(json.loads(text)) - {"event"}
 
@@ -291,14 +408,15 @@ def test_messages_from_the_server() -> None:
 
 
 def test_close_codes() -> None:
-    listed = {int(row[0]) for row in table("Code", "Sent by us when")}
-    assert listed == {stream.CLOSE_NORMAL, stream.CLOSE_GOING_AWAY, stream.CLOSE_ABNORMAL,
-                      stream.CLOSE_TOO_BIG, incoming._CLOSE_PROTOCOL_ERROR, close_reason(b"")[0]}
+    rows = {int(row[0]): row for row in table("Code", "Sent by us when")}
+    assert set(rows) == {link.CLOSE_NORMAL, link.CLOSE_GOING_AWAY, link.CLOSE_ABNORMAL, link.CLOSE_BAD_DATA,
+                         link.CLOSE_TOO_BIG, incoming._CLOSE_PROTOCOL_ERROR, close_reason(b"")[0]}
+    assert {code for code, row in rows.items() if row[1] == "never"} == set(rows) & set(link._NEVER_SENT)
 
 
 def test_json_examples() -> None:
     to_server, from_server = set(), set()
-    for block in blocks("json"):
+    for block in set(blocks("json")) - set(blocks("json", section("### On its wire"))):
         event = json.loads(block).get("event")
         if event in stream_api._READERS:
             from_server.add(event)
@@ -309,6 +427,21 @@ def test_json_examples() -> None:
     assert to_server == {plain(row[0]) for row in table("Event", "Fields", "When")}
 
 
+def test_json_examples_of_the_community_module() -> None:
+    audio, digit, play = blocks("json", section("### On its wire"))
+    template = community.COMMUNITY.media(replace(info(), base64=True), Track.INBOUND)
+    assert audio.strip().encode() == template.head + "…".encode() + template.tail
+    assert digit.strip().encode() == community.COMMUNITY.dtmf(info(), "5", 250).head
+    received, = community.COMMUNITY.receive(info(), play.replace("…", "AAAAAAAA").encode())
+    assert isinstance(received, StreamAudio)
+
+
+def test_kinds_and_rates_of_streamed_audio() -> None:
+    sentence, = re.findall(r"`audioDataType` is .*?Further", section("### On its wire"), re.DOTALL)
+    assert tuple(re.findall(r"raw|wav|mp3|ogg|pcm[ua]", sentence)[:6]) == community.KINDS
+    assert tuple(map(int, re.findall(r"\d{4,5}", sentence))) == community.RAW_RATES
+
+
 # Limits, states, texts
 
 @pytest.mark.parametrize("what, number", [
@@ -316,13 +449,19 @@ def test_json_examples() -> None:
     ("checkpoints that wait", path._MARKS),
     ("messages to the server that wait (not audio)", path._OUTBOX_BYTES >> 20),
     ("messages from the server that wait", path._INBOX_BYTES >> 10),
-    ("text message from the server", 8), ("text message from the server", stream.CLOSE_TOO_BIG),
+    ("message from the server", 8), ("message from the server", link.CLOSE_TOO_BIG),
     ("control frame from the server", 125), ("control frame from the server", incoming._CLOSE_PROTOCOL_ERROR),
     ("name of a checkpoint", stream_api.LONGEST_NAME),
     ("uuid, stream id", commands._LONGEST_ID),
     ("header of the server's handshake answer", handshake.MAX_HEAD_BYTES),
     ("digits that wait", dtmf._SLOTS // 2),
-    ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", stream._CLOSE_SECONDS),
+    ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", link._CLOSE_SECONDS),
+    ("capture buffer", stream._OVERRUN_SECONDS),
+    ("attempts to connect again", stream._RECONNECT_CEILINGS[0]),
+    ("attempts to connect again", stream._RECONNECT_CEILINGS[-1]),
+    ("attempts to connect again", stream._RECONNECT_TIMEOUT),
+    ("sound files of protocol `community`", registry._SOUNDS_SECONDS),
+    ("text that is compressed", link._WORTH_DEFLATING),
     ("unload, shutdown of FreeSWITCH", module.SHUTDOWN_SECONDS),
     ("unload, shutdown of FreeSWITCH", registry._SHUTDOWN_DRAIN_SECONDS),
 ])
@@ -335,6 +474,11 @@ def test_limits_are_the_defaults_of_their_settings() -> None:
     named = {"buffer-secs": 40, "playback-secs": 60, "graceful-secs": 60, "max-streams": 1000,
              "max-message-bytes": 8 << 20}
     assert named == {name: row.default for name in named if (row := find(name))}
+
+
+def test_waits_between_attempts_to_connect_again() -> None:
+    assert stream._RECONNECT_CEILINGS[3:8] == (2, 2, 2, 2, 4) and len(stream._RECONNECT_CEILINGS) == 11
+    assert "2 s from the fourth on, then doubling from the eighth on to 30 s" in " ".join(README.split())
 
 
 def test_states() -> None:
@@ -390,7 +534,7 @@ def test_commands_of_the_examples_are_right(line: str) -> None:
 
 def test_prefixes_in_the_text_are_right() -> None:
     prefixes = re.findall(r"`(\{[a-z-]+=[^`]*\})wss?://…`", README)
-    assert len(prefixes) == 2
+    assert len(prefixes) == 3
     for prefix in prefixes:
         names, rest = split_prefix(f"{prefix}wss://host")
         assert rest == "wss://host"
@@ -403,7 +547,7 @@ def test_scripts_that_it_names_are_there(name: str) -> None:
 
 
 def test_links_within_it_lead_somewhere() -> None:
-    headings = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+    headings = {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-")
                 for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}
     links = set(re.findall(r"\]\(#([^)]*)\)", README))
     assert links and links <= headings

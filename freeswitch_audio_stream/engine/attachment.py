@@ -24,10 +24,13 @@ _CLOSED = {BugKind.CAPTURE_READ: ATTEND_READ_CLOSED, BugKind.CAPTURE_WRITE: ATTE
 class Attachment:
     """The bugs of one stream on one call."""
 
-    def __init__(self, call: Call, path: MediaPath, on_released: Callable[[], None]) -> None:
-        """`on_released` is called when nothing of the call is held any more."""
+    def __init__(self, call: Call, path: MediaPath, capture: MediaPath, on_released: Callable[[], None]) -> None:
+        """`path` plays and `capture`, as a rule the same, captures. `on_released` is called when nothing of the call is
+        held any more.
+        """
         self.call = call
         self._path = path
+        self._capture = capture
         self._on_released = on_released
         self._open: set[BugKind] = set()
         self._detached: set[BugKind] = set()
@@ -41,7 +44,8 @@ class Attachment:
 
     def attach(self, kinds: list[BugKind]) -> None:
         """Add the bugs, in this order. Raises RefusedError; then `detach_all` is due for those added before."""
-        self._path.set_session(self.call.session, self.call.channel)
+        for path in (self._path, self._capture):
+            path.set_session(self.call.session, self.call.channel)
         for kind in kinds:
             self._attach(kind)
             if kind is BugKind.PLAYBACK:
@@ -53,7 +57,8 @@ class Attachment:
         # Counted as open before it is: the call may end, and close it, at once.
         self._open.add(kind)
         try:
-            self.call.attach(kind, _CALLBACKS[kind], self._path.address)
+            path = self._path if kind is BugKind.PLAYBACK else self._capture
+            self.call.attach(kind, _CALLBACKS[kind], path.address)
         except BaseException:
             self._open.discard(kind)
             raise

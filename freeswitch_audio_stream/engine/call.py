@@ -39,6 +39,10 @@ class Call(Protocol):
     def variable(self, name: str) -> str | None:
         """A channel variable; None where it is not set."""
 
+    @property
+    def read_rate(self) -> int:
+        """Hz of what the caller says; 0 while there is no codec."""
+
     def ensure_media(self) -> None:
         """Have the call's media ready, as early media if it is not answered; raises RefusedError where it has none."""
 

@@ -34,6 +34,7 @@ class Player:
         self._unnamed_status = "played"
         self._announced = 0  # samples that came in messages of their own
         self._unannounced = 0  # samples that came in binary frames, as far as they were noticed
+        self._odd_byte = b""  # half a sample: the other half begins the next binary message
 
     def play(self, message: PlayAudio) -> None:
         """Queue audio behind what waits."""
@@ -68,8 +69,14 @@ class Player:
     def _tell(self, body: dict[str, Any]) -> None:
         self._reporter.emit("play", body)
 
+    def new_connection(self) -> None:
+        """What comes from now on begins with a whole sample."""
+        self._odd_byte = b""
+
     def play_binary(self, data: bytes, rate: int) -> None:
-        """Queue a binary message that did not come by the compiled way (it was compressed)."""
+        """Queue a binary message that did not come by the compiled way (the connection has deflate)."""
+        data = self._odd_byte + data
+        self._odd_byte = data[len(data) // 2 * 2:]
         self._path.play_bytes(data, rate)
 
     def checkpoint(self, name: str) -> None:

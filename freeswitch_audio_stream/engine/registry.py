@@ -11,10 +11,12 @@ import orjson
 from ..commands import (ClearPlayback, Command, GracefulShutdown, ListStreams, Pause, PausePlayback, Resume,
                         ResumePlayback, SendText, Start, Status, Stop, parse)
 from ..errors import CommandError, RefusedError, SettingError
-from ..realtime.core import Core
+from ..realtime.core import Core, Worker
+from ..realtime.path import MediaPath
 from .call import Call
+from .conversion import Conversion
 from .dispatcher import Dispatcher, Job
-from .planning import ResolveSettings, make_plan
+from .planning import Plan, ResolveSettings, make_plan
 from .states import State
 from .sound_files import SoundFiles
 from .stream import Stream
@@ -72,7 +74,7 @@ class Registry:
         if isinstance(command, SendText):
             stream.send_text(command.text)
         elif isinstance(command, (Pause, Resume)):
-            stream.path.pause(isinstance(command, Pause))
+            stream.capture.pause(isinstance(command, Pause))
         elif isinstance(command, (PausePlayback, ResumePlayback)):
             stream.path.pause_playback(isinstance(command, PausePlayback))
         elif isinstance(command, ClearPlayback):
@@ -127,6 +129,7 @@ class Registry:
             call.ensure_media()
             plan = make_plan(command, call, self._resolve_settings)
             path, worker = self._core.open_path(*plan.form)
+            conversion = self._convert(plan, call, path, worker)
         except BaseException as error:
             call.release()
             call.forget()
@@ -136,11 +139,21 @@ class Registry:
                 raise RefusedError("no more streams fit into this process") from error
             raise
         dispatcher = self._dispatchers[worker]
-        stream = Stream(plan, call, path, dispatcher, self._sounds, self._ended)
+        stream = Stream(plan, call, path, conversion, dispatcher, self._sounds, self._ended)
         with self._changed:
             self._dispatcher_of[stream] = dispatcher
         call.hook_digits(self._core.digits.hook_address)
         return stream
+
+    def _convert(self, plan: Plan, call: Call, path: MediaPath, worker: Worker) -> Conversion | None:
+        """What brings the call's audio to the wire's rate where the compiled core is not to."""
+        if plan.settings.resampler != "soxr" or call.read_rate in (0, plan.info.rate):
+            return None
+        try:
+            return Conversion(self._core, worker, path.format, call.read_rate, path)
+        except IndexError:
+            self._core.close_path(path)
+            raise
 
     # Ending.
 
@@ -155,8 +168,9 @@ class Registry:
 
     def _ended(self, stream: Stream) -> None:
         dispatcher = self._dispatcher_of[stream]
-        dispatcher.forget(stream.path.index)
-        self._core.close_path(stream.path)
+        for path in {stream.path, stream.capture}:
+            dispatcher.forget(path.index)
+            self._core.close_path(path)
         uuid = stream.plan.info.uuid
         if self._sounds.has(uuid):
             dispatcher.call_later(0, lambda: self._remove_sounds(uuid, dispatcher))

@@ -40,7 +40,8 @@ class Reporter:
     def fire(self, name: str, **fields: Any) -> None:
         """Fire ``mod_audio_stream::<name>``; fields that are None are left out."""
         body = {"streamId": self._stream_id, **{key: value for key, value in fields.items() if value is not None}}
-        self.emit(name, {"timestamp": timestamp()} | body)
+        body.setdefault("timestamp", timestamp())
+        self.emit(name, body)
 
     def emit(self, name: str, body: dict[str, Any]) -> None:
         """Fire ``mod_audio_stream::<name>`` with exactly this body."""

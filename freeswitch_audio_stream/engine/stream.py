@@ -16,6 +16,7 @@ from ..transports import Connection
 from .attachment import Attachment
 from .call import BugKind, Call
 from .community_reports import CommunityReporter
+from .conversion import Conversion
 from .decoding import samples_of
 from .dispatcher import Dispatcher
 from .inbox import BINARY, TEXT, Message
@@ -41,16 +42,19 @@ _RECONNECT_TIMEOUT = 10.0
 class Stream:
     """A stream of one call. All methods only on its dispatcher, where nothing else is said."""
 
-    def __init__(self, plan: Plan, call: Call, path: MediaPath, dispatcher: Dispatcher,
-                 sounds: SoundFiles, on_ended: Callable[[Stream], None]) -> None:
+    def __init__(self, plan: Plan, call: Call, path: MediaPath, conversion: Conversion | None,
+                 dispatcher: Dispatcher, sounds: SoundFiles, on_ended: Callable[[Stream], None]) -> None:
         """`on_ended` is called last, when neither the call nor the network nor a compiled thread knows of it."""
         self.plan = plan
         self.state = State.CONNECTING
         self.path = path
+        self.conversion = conversion
+        self.capture = conversion.source if conversion else path
+        """What the capture bugs write to."""
         reporter = CommunityReporter if plan.dialect is Dialect.COMMUNITY else Reporter
         self.reporter = reporter(call, plan.info.stream_id)
         self._sounds = sounds
-        self.attachment = Attachment(call, path, self._end_when_free)
+        self.attachment = Attachment(call, path, self.capture, self._end_when_free)
         self.player = Player(path, self.reporter, self._answer_checkpoint)
         self.link = Link(plan.url, plan.settings, path, dispatcher, self)
         self._dispatcher = dispatcher
@@ -82,8 +86,11 @@ class Stream:
 
     def _listen(self) -> None:
         # Not before the last bug is attached: until then the command's thread is in charge.
-        self._dispatcher.adopt(self.path.index, self.attend)
+        for path in {self.path, self.capture}:
+            self._dispatcher.adopt(path.index, self.attend)
         self.attend()
+        if self.conversion:
+            self.conversion.open()
 
     def begin(self) -> None:
         """Look after what the core reports, and connect."""
@@ -99,6 +106,7 @@ class Stream:
         now = timestamp()
         self.reporter.fire("connection_established", serverUrl=self.plan.shown_url, connectionTime=now,
                            peer=connection.peer, subprotocol=connection.subprotocol or None, attempt=attempt or None)
+        self.player.new_connection()
         self.path.open_media()
         self.link.attach()
         if not self._started:
@@ -172,6 +180,8 @@ class Stream:
         if not self._plays_to_the_end():
             self.attachment.detach_all()
         self._timers.after("drain", seconds, self._drained)
+        if self.conversion:
+            self.conversion.flush()
         self.path.drain_media()
 
     def finish_gracefully(self, detail: str) -> None:
@@ -235,6 +245,9 @@ class Stream:
     def attend(self) -> None:
         """The core wants attention."""
         bits = self.path.take_attention()
+        if self.conversion:
+            bits |= self.capture.take_attention()
+            self.conversion.attend()
         self.player.attend(bits)
         self.attachment.attend(bits)
         if self._gone:
@@ -365,7 +378,7 @@ class Stream:
         play_rate = max(1, counters.play_rate)
         return {
             "seconds": round(time.monotonic() - self._began, 3),
-            "framesCaptured": counters.captured_frames,
+            "framesCaptured": self.capture.statistics().captured_frames,
             "msCaptured": 1000 * counters.captured // rate,
             "messagesSent": counters.messages_sent, "bytesSent": counters.bytes_sent,
             "messagesReceived": counters.messages_received, "bytesReceived": counters.bytes_received,
@@ -381,7 +394,7 @@ class Stream:
         """What `status` and `list` answer. Any thread."""
         info = self.plan.info
         return {
-            "uuid": info.uuid, "streamId": info.stream_id, "state": self.state.value, "paused": self.path.paused,
+            "uuid": info.uuid, "streamId": info.stream_id, "state": self.state.value, "paused": self.capture.paused,
             "serverUrl": self.plan.shown_url, "track": info.track.value, "codec": info.encoding.value,
             "sampleRate": info.rate, "protocol": self.plan.protocol.name, "bidirectional": self.plan.bidirectional,
             **self.statistics(), "lastError": self.reporter.last_error,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .atomics import address_of, call2, call3, int16_at, int64_at, load_acquire, store_release
-from .compiler import c_callback, native_helper
+from .compiler import c_callback, native, native_helper
 from .dtmf_inband import detect
 from .frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN,
                      FRAME_RATE, IMPLEMENTATION_RATE, add_saturated, channels_of, hush, set_word, to_mono,
@@ -219,3 +219,9 @@ def capture_write(bug: Any, user: Any, kind: int) -> int:
     elif kind == ABC_CLOSE:
         attend(address_of(user), ATTEND_WRITE_CLOSED)
     return 1
+
+
+@native("void(int64, int64, int64)")
+def put_samples(address: int, source: int, count: int) -> None:
+    """Append `count` sample times of int16 to the capture ring. Only where no media thread does."""
+    _put(address, source, count)

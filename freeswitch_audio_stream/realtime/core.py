@@ -141,9 +141,20 @@ class Core:
     def open_path(self, form: PathFormat, templates: Sequence[tuple[bytes, bytes, bytes]]
                   ) -> tuple[MediaPath, Worker]:
         """A stream's compiled state, and the worker that serves it; IndexError when MAX_STREAMS are open."""
+        worker = self.workers[next(self._next_worker)]
+        return MediaPath(self._open_record(worker), form, templates), worker
+
+    def open_source(self, form: PathFormat, worker: Worker) -> MediaPath:
+        """A capture ring that the dispatcher of `worker` reads, instead of an I/O loop: its index comes by the
+        dispatcher's queue for every chunk. IndexError as in `open_path`.
+        """
+        record = self._open_record(worker)
+        record[0]["io_queue"] = worker.dispatch_queue.address
+        return MediaPath(record, form, [])
+
+    def _open_record(self, worker: Worker) -> NDArray[Any]:
         with self._lock:
             index = self._free.pop()
-            worker = self.workers[next(self._next_worker)]
         record = self._streams[index:index + 1]
         _clear(record)
         field = record[0]
@@ -152,7 +163,7 @@ class Core:
         field["io_queue"], field["clock_queue"] = worker.io_queue.address, worker.clock_queue.address
         field["digits"] = self.digits.address
         field["dispatch_queue"], field["clock_thread"] = worker.dispatch_queue.address, worker.clock_thread
-        return MediaPath(record, form, templates), worker
+        return record
 
     def close_path(self, path: MediaPath) -> None:
         """Give a stream's memory and index back: its bugs are closed, its socket detached, its clock off."""
@@ -167,8 +178,11 @@ class Core:
 
 
 def _clear(record: NDArray[Any]) -> None:
-    # A queue may still hold the index of the stream that was here before: the flags that say so are not
-    # touched, not even for a moment, because whoever takes the index out lowers them.
+    # A loop may still hold the index of the stream that was here before: the flag that says so is not touched,
+    # not even for a moment, because the loop lowers it. A dispatcher drops an index that nobody adopted, and
+    # leaves the flag up, which would keep the next stream from ever being queued.
+    field = record[0]
+    kept = {"clock_queued"} | ({"io_queued"} if field["io_queue"] != field["dispatch_queue"] else set())
     for name in STREAM.names or ():
-        if not name.endswith("_queued"):
-            record[0][name] = 0
+        if name not in kept:
+            field[name] = 0

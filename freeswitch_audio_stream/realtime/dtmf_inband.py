@@ -37,11 +37,12 @@ _MIN_SHARE = 0.7  # of all power in the window; speech in the background takes i
 _MAX_TWIST, _MIN_TWIST = 10 ** 0.6, 10 ** -1.0  # high to low: 2 dB more than the +4 and -8 dB of a clean line
 _MAX_OFF = 0.04  # of the frequency, in one window
 _MAX_MEAN_OFF = 0.025  # over the digit: between the 1.5 % to accept and the 3.5 % to refuse
+_MAX_OCTAVES = 0.05  # power an octave above the tones, over the digit: voices and instruments have overtones
 _NONE = -1
 
 # Where the parts of the work memory begin, in float64.
 _HISTORY, _SHAPE, _SHAPED = 0, DTMF_WINDOW, 2 * DTMF_WINDOW
-_COSINE, _SINE, _TURN_COSINE, _TURN_SINE, _REAL, _IMAGINARY, _OFF = (3 * DTMF_WINDOW + 8 * n for n in range(7))
+_COSINE, _SINE, _TURN_COSINE, _TURN_SINE, _REAL, _IMAGINARY, _SUMS = (3 * DTMF_WINDOW + 8 * n for n in range(7))
 
 
 @native_helper
@@ -55,7 +56,7 @@ def _tune(detector: Any, rate: int) -> None:
     shape = float64_at(detector.work + 8 * _SHAPE, DTMF_WINDOW)
     for index in range(detector.window):
         shape[index] = 0.5 - 0.5 * cos(2 * pi * (index + 0.5) / detector.window)
-    table = float64_at(detector.work, _OFF)
+    table = float64_at(detector.work, _SUMS)
     for tone, frequency in enumerate(FREQUENCIES):
         step = 2 * pi * frequency / own
         table[_COSINE + tone], table[_SINE + tone] = cos(step), sin(step)
@@ -75,13 +76,27 @@ def _shape(detector: Any) -> float:
 
 
 @native_helper
-def _filter(detector: Any, tone: int) -> tuple[float, float]:
-    """One Goertzel filter: power (amplitude squared) of a tone in the window, and how far off it is in Hz."""
-    work = float64_at(detector.work, _OFF)
-    cosine, sine = work[_COSINE + tone], work[_SINE + tone]
+def _filter(detector: Any, cosine: float) -> tuple[float, float]:
+    """The Goertzel recurrence over the window, for the frequency with this cosine; its last two values."""
+    shaped = float64_at(detector.work + 8 * _SHAPED, DTMF_WINDOW)
     last, before = 0.0, 0.0
     for index in range(detector.window):
-        last, before = work[_SHAPED + index] + 2 * cosine * last - before, last
+        last, before = shaped[index] + 2 * cosine * last - before, last
+    return last, before
+
+
+@native_helper
+def _power(detector: Any, square: float) -> float:
+    """The square of a tone's amplitude from the square of a filter's result."""
+    return 16 * square / (detector.window * detector.window)
+
+
+@native_helper
+def _tone(detector: Any, tone: int) -> tuple[float, float]:
+    """The power of one of the eight tones in the window, and how far off it is in Hz."""
+    work = float64_at(detector.work, _SUMS)
+    cosine, sine = work[_COSINE + tone], work[_SINE + tone]
+    last, before = _filter(detector, cosine)
     real, imaginary = last - before * cosine, before * sine
     old_real, old_imaginary = work[_REAL + tone], work[_IMAGINARY + tone]
     work[_REAL + tone], work[_IMAGINARY + tone] = real, imaginary
@@ -90,7 +105,15 @@ def _filter(detector: Any, tone: int) -> tuple[float, float]:
     turn_cosine, turn_sine = work[_TURN_COSINE + tone], work[_TURN_SINE + tone]
     turn = atan2(across * turn_cosine - along * turn_sine, along * turn_cosine + across * turn_sine)
     off = turn / (2 * pi) * detector.from_rate / (detector.factor * detector.hop)
-    return 16 * (real * real + imaginary * imaginary) / (detector.window * detector.window), off
+    return _power(detector, real * real + imaginary * imaginary), off
+
+
+@native_helper
+def _octave(detector: Any, tone: int, off: float) -> float:
+    """The power an octave above a tone that is off by that part of its frequency."""
+    cosine = cos(4 * pi * FREQUENCIES[tone] * (1 + off) * detector.factor / detector.from_rate)
+    last, before = _filter(detector, cosine)
+    return _power(detector, last * last + before * before - 2 * cosine * last * before)
 
 
 @native_helper
@@ -98,7 +121,7 @@ def _strongest(detector: Any, group: int) -> tuple[int, float, float]:
     """The strongest of four tones: which, its power, and how far off it is, as a part of its frequency."""
     best, power, off = 0, -1.0, 0.0
     for index in range(4):
-        strength, deviation = _filter(detector, 4 * group + index)
+        strength, deviation = _tone(detector, 4 * group + index)
         if strength > power:
             best, power, off = index, strength, deviation
     # What a tone that is off loses in a Hann window, near enough.
@@ -107,12 +130,12 @@ def _strongest(detector: Any, group: int) -> tuple[int, float, float]:
 
 
 @native_helper
-def _look(detector: Any) -> tuple[int, float, float]:
-    """What the window shows: a place in KEYS or _NONE, and how far off the two tones are."""
+def _look(detector: Any) -> tuple[int, float, float, float]:
+    """What the window shows: a place in KEYS or _NONE, how far off the two tones are, and their octaves."""
     power = _shape(detector)
     heard, detector.heard = detector.heard, 0
     if power < _MIN_POWER / 2:
-        return _NONE, 0.0, 0.0
+        return _NONE, 0.0, 0.0, 0.0
     detector.heard = 1
     row, low, low_off = _strongest(detector, 0)
     column, high, high_off = _strongest(detector, 1)
@@ -120,27 +143,39 @@ def _look(detector: Any) -> tuple[int, float, float]:
                 and low >= _MIN_POWER and high >= _MIN_POWER
                 and low * _MIN_TWIST <= high <= low * _MAX_TWIST
                 and (low + high) / 2 >= _MIN_SHARE * power)
-    return (4 * row + column if is_digit else _NONE), low_off, high_off
+    if not is_digit:
+        return _NONE, 0.0, 0.0, 0.0
+    octaves = _octave(detector, row, low_off) + _octave(detector, 4 + column, high_off)
+    return 4 * row + column, low_off, high_off, octaves / (low + high)
 
 
 @native_helper
-def _follow(detector: Any, found: int, low_off: float, high_off: float, queue: int, session: int) -> None:
-    """Count one window's digit, and report the one that has ended."""
-    off = float64_at(detector.work + 8 * _OFF, 2)
+def _is_sound(detector: Any) -> bool:
+    """Whether what was seen of a digit in all its windows makes it one."""
+    sums, hits = float64_at(detector.work + 8 * _SUMS, 3), detector.hits
+    return (hits >= _MIN_WINDOWS and abs(sums[0]) < _MAX_MEAN_OFF * hits and abs(sums[1]) < _MAX_MEAN_OFF * hits
+            and sums[2] < _MAX_OCTAVES * hits)
+
+
+@native_helper
+def _follow(detector: Any, queue: int, session: int) -> None:
+    """Look at the window; report the digit that has ended."""
+    found, low_off, high_off, octaves = _look(detector)
+    sums = float64_at(detector.work + 8 * _SUMS, 3)
     if found != _NONE and (found == detector.digit or detector.hits < _MIN_WINDOWS):
         if found != detector.digit:
-            detector.digit, detector.hits, detector.length, detector.misses = found, 0, 0, 0
-            off[0], off[1] = 0.0, 0.0
+            detector.digit, detector.hits, detector.misses, detector.length = found, 0, 0, 0
+            sums[0], sums[1], sums[2] = 0.0, 0.0, 0.0
         detector.hits += 1
         detector.length += detector.misses + 1
         detector.misses = 0
-        off[0] += low_off
-        off[1] += high_off
+        sums[0] += low_off
+        sums[1] += high_off
+        sums[2] += octaves
     elif detector.digit != _NONE:
         detector.misses += 1
         if detector.misses > _MAX_GAP:
-            allowed = _MAX_MEAN_OFF * detector.hits
-            if detector.hits >= _MIN_WINDOWS and abs(off[0]) < allowed and abs(off[1]) < allowed:
+            if _is_sound(detector):
                 duration = SAMPLES_PER_MS * (_HOP_MS * detector.length + _EDGES_MS)
                 append(queue, session, wide(_CODES[detector.digit]), duration)
             detector.digit, detector.hits = _NONE, 0
@@ -167,8 +202,7 @@ def detect(state: int, rate: int, samples: int, count: int, queue: int, session:
         detector.sum, detector.summed = 0, 0
         detector.filled += 1
         if detector.filled == detector.window:
-            found, low_off, high_off = _look(detector)
-            _follow(detector, found, low_off, high_off, queue, session)
+            _follow(detector, queue, session)
             detector.filled -= detector.hop
             for place in range(detector.filled):
                 history[place] = history[place + detector.hop]

@@ -116,7 +116,8 @@ STREAM = _record(
     "capture_ring capture_capacity stage_ring stage_capacity",
     "play_ring play_capacity marks marks_capacity outbox outbox_capacity inbox inbox_capacity",
     "read_frame read_data write_frame write_data mix_data out out_capacity",
-    "chunk payload encoding numbered inband_dtmf dtmf digits template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
+    "chunk payload encoding numbered inband_dtmf dtmf digits",
+    "templates template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
     "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds has_playback",
     # Python, at any time
     "paused flow socket_request socket_fd deflate outbox_write inbox_read",

@@ -15,8 +15,8 @@ import numpy as np
 from .atomics import bytes_at, int16_at, int32_at, load_acquire, pointer, store_release, wide
 from .compiler import native_helper
 from .encoding import base64, base64_length, decimal, encode, xor_mask
-from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, LAYOUT_INTERLEAVED,
-                     OFFSET, PAYLOAD_BASE64, io_loop_at, stream_at)
+from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, OFFSET,
+                     PAYLOAD_BASE64, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
 from .rings import copy_out
 from .wakeup import attend
@@ -145,12 +145,15 @@ def _split(target: int, source: int, count: int, track: int) -> None:
 
 @native_helper
 def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
-    """Frame `count` sample times of the ring: one message, or one per track; answers the bytes written."""
+    """Frame `count` sample times of the ring, a message for each template; answers the bytes written.
+
+    Under one template, or in binary frames, two tracks are interleaved.
+    """
     samples = io_loop_at(loop).scratch + _MAX_DIGITS + 12
     width = 2 * stream.channels
     copy_out(samples, stream.capture_ring, width * stream.capture_capacity,
              width * (stream.capture_read - stream.capture_base), width * count)
-    if stream.layout != LAYOUT_INTERLEAVED or stream.payload != PAYLOAD_BASE64:
+    if stream.templates < 2 or stream.payload != PAYLOAD_BASE64:
         stream.messages_sent += 1
         return _media(loop, stream, target, samples, stream.channels * count, 0)
     single = samples + width * count

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Encoding
-from . import playback, wakeup
+from . import capture, playback, wakeup
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
 from .incoming import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .layout import (DTMF, DTMF_WORK, ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD,
@@ -182,6 +182,7 @@ class MediaPath:
 
     def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
         self._arena.part["template"][:len(surround)] = np.frombuffer(surround, np.uint8)
+        self._field["templates"] = len(templates)
         for number, (head, middle, tail) in enumerate(templates):
             for name, part in (("head", head), ("middle", middle), ("tail", tail)):
                 self._field[f"{name}_{number}"] = len(part)
@@ -316,6 +317,23 @@ class MediaPath:
         offset = position % _INBOX_BYTES
         first = min(count, _INBOX_BYTES - offset)
         return ring[offset:offset + first].tobytes() + ring[:count - first].tobytes()
+
+    # Captured audio that Python converts on its way (see `Core.open_source`).
+
+    def take_capture(self) -> NDArray[np.int16]:
+        """int16[n, channels]: what is in the capture ring. Only the dispatcher, and only of a source."""
+        written, position = wakeup.take_captured(self.address), int(self._field["capture_read"])
+        channels, capacity = self.format.channels, int(self._field["capture_capacity"])
+        ring = self._arena.part["capture_ring"].view(np.int16)[:capacity * channels].reshape(capacity, channels)
+        places = (np.arange(position, written) - int(self._field["capture_base"])) % capacity
+        samples = ring[places]
+        wakeup.release_captured(self.address, written)
+        return samples
+
+    def put_capture(self, samples: NDArray[np.int16]) -> None:
+        """Append int16[n, channels] to the capture ring of a stream that no capture bug writes to."""
+        data = np.ascontiguousarray(samples, np.int16)
+        capture.put_samples(self.address, data.ctypes.data, len(data))
 
     # Playback.
 

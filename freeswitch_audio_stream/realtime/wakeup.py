@@ -21,6 +21,7 @@ _CLOCK_QUEUED = OFFSET["clock_queued"]
 _ATTENTION, _SOCKET_REQUEST, _CLOCK_STOP = OFFSET["attention"], OFFSET["socket_request"], OFFSET["clock_stop"]
 _OUTBOX_WRITE, _INBOX_READ, _INBOX_WRITE = OFFSET["outbox_write"], OFFSET["inbox_read"], OFFSET["inbox_write"]
 _MARKS_READ, _WAITING_INBOX = OFFSET["marks_read"], OFFSET["waiting_inbox"]
+_CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
 
 
 @native_helper
@@ -150,3 +151,17 @@ def wait(queue: int, timeout_us: int) -> int:
         drain_event_fd(event_fd)
     awake(queue)
     return woken
+
+
+@native("int64(int64)")
+def take_captured(stream: int) -> int:
+    """How far the capture ring is written, for a reader that is told by the dispatcher's queue."""
+    store_release(stream + _IO_QUEUED, 0)
+    fence()
+    return load_acquire(stream + _CAPTURE_WRITE)
+
+
+@native("void(int64, int64)")
+def release_captured(stream: int, position: int) -> None:
+    """The capture ring is read up to `position`."""
+    store_release(stream + _CAPTURE_READ, position)

@@ -15,7 +15,7 @@ import pytest
 from freeswitch_audio_stream.audio import Encoding, decode, encode
 from freeswitch_audio_stream.realtime.layout import (ATTEND_DRAINED, ATTEND_SOCKET_BROKEN,
                                                      ATTEND_SOCKET_DETACHED)
-from open_stream import PATIENCE, OpenStream
+from open_stream import PATIENCE, TEMPLATES, OpenStream
 from server_end import ServerEnd, media
 from sound import Samples, noise
 
@@ -71,6 +71,21 @@ def test_both_tracks(open_stream: Opening, encoding: Encoding, base64: bool) -> 
         tracks = [pairs[0::2], pairs[1::2]]
     for track, spoken in zip(tracks, (inbound, outbound)):
         assert np.array_equal(track, decode(encode(spoken, encoding), encoding))
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_two_tracks_interleaved_under_one_template(open_stream: Opening, encoding: Encoding) -> None:
+    stream = open_stream(tracks="stereo", encoding=encoding, templates=TEMPLATES["inbound"])
+    server = ServerEnd(stream.connect())
+    stream.path.open_media()
+    inbound = noise(1600)
+    speak(stream, inbound)
+    heard = [media(message, encoding) for message in server.messages(10)]
+    assert [fields["sequence"] for fields, _ in heard] == list(range(1, 11))
+    pairs = np.concatenate([samples for _, samples in heard])
+    assert np.array_equal(pairs[0::2], decode(encode(inbound, encoding), encoding))
+    assert np.array_equal(pairs[1::2], decode(encode(np.zeros(1600, np.int16), encoding), encoding))
+    assert server.nothing_more() and stream.path.statistics().messages_sent == 10
 
 
 @pytest.mark.parametrize("encoding, size", [(encoding, size) for encoding in (Encoding.L16, Encoding.MULAW)

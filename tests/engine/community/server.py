@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import numpy as np
 import orjson
@@ -75,6 +75,10 @@ class Peer:
 
     def send(self, message: str | bytes | dict[str, Any]) -> None:
         self._connection.send(orjson.dumps(message).decode() if isinstance(message, dict) else message)
+
+    def send_in_pieces(self, pieces: Sequence[str]) -> None:
+        """One message, as frames that continue each other."""
+        self._connection.send(iter(pieces))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._connection.close(code, reason)

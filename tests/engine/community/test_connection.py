@@ -1,0 +1,270 @@
+"""The connection: headers, compression, heartbeat, and servers that break rules."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import OP_CLOSE, OP_PING
+
+from ..harness import PATIENCE, audible, find, noise, until
+from .raw_server import RawServer
+from .server import Server, in_base64, stream_audio
+from .user import User
+
+SPEECH = noise(8000, seed=1)
+
+
+# Headers.
+
+def test_extra_headers(user: User, server: Server) -> None:
+    headers = {"X-Tenant": "seven", "Authorization": "Bearer abc.def", "X-Words": "several, words; = \t here"}
+    call = user.call(STREAM_EXTRA_HEADERS=orjson.dumps(headers).decode())
+    peer = user.connect(server, call)
+    assert {name: peer.headers[name] for name in headers} == headers
+    assert "Sec-WebSocket-Protocol" not in peer.headers
+
+
+@pytest.mark.parametrize("value", [
+    "{", "[]", '"text"', "X-A: b", '{"X-A": 1}', '{"X-A": null}', '{"X-A": "b\\r\\nX-B: c"}', '{"X-A": "b\\nc"}',
+    '{"X A": "b"}', '{"X:A": "b"}', '{"": "b"}', '{"Host": "elsewhere"}', '{"sec-websocket-key": "mine"}',
+    '{"X-A": "b\\u0000"}'])
+def test_extra_headers_that_cannot_be_are_refused(user: User, server: Server, value: str) -> None:
+    call = user.call(STREAM_EXTRA_HEADERS=value)
+    answer = user.run(call, f"start {server.url} mono")
+    assert answer.startswith("-ERR") and "STREAM_EXTRA_HEADERS" in answer
+    assert server.peers == []
+    call.variables["STREAM_EXTRA_HEADERS"] = '{"X-A": "good"}'
+    assert user.connect(server, call).headers["X-A"] == "good"
+
+
+def test_their_values_are_never_shown(user: User, server: Server) -> None:
+    call = user.call(STREAM_EXTRA_HEADERS='{"Authorization": "secret-word", "bad name": "secret-word"}')
+    assert "secret-word" not in user.run(call, f"start {server.url} mono")
+    call.variables["STREAM_EXTRA_HEADERS"] = '{"Authorization": "secret-word"}'
+    user.connect(server, call)
+    assert "secret-word" not in str(user.status(call))
+    assert not any("secret-word" in line.text for line in user.platform.switch.log_lines)
+
+
+# Compression.
+
+FACTORIES: dict[str, dict[str, Any]] = {
+    "as the server likes": {},
+    "server without context": {"server_no_context_takeover": True},
+    "client without context": {"client_no_context_takeover": True},
+    "both without context": {"server_no_context_takeover": True, "client_no_context_takeover": True},
+    "small server window": {"server_max_window_bits": 9},
+    "small client window": {"client_max_window_bits": 9},
+    "smallest windows": {"server_max_window_bits": 9, "client_max_window_bits": 9, "server_no_context_takeover": True},
+}
+WORDS = [orjson.dumps({"n": n, "words": ["again and again"] * 30}).decode() for n in range(20)]
+
+
+@pytest.mark.parametrize("options", FACTORIES.values(), ids=FACTORIES)
+def test_compressed_both_ways(user: User, options: dict[str, Any]) -> None:
+    factory = ServerPerMessageDeflateFactory(**options)
+    with Server(compression=None, extensions=[factory]) as server:
+        call = user.call(STREAM_PLAYBACK="true", STREAM_SAMPLE_RATE="8000", app="playback")
+        peer = user.connect(server, call, f"mono 8k {WORDS[0]}")
+        assert peer.extensions
+        for text in WORDS[1:]:
+            peer.send(text)
+            user.tell(call, f"send_text {text}")
+        peer.send(SPEECH.astype("<i2").tobytes())
+        until(lambda: len(audible(call.heard())) >= len(SPEECH))
+        call.say(SPEECH)
+        peer.wait_for(lambda peer: len(peer.texts) == len(WORDS) and find(peer.audio(), SPEECH) >= 0)
+        assert peer.texts == WORDS and peer.messages[0] == WORDS[0]
+        assert user.bodies("json", call) == WORDS[1:]
+        assert np.array_equal(audible(call.heard()), SPEECH)
+
+
+def test_compression_can_be_declined_and_disabled(user: User) -> None:
+    with Server(compression=None) as server:
+        peer = user.connect(server, user.call())
+        assert "permessage-deflate" in peer.headers["Sec-WebSocket-Extensions"] and not peer.extensions
+    with Server() as server:
+        peer = user.connect(server, user.call(STREAM_MESSAGE_DEFLATE="true"))
+        assert "Sec-WebSocket-Extensions" not in peer.headers and not peer.extensions
+
+
+def test_large_messages_of_both_kinds(user: User, server: Server) -> None:
+    call = user.call(STREAM_PLAYBACK="true", app="playback", speed=20)
+    peer = user.connect(server, call)
+    samples = noise(240000)
+    peer.send(stream_audio("raw", samples.astype("<i2").tobytes(), sampleRate=8000))
+    text = in_base64(os.urandom(500000))
+    peer.send(text)
+    until(lambda: user.bodies("json", call) == [text])
+    user.completed(call)
+    assert find(call.heard(), samples) >= 0
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+def test_a_message_that_is_too_large_ends_the_stream(user: User, compression: str | None) -> None:
+    """A bomb of a thousand times its size on the wire, or as large as it is."""
+    call = user.call(MOD_AUDIO_STREAM_MAX_MESSAGE_BYTES="65536")
+    with Server(compression=compression) as server:
+        peer = user.connect(server, call)
+        peer.send("a" * 65536)
+        until(lambda: len(user.bodies("json", call)) == 1)
+        peer.send("a" * 64_000_000 if compression else "a" * 65537)
+        assert peer.closed() == 1009
+        error = user.event("error", call)["message"]
+        assert error["code"] == 11 and "65536" in error["error"] and "max-message-bytes" in error["error"]
+        assert user.event("disconnect", call)["message"]["code"] == 1009
+        user.ended(call)
+        assert len(server.peers) == 1, "it does not come back for more"
+
+
+def bomb() -> bytes:
+    """A compressed message of a gigabyte, in one megabyte."""
+    packer = zlib.compressobj(9, wbits=-15)
+    zeros = b"\0" * (1 << 20)
+    packed = b"".join(packer.compress(zeros) for _ in range(1024)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return packed.removesuffix(b"\0\0\xff\xff")
+
+
+def compressed_frame(kind: int, data: bytes) -> bytes:
+    return bytes((0x80 | 0x40 | kind, 127)) + len(data).to_bytes(8, "big") + data
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_bomb_is_not_inflated(user: User, kind: int) -> None:
+    call = user.call()
+    with RawServer("Sec-WebSocket-Extensions: permessage-deflate") as server:
+        user.start(call, server.url)
+        connection = server.next()
+        connection.send_raw(compressed_frame(kind, bomb()))
+        assert user.event("disconnect", call)["message"]["code"] == 1009
+        user.ended(call)
+
+
+def test_what_cannot_be_inflated_ends_the_stream(user: User) -> None:
+    call = user.call()
+    with RawServer("Sec-WebSocket-Extensions: permessage-deflate") as server:
+        user.start(call, server.url)
+        server.next().send_raw(compressed_frame(1, b"\xff" * 50))
+        assert "decompressed" in user.event("error", call)["message"]["error"]
+        assert user.event("disconnect", call)["message"]["code"] == 1007
+        user.ended(call)
+
+
+@pytest.mark.parametrize("answer", ["permessage-deflate; nonsense=1", "x-webkit-deflate-frame",
+                                    "permessage-deflate; server_max_window_bits=99"])
+def test_an_answer_that_was_not_offered_is_refused(user: User, answer: str) -> None:
+    call = user.call()
+    with RawServer(f"Sec-WebSocket-Extensions: {answer}") as server:
+        user.start(call, server.url)
+        error = user.event("error", call)["message"]
+        assert error["code"] == 2 and "permessage-deflate" in error["error"]
+        user.ended(call)
+
+
+# Heartbeat.
+
+def test_no_heartbeat_unless_asked_for(user: User) -> None:
+    call = user.call()
+    with RawServer() as server:
+        user.start(call, server.url)
+        connection = server.next()
+        user.tell(call, "stop")
+        assert connection.frames.get(timeout=PATIENCE).opcode is OP_CLOSE
+
+
+def test_a_server_that_answers_pings_lives(user: User) -> None:
+    call = user.call(STREAM_HEART_BEAT="1")
+    with RawServer() as server:
+        user.start(call, server.url)
+        connection = server.next()
+        for _ in range(3):
+            assert connection.frames.get(timeout=PATIENCE).opcode is OP_PING
+        assert user.names(call) == ["connect"]
+        user.tell(call, "stop")
+        assert connection.frames.get(timeout=PATIENCE).opcode is OP_CLOSE
+
+
+def test_a_server_that_answers_no_ping_is_dead(user: User) -> None:
+    call = user.call(STREAM_HEART_BEAT="1", STREAM_NO_RECONNECT="true")
+    with RawServer(answer_pings=False) as server:
+        user.start(call, server.url)
+        message = user.event("disconnect", call)["message"]
+        assert message["code"] == 1006 and "ping" in message["reason"] and "1 s" in message["reason"]
+        pings = [server.next().frames.get(timeout=PATIENCE)]
+        assert [ping.opcode for ping in pings] == [OP_PING]
+        user.ended(call)
+
+
+def test_a_dead_server_is_connected_to_again(user: User) -> None:
+    call = user.call(STREAM_HEART_BEAT="1")
+    with RawServer(answer_pings=False) as server:
+        user.start(call, server.url, "mono 8k hello")
+        for _ in range(2):
+            assert bytes(server.next().frames.get(timeout=PATIENCE).data) == b"hello"
+        call.hangup()
+        assert call.join(PATIENCE)
+
+
+def test_other_traffic_is_a_sign_of_life_too(user: User) -> None:
+    """A pong may stand behind a long message; while that arrives the server lives."""
+    call = user.call(STREAM_HEART_BEAT="1", STREAM_NO_RECONNECT="true")
+    with RawServer(answer_pings=False) as server:
+        user.start(call, server.url)
+        connection = server.next()
+        for _ in range(3):
+            assert connection.frames.get(timeout=PATIENCE).opcode is OP_PING
+            connection.send("text", b"{}")
+        assert "disconnect" not in user.names(call)
+        user.tell(call, "stop")
+        user.ended(call)
+
+
+# Frames at the edge of the protocol.
+
+def test_ping_pong_and_empty_frames(user: User) -> None:
+    call = user.call(STREAM_PLAYBACK="true", STREAM_SAMPLE_RATE="8000")
+    with RawServer() as server:
+        user.start(call, server.url)
+        connection = server.next()
+        connection.send("pong", b"unasked")
+        connection.send("binary", b"")
+        connection.send("text", b"")
+        connection.send("ping", b"")
+        connection.send("text", b"in ", final=False)
+        connection.send("ping", b"between")
+        connection.send_raw(bytes((0x80, 6)) + b"pieces")
+        until(lambda: user.bodies("json", call) == ["", "in pieces"])
+        assert [bytes(connection.frames.get(timeout=PATIENCE).data) for _ in range(2)] == [b"", b"between"]
+        user.tell(call, "stop")
+        user.ended(call)
+
+
+@pytest.mark.parametrize("frames", [
+    bytes((0x81, 0x80)), bytes((0x83, 0)), bytes((0xf1, 0)), bytes((0x80, 0)), bytes((0x09, 0)), bytes((0x89, 126, 0, 126)),
+    bytes((0x01, 1)) + b"a" + bytes((0x81, 1)) + b"b", bytes((0x82, 127)) + b"\xff" * 8])
+def test_frames_against_the_rules_end_the_stream(user: User, frames: bytes) -> None:
+    call = user.call(STREAM_MESSAGE_DEFLATE="true")
+    with RawServer() as server:
+        user.start(call, server.url)
+        server.next().send_raw(frames)
+        error = user.event("error", call)["message"]
+        assert error["code"] == 11 and "protocol" in error["error"]
+        assert user.event("disconnect", call)["message"]["code"] in (1002, 1009)
+        user.ended(call)
+        assert "disconnect" == user.names(call)[-1]
+
+
+def test_text_that_is_not_utf_8(user: User) -> None:
+    call = user.call()
+    with RawServer() as server:
+        user.start(call, server.url)
+        server.next().send("text", b"\xff\xfe")
+        assert "UTF-8" in user.event("error", call)["message"]["error"]
+        user.tell(call, "stop")
+        user.ended(call)
