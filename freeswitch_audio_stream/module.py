@@ -130,14 +130,14 @@ class AudioStreamModule:
         settings = self._resolve(lambda name: None, {})
         self.core = Core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
         self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault)
-        switch.reserve(_SUBCLASSES)
         try:
             self._registration = switch.register(
                 MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
                 completions=_COMPLETIONS, description="stream a call's audio to a server and back")
         except SwitchError:
-            self._on_shutdown()
+            self.registry.shutdown(SHUTDOWN_SECONDS)
             raise
+        switch.reserve(_SUBCLASSES)
 
     def unload(self) -> None:
         """Take the module out of the switch; raises SwitchError while one of its commands runs."""

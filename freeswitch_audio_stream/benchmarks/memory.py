@@ -10,7 +10,7 @@ from .results import Curve, Results, Table
 from .trial import Bench, BenchError
 from .work import Work
 
-_CALLS = 20  # among which the many streams go round
+_CALLS = 50  # at a time, each with one of the many streams
 _WARM_UP = 0.1  # the share of them after which nothing may grow any more
 _KIB = 1024
 
@@ -53,12 +53,11 @@ def _resident(bench: Bench, work: Work, counts: Sequence[int], seconds: float, r
 def _churn(bench: Bench, work: Work, total: int, results: Results) -> None:
     bench.receiver.reply_never()
     marks = [memory(bench.switch.pid)]
-    with bench.calls(_CALLS, work.call_rate) as calls:
-        for first, last in _parts(total):
-            for begin in range(first, last, _CALLS):
-                _round(bench, work, calls[:last - begin])
-            marks.append(memory(bench.switch.pid))
-            results.rounds.append({"label": bench.module.name, "ended": last, **marks[-1]._asdict()})
+    for first, last in _parts(total):
+        for begin in range(first, last, _CALLS):
+            _round(bench, work, min(_CALLS, last - begin))
+        marks.append(memory(bench.switch.pid))
+        results.rounds.append({"label": bench.module.name, "ended": last, **marks[-1]._asdict()})
     early, late = marks[1], marks[-1]
     results.tables[1].rows.append((
         bench.module.name, total, early.resident / _KIB ** 2, late.resident / _KIB ** 2,
@@ -70,10 +69,10 @@ def _parts(total: int) -> Iterator[tuple[int, int]]:
     return ((begin, min(total, begin + step)) for begin in range(0, total, step))
 
 
-def _round(bench: Bench, work: Work, calls: Sequence[str]) -> None:
-    """One short stream on each call."""
-    bench.start(calls, work)
-    numbers = range(len(calls))
-    if not wait_until(lambda: all(bench.receiver.first_at(number) for number in numbers), 30.0, 0.002):
-        raise BenchError(f"{bench.name}: a stream sends nothing")
-    bench.stop(calls)
+def _round(bench: Bench, work: Work, count: int) -> None:
+    """Short streams on calls of their own: what a media bug takes, FreeSWITCH gives back when its call ends."""
+    with bench.calls(count, work.call_rate, settle=0.0) as calls:
+        bench.start(calls, work)
+        if not wait_until(lambda: all(bench.receiver.first_at(number) for number in range(count)), 30.0, 0.002):
+            raise BenchError(f"{bench.name}: a stream sends nothing")
+        bench.stop(calls)

@@ -115,7 +115,7 @@ class RealSwitch:
     def end_calls(self) -> None:
         self._calls = []
         self.command("hupall")
-        if not wait_until(lambda: self.command("show calls count").startswith("0 "), _CALLS_SECONDS, 0.1):
+        if not wait_until(lambda: self.command("show calls count").startswith("0 "), _CALLS_SECONDS, 0.02):
             raise SwitchError("calls do not end: something still holds them")
 
     def command(self, line: str) -> str:

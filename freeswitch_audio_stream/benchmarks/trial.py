@@ -51,11 +51,11 @@ class Bench:
         return f"{self.module.name} in {self.switch.name}"
 
     @contextmanager
-    def calls(self, count: int, rate: int) -> Iterator[list[str]]:
-        """So many calls, settled."""
+    def calls(self, count: int, rate: int, settle: float = SETTLE_SECONDS) -> Iterator[list[str]]:
+        """So many calls, `settle` seconds old."""
         calls = self.switch.make_calls(count, rate)
         try:
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(settle)
             yield calls
         finally:
             self.switch.end_calls()

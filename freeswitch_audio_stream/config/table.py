@@ -91,7 +91,7 @@ class Settings:
         20, "Audio in one media message, exact whatever the ptime of the call's codec.",
         unit="ms", minimum=10, maximum=1000, step=10)
     resampler: str = _setting(
-        "fir", "How rates are converted: fir (at most 3 ms of delay) or soxr (higher quality, 30 ms).",
+        "fir", "How rates are converted: fir (at most 3 ms of delay) or soxr (higher quality, 20 to 200 ms).",
         choices=("fir", "soxr"))
     deflate: bool = _setting(
         False, "Offer the server to compress messages in both directions (permessage-deflate, RFC 7692).")

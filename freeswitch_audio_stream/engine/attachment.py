@@ -88,6 +88,12 @@ class Attachment:
         if bits & ATTEND_CLOCK_OFF and self._letting_go:
             self._release()
 
+    def look_after_call(self) -> None:
+        """Notice a call that ended while the bugs were being added: those that came too late nobody closes."""
+        if not self.released and not self.lost:
+            self.end_reason = self.call.end_reason()
+            self.lost = self.end_reason is not None
+
     def _let_go_when_closed(self) -> None:
         if self._open or self._letting_go:
             return

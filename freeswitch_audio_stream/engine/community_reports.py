@@ -9,7 +9,7 @@ from .reports import Reporter
 
 EVENTS = ("connect", "disconnect", "error", "json", "play")
 
-IO_ERROR, BAD_HANDSHAKE, NO_PONG, CONNECT_FAILED, TLS_FAILED, TIMED_OUT, PROTOCOL = 1, 2, 5, 6, 8, 10, 11
+IO_ERROR, BAD_HANDSHAKE, CONNECT_FAILED, TLS_FAILED, TIMED_OUT, PROTOCOL = 1, 2, 6, 8, 10, 11
 """The community module's error codes, as far as something of ours means the same."""
 _CODES: tuple[tuple[type[ConnectError], int], ...] = (
     (ConnectTimeout, TIMED_OUT), (TlsRefused, TLS_FAILED), (HandshakeRefused, BAD_HANDSHAKE),

@@ -1,6 +1,6 @@
 """``resampler=soxr``: the call's audio through libsoxr on its way to the wire.
 
-The compiled core converts at once and on its own; this way takes Python, and some ten milliseconds of audio are held
+The compiled core converts at once and on its own; this way takes Python, and up to 0.2 s of audio is held
 back, for those who prefer its spectrum. The bugs write to a ring of the call's own rate, the source; the dispatcher
 moves it on. A codec that changes during the call is brought to the source's rate by the compiled core.
 """

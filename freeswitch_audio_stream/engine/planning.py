@@ -55,7 +55,7 @@ class Plan:
             tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding, base64=templates[0].base64,
             chunk_ms=settings.chunk_ms, buffer_secs=settings.buffer_secs, playback_secs=settings.playback_secs,
             binary_playback=self.plays and self._takes_binary, numbered=templates[0].numbered,
-            binary_rate=self.binary_rate)
+            binary_rate=self.binary_rate, inband_dtmf=settings.dtmf_inband)
         return form, [(template.head, template.middle, template.tail) for template in templates]
 
     @property

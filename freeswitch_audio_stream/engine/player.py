@@ -55,9 +55,18 @@ class Player:
         self._chunks += 1
         self._chunks_waiting += 1
         number = self._chunks
-        self._mark(lambda status: self._tell({"event": "chunk_started", "seq": number}) if status == "played" else None)
+        begins = self._mark(lambda status: self._chunk_begins(number, status))
         self._announced += self._path.play(samples, rate)
-        self._mark(lambda status: self._chunk_done(number, size, status))
+        ends = self._mark(lambda status: self._chunk_done(number, size, status))
+        if not ends:
+            self._chunks_waiting -= 1
+        if not (begins and ends):
+            self._reporter.error("checkpoints", "too many chunks wait to be played to tell of each: it plays all the "
+                                 "same; send longer chunks")
+
+    def _chunk_begins(self, number: int, status: str) -> None:
+        if status == "played":
+            self._tell({"event": "chunk_started", "seq": number})
 
     def _chunk_done(self, number: int, size: int, status: str) -> None:
         self._chunks_waiting -= 1

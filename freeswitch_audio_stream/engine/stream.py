@@ -37,6 +37,7 @@ _RECONNECT_CEILINGS = (0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds; before each try a random part of its ceiling is waited (full jitter), so that streams of a server that
 comes back do not all come at once."""
 _RECONNECT_TIMEOUT = 10.0
+_SETTLED_SECONDS = 10.0  # how long a connection lasts that makes the tries before it forgotten
 
 
 class Stream:
@@ -88,6 +89,7 @@ class Stream:
         # Not before the last bug is attached: until then the command's thread is in charge.
         for path in {self.path, self.capture}:
             self._dispatcher.adopt(path.index, self.attend)
+        self.attachment.look_after_call()
         self.attend()
         if self.conversion:
             self.conversion.open()
@@ -102,7 +104,9 @@ class Stream:
         """The server is there: introduce the stream, before any audio and before the application can send."""
         self._send(self.plan.protocol.start(self.plan.info))
         self._step(Step.CONNECTED)
-        attempt, self._tries = self._tries, 0
+        attempt = self._tries
+        # A server that accepts and drops at once has not been reached.
+        self._timers.after("settled", _SETTLED_SECONDS, self._settle)
         now = timestamp()
         self.reporter.fire("connection_established", serverUrl=self.plan.shown_url, connectionTime=now,
                            peer=connection.peer, subprotocol=connection.subprotocol or None, attempt=attempt or None)
@@ -112,6 +116,9 @@ class Stream:
         if not self._started:
             self._started = True
             self._report_start(now)
+
+    def _settle(self) -> None:
+        self._tries = 0
 
     def _report_start(self, now: str) -> None:
         info = self.plan.info
@@ -135,6 +142,7 @@ class Stream:
 
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over: for good, or to be made again."""
+        self._timers.cancel("settled")
         again = self.state is State.STREAMING and not clean and self._may_try_again()
         self.reporter.fire("connection_closed", code=code, reason=text, willReconnect=again)
         if again:
@@ -186,6 +194,7 @@ class Stream:
 
     def finish_gracefully(self, detail: str) -> None:
         """As `finish`, with the time that graceful-secs gives, playing to the end what the server has sent."""
+        self.path.pause_playback(False)
         self.finish("graceful", detail, self.plan.settings.graceful_secs)
 
     def hurry(self) -> None:
@@ -205,6 +214,7 @@ class Stream:
     def _drained(self) -> None:
         if self.state is not State.DRAINING:
             return
+        self.path.hold_media()  # audio that nobody took in time must not follow the last words
         self._send(self.plan.protocol.stop(self.plan.info, self._last_words()))
         self._step(Step.DRAINED)
         self.link.close(CLOSE_GOING_AWAY if self._reason == "shutdown" else CLOSE_NORMAL)

@@ -145,8 +145,8 @@ class Core:
         return MediaPath(self._open_record(worker), form, templates), worker
 
     def open_source(self, form: PathFormat, worker: Worker) -> MediaPath:
-        """A capture ring that the dispatcher of `worker` reads, instead of an I/O loop: its index comes by the
-        dispatcher's queue for every chunk. IndexError as in `open_path`.
+        """A capture ring that the dispatcher of `worker` reads, instead of an I/O loop: its index comes by
+        the dispatcher's queue for every chunk. IndexError as in `open_path`.
         """
         record = self._open_record(worker)
         record[0]["io_queue"] = worker.dispatch_queue.address
@@ -178,9 +178,9 @@ class Core:
 
 
 def _clear(record: NDArray[Any]) -> None:
-    # A loop may still hold the index of the stream that was here before: the flag that says so is not touched,
-    # not even for a moment, because the loop lowers it. A dispatcher drops an index that nobody adopted, and
-    # leaves the flag up, which would keep the next stream from ever being queued.
+    # A loop may still hold the index of the stream that was here before: the flag that says so is not
+    # touched, not even for a moment, because the loop lowers it. A dispatcher drops an index that nobody
+    # adopted, and leaves the flag up, which would keep the next stream from ever being queued.
     field = record[0]
     kept = {"clock_queued"} | ({"io_queued"} if field["io_queue"] != field["dispatch_queue"] else set())
     for name in STREAM.names or ():

@@ -35,7 +35,7 @@ class Digit(NamedTuple):
 
 @native_helper
 def append(queue: int, session: int, digit: int, duration: int) -> None:
-    """Queue a digit, its character and its duration in 1/8 ms; count it where the queue is full. Any thread."""
+    """Queue a digit: its character, its duration in 1/8 ms. Counted where the queue is full. Any thread."""
     words = int64_at(queue, _FIRST_SLOT)
     # Half the slots are kept for digits that other threads append at this very moment.
     if load_acquire(queue + 8 * _TAIL) - load_acquire(queue + 8 * _HEAD) >= _SLOTS // 2:

@@ -1,13 +1,14 @@
 """Digits that are heard: a detector of DTMF (ITU-T Q.23) in the audio of a call, with the tolerances of Q.24.
 
-Every 5 ms the last 20 ms are looked at through a Hann window by eight Goertzel filters. The strongest tone of each
-group makes a digit if the two together are nearly all there is to hear, neither is much louder than the other,
-and both are where they belong. How far off a tone is, its phase tells: it turns faster or slower from one window
-to the next than the filter expects. That is far sharper than the filter itself, and it is what speech and music,
-whose tones move, do not get past.
+Every 5 ms the last 20 ms are looked at through a Hann window by eight Goertzel filters. The strongest tone of
+each group makes a digit if the two together are nearly all there is to hear, neither is much louder than the
+other, and both are where they belong. How far off a tone is, its phase tells: it turns faster or slower from
+one window to the next than the filter expects. That is far sharper than the filter itself, and it is what
+speech and music, whose tones move, do not get past.
 
-A window sees a digit where about 12 ms of it are within. So a tone of d ms is seen in (d - 3) / 5 windows: 23 ms
-in four or five, 40 ms in seven or eight. An interruption of up to 22 ms is none; a pause of 40 ms is one.
+A window sees a digit where about 12 ms of it are within. So a tone of d ms is seen in (d - 3) / 5 windows:
+23 ms in four or five, 40 ms in seven or eight. An interruption of up to 22 ms is none; a pause of 40 ms is
+one.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ _MIN_SHARE = 0.7  # of all power in the window; speech in the background takes i
 _MAX_TWIST, _MIN_TWIST = 10 ** 0.6, 10 ** -1.0  # high to low: 2 dB more than the +4 and -8 dB of a clean line
 _MAX_OFF = 0.04  # of the frequency, in one window
 _MAX_MEAN_OFF = 0.025  # over the digit: between the 1.5 % to accept and the 3.5 % to refuse
-_MAX_OCTAVES = 0.05  # power an octave above the tones, over the digit: voices and instruments have overtones
+_MAX_OVERTONE = 0.05  # power of the high tone's octave, over the digit: voices and instruments have overtones
 _NONE = -1
 
 # Where the parts of the work memory begin, in float64.
 _HISTORY, _SHAPE, _SHAPED = 0, DTMF_WINDOW, 2 * DTMF_WINDOW
-_COSINE, _SINE, _TURN_COSINE, _TURN_SINE, _REAL, _IMAGINARY, _SUMS = (3 * DTMF_WINDOW + 8 * n for n in range(7))
+_COSINE, _SINE, _TURN_COSINE, _TURN_SINE, _REAL, _IMAGINARY, _SUMS = (
+    3 * DTMF_WINDOW + 8 * n for n in range(7))
 
 
 @native_helper
@@ -60,7 +62,8 @@ def _tune(detector: Any, rate: int) -> None:
     for tone, frequency in enumerate(FREQUENCIES):
         step = 2 * pi * frequency / own
         table[_COSINE + tone], table[_SINE + tone] = cos(step), sin(step)
-        table[_TURN_COSINE + tone], table[_TURN_SINE + tone] = cos(step * detector.hop), sin(step * detector.hop)
+        turn = step * detector.hop
+        table[_TURN_COSINE + tone], table[_TURN_SINE + tone] = cos(turn), sin(turn)
 
 
 @native_helper
@@ -131,7 +134,7 @@ def _strongest(detector: Any, group: int) -> tuple[int, float, float]:
 
 @native_helper
 def _look(detector: Any) -> tuple[int, float, float, float]:
-    """What the window shows: a place in KEYS or _NONE, how far off the two tones are, and their octaves."""
+    """What the window shows: a place in KEYS or _NONE, how far off its tones are, and the overtone's share."""
     power = _shape(detector)
     heard, detector.heard = detector.heard, 0
     if power < _MIN_POWER / 2:
@@ -145,22 +148,22 @@ def _look(detector: Any) -> tuple[int, float, float, float]:
                 and (low + high) / 2 >= _MIN_SHARE * power)
     if not is_digit:
         return _NONE, 0.0, 0.0, 0.0
-    octaves = _octave(detector, row, low_off) + _octave(detector, 4 + column, high_off)
-    return 4 * row + column, low_off, high_off, octaves / (low + high)
+    # Not the low tone's: its octave may lie too near to a high tone.
+    return 4 * row + column, low_off, high_off, _octave(detector, 4 + column, high_off) / high
 
 
 @native_helper
 def _is_sound(detector: Any) -> bool:
     """Whether what was seen of a digit in all its windows makes it one."""
     sums, hits = float64_at(detector.work + 8 * _SUMS, 3), detector.hits
-    return (hits >= _MIN_WINDOWS and abs(sums[0]) < _MAX_MEAN_OFF * hits and abs(sums[1]) < _MAX_MEAN_OFF * hits
-            and sums[2] < _MAX_OCTAVES * hits)
+    return (hits >= _MIN_WINDOWS and abs(sums[0]) < _MAX_MEAN_OFF * hits
+            and abs(sums[1]) < _MAX_MEAN_OFF * hits and sums[2] < _MAX_OVERTONE * hits)
 
 
 @native_helper
 def _follow(detector: Any, queue: int, session: int) -> None:
     """Look at the window; report the digit that has ended."""
-    found, low_off, high_off, octaves = _look(detector)
+    found, low_off, high_off, overtone = _look(detector)
     sums = float64_at(detector.work + 8 * _SUMS, 3)
     if found != _NONE and (found == detector.digit or detector.hits < _MIN_WINDOWS):
         if found != detector.digit:
@@ -171,7 +174,7 @@ def _follow(detector: Any, queue: int, session: int) -> None:
         detector.misses = 0
         sums[0] += low_off
         sums[1] += high_off
-        sums[2] += octaves
+        sums[2] += overtone
     elif detector.digit != _NONE:
         detector.misses += 1
         if detector.misses > _MAX_GAP:

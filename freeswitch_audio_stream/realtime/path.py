@@ -324,9 +324,9 @@ class MediaPath:
         """int16[n, channels]: what is in the capture ring. Only the dispatcher, and only of a source."""
         written, position = wakeup.take_captured(self.address), int(self._field["capture_read"])
         channels, capacity = self.format.channels, int(self._field["capture_capacity"])
-        ring = self._arena.part["capture_ring"].view(np.int16)[:capacity * channels].reshape(capacity, channels)
+        ring = self._arena.part["capture_ring"].view(np.int16)[:capacity * channels]
         places = (np.arange(position, written) - int(self._field["capture_base"])) % capacity
-        samples = ring[places]
+        samples = ring.reshape(capacity, channels)[places]
         wakeup.release_captured(self.address, written)
         return samples
 

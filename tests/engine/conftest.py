@@ -7,6 +7,7 @@ import pytest
 from freeswitch_audio_stream.servers.agent import Agent
 
 from .harness import Platform
+from .raw_server import RawServer
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +30,10 @@ def agent() -> Iterator[Agent]:
     with Agent() as agent:
         yield agent
     assert [session.faults for session in agent.sessions if session.faults] == []
+
+
+@pytest.fixture
+def server() -> Iterator[RawServer]:
+    """A server that does nothing but what the test does."""
+    with RawServer() as server:
+        yield server

@@ -64,16 +64,15 @@ def align(track: Samples, part: Samples) -> tuple[int, float]:
     return lag, float(np.corrcoef(there, part[:len(there)])[0, 1])
 
 
-def wait_for_audio(session: Session, part: Samples, track: str = "inbound") -> int:
-    """Wait until a server has heard `part` on a track; where it began."""
-    found = [-1]
+def has_heard(session: Session, part: Samples, track: str = "inbound") -> bool:
+    """Whether `part` is on a track that a server has heard."""
+    return session.sample_count(track) >= len(part) and find(session.samples(track), part) >= 0
 
-    def heard(session: Session) -> bool:
-        if session.sample_count(track) >= len(part):
-            found[0] = find(session.samples(track), part)
-        return found[0] >= 0
-    session.wait_for(heard, PATIENCE)
-    return found[0]
+
+def wait_for_audio(session: Session, part: Samples, track: str = "inbound") -> int:
+    """Wait until a server has heard `part` on a track; where it begins."""
+    session.wait_for(lambda session: has_heard(session, part, track), PATIENCE)
+    return find(session.samples(track), part)
 
 
 def checkpoint(name: str) -> Message:

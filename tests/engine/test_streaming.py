@@ -273,7 +273,7 @@ def spare(session: Session, track: str) -> int:
 
 
 def delayed(said: Samples, codec_rate: int, wire_rate: int) -> Samples:
-    """What an independent resampler makes of it, after the delay of our filter: 24 samples of the lower rate."""
+    """What an independent resampler makes of it, after 24 samples of the lower rate: our filter's delay."""
     if codec_rate < wire_rate:
         said = np.concatenate([np.zeros(24, np.int16), said])
         return np.asarray(soxr.resample(said, codec_rate, wire_rate, quality="VHQ"), np.int16)

@@ -6,8 +6,8 @@ All addresses are int64; what is behind them is said by the function that is wra
 
 from __future__ import annotations
 
-from freeswitch_audio_stream.realtime import (dtmf_inband, encoding, frames, incoming, io_loop, libc, resampler,
-                                              rings, wakeup, write_clock)
+from freeswitch_audio_stream.realtime import (dtmf_inband, encoding, frames, incoming, io_loop, libc,
+                                              resampler, rings, wakeup, write_clock)
 from freeswitch_audio_stream.realtime.compiler import native
 from freeswitch_audio_stream.realtime.layout import stream_at
 

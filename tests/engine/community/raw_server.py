@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import Any
 
-from websockets.frames import OP_CLOSE, OP_PING, Frame
+from websockets.frames import Frame, Opcode
 
 from tests.realtime.server_end import ServerEnd, frame
 from tests.transports.peers import Peer as Listener
@@ -43,9 +43,9 @@ class RawConnection:
                 if received.opcode == 2:
                     continue
                 self.frames.put(received)
-                if received.opcode is OP_PING and answer_pings:
+                if received.opcode is Opcode.PING and answer_pings:
                     self.send("pong", bytes(received.data))
-                elif received.opcode is OP_CLOSE:
+                elif received.opcode is Opcode.CLOSE:
                     self.send("close", bytes(received.data))
         except (AssertionError, OSError):
             pass  # it is over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 from typing import Any, Callable, Sequence
 
@@ -97,16 +98,21 @@ class Server:
         self._changed = threading.Condition()
         self.peers: list[Peer] = []
         self._open(0)
-        self.port: int = self._listener.socket.getsockname()[1]
+        self.port: int = self._socket.getsockname()[1]
 
     def _open(self, port: int) -> None:
-        self._listener: Listener = serve(self._handle, self._host, port, **self._options)
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._dead = False
+        self._socket = socket.create_server((self._host, port), family=family)
+        self._listener: Listener = serve(self._handle, sock=self._socket, **self._options)
         self._thread = threading.Thread(target=self._listener.serve_forever, name="community server")
         self._thread.start()
 
     def _handle(self, connection: ServerConnection) -> None:
         peer = Peer(connection)
         with self._changed:
+            if self._dead:
+                return peer.drop()
             self.peers.append(peer)
             self._changed.notify_all()
         peer.record()
@@ -124,15 +130,23 @@ class Server:
 
     def kill(self) -> None:
         """As when the process dies: nobody listens any more, and every connection breaks."""
-        self._listener.shutdown()
-        self._thread.join()
+        with self._changed:
+            self._dead = True
+        if self._thread.is_alive():
+            self._socket.shutdown(socket.SHUT_RDWR)
+            self._thread.join()
         for peer in self.peers:
             if peer.close_code is None:
                 peer.drop()
+        self._listener.shutdown()
 
     def restart(self) -> None:
         """After `kill`: listen on the same port."""
         self._open(self.port)
+
+    def change(self, **options: Any) -> None:
+        """Between `kill` and `restart`."""
+        self._options.update(options)
 
     def __enter__(self) -> Server:
         return self
