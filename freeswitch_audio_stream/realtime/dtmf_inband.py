@@ -134,7 +134,7 @@ def _strongest(detector: Any, group: int) -> tuple[int, float, float]:
 
 @native_helper
 def _look(detector: Any) -> tuple[int, float, float, float]:
-    """What the window shows: a place in KEYS or _NONE, how far off its tones are, and the overtone's share."""
+    """What the window shows: a place in KEYS or _NONE, how far off its tones are, and an overtone's power."""
     power = _shape(detector)
     heard, detector.heard = detector.heard, 0
     if power < _MIN_POWER / 2:
@@ -153,10 +153,11 @@ def _look(detector: Any) -> tuple[int, float, float, float]:
 
 
 @native_helper
-def _is_sound(detector: Any) -> bool:
+def _is_valid(detector: Any) -> bool:
     """Whether what was seen of a digit in all its windows makes it one."""
     sums, hits = float64_at(detector.work + 8 * _SUMS, 3), detector.hits
-    return (hits >= _MIN_WINDOWS and abs(sums[0]) < _MAX_MEAN_OFF * hits
+    # A tone too far off is taken for a digit while it begins and ends, but not in between.
+    return (hits >= _MIN_WINDOWS and 3 * hits >= 2 * detector.length and abs(sums[0]) < _MAX_MEAN_OFF * hits
             and abs(sums[1]) < _MAX_MEAN_OFF * hits and sums[2] < _MAX_OVERTONE * hits)
 
 
@@ -178,7 +179,7 @@ def _follow(detector: Any, queue: int, session: int) -> None:
     elif detector.digit != _NONE:
         detector.misses += 1
         if detector.misses > _MAX_GAP:
-            if _is_sound(detector):
+            if _is_valid(detector):
                 duration = SAMPLES_PER_MS * (_HOP_MS * detector.length + _EDGES_MS)
                 append(queue, session, wide(_CODES[detector.digit]), duration)
             detector.digit, detector.hits = _NONE, 0

@@ -72,7 +72,7 @@ def amplitude(dbm0: float) -> float:
 
 def key(name: str, ms: float, rate: int = 8000, *, level: float = -10, twist: float = 0,
         off: tuple[float, float] = (0, 0), phase: float = 0) -> Signal:
-    """The tones of a key: `level` (dBm0) is that of the low one, `twist` (dB) says how much louder the high one
+    """The tones of a key: `level` (dBm0) is that of the low one, `twist` (dB) is how much louder the high one
     is, `off` how far the two are off, in percent."""
     time = np.arange(round(rate * ms / 1000)) / rate
     place = KEYS.index(name)
@@ -115,7 +115,7 @@ def test_what_must_be_accepted(detector: Detector, rate: int, twist: float) -> N
 
 @pytest.mark.parametrize("twist", [-8, 0, 4])
 @pytest.mark.parametrize("off", [(3.5, 0), (-3.5, 0), (0, 3.5), (0, -3.5), (3.5, 3.5), (-3.5, 1.5), (5, 0),
-                                 (0, -7)])
+                                 (0, -5)])
 @pytest.mark.parametrize("ms", [40, 300])
 def test_what_is_too_far_off_is_no_key(detector: Detector, ms: float, off: tuple[float, float],
                                        twist: float) -> None:
@@ -228,8 +228,8 @@ def test_ten_minutes_of_music(detector: Detector, voices: int) -> None:
     assert detector.hear(music(TEN_MINUTES, voices, voices)) == []
 
 
-@pytest.mark.parametrize("tones", [(350, 440), (440, 480), (480, 620), (425,), (1100,), (2100,), (697,), (1336,),
-                                   (697, 770), (1209, 1633)], ids=str)
+@pytest.mark.parametrize("tones", [(350, 440), (440, 480), (480, 620), (425,), (1100,), (2100,), (697,),
+                                   (1336,), (697, 770), (1209, 1633)], ids=str)
 def test_the_networks_own_tones(detector: Detector, tones: Sequence[float]) -> None:
     time = np.arange(8000) / 8000
     audio = 5000 * np.sum([np.sin(2 * np.pi * tone * time) for tone in tones], axis=0)
@@ -273,12 +273,14 @@ def say(stream: OpenStream, audio: NDArray[Any], rate: int, channels: int = 1) -
 
 @pytest.mark.parametrize("tracks", ["inbound", "outbound", "both", "mixed"])
 @pytest.mark.parametrize("rate, channels", [(8000, 1), (16000, 1), (48000, 2)])
-def test_a_stream_that_listens(open_stream: Opening, core: Core, rate: int, channels: int, tracks: str) -> None:
+def test_a_stream_that_listens(open_stream: Opening, core: Core, rate: int, channels: int,
+                               tracks: str) -> None:
     stream = open_stream(inband_dtmf=True, tracks=tracks)
     audio = dialled([key(name, 100, rate) for name in "0*D"], 60, rate)
     say(stream, audio, rate, channels)
     digits = list(core.digits.take())
-    assert [(digit.session, digit.digit) for digit in digits] == [(stream.leg.session, name) for name in "0*D"]
+    assert "".join(digit.digit for digit in digits) == "0*D"
+    assert {digit.session for digit in digits} == {stream.leg.session}
     assert all(abs(digit.duration_ms - 100) <= 7 for digit in digits)
     assert len(stream.captured()) == pytest.approx(len(audio) * 8000 / rate, abs=160)
 

@@ -103,8 +103,9 @@ class Server:
     def _open(self, port: int) -> None:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._dead = False
-        self._socket = socket.create_server((self._host, port), family=family)
-        self._listener: Listener = serve(self._handle, sock=self._socket, **self._options)
+        listener = socket.create_server((self._host, port), family=family)
+        self._listener: Listener = serve(self._handle, sock=listener, **self._options)
+        self._socket = self._listener.socket
         self._thread = threading.Thread(target=self._listener.serve_forever, name="community server")
         self._thread.start()
 
