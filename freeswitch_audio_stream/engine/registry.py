@@ -230,8 +230,6 @@ class Registry:
             with self._changed:
                 streams = [(stream, dispatcher) for stream, dispatcher in self._dispatcher_of.items()
                            if stream.attachment.call.session == digit.session and not stream.attachment.released]
-            if streams and streams[0][0].attachment.call.hides_digits():
-                continue
             for stream, dispatcher in streams:
                 dispatcher.post(lambda s=stream, d=digit: s.send_digit(d.digit, d.duration_ms))  # type: ignore[misc]
 

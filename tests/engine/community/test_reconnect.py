@@ -117,18 +117,27 @@ def test_without_metadata_the_audio_goes_on_at_once(user: User, server: Server) 
 
 
 def test_again_and_again(user: User, server: Server) -> None:
-    """Tries are counted from the last success on."""
-    call = speaking(user, 1, STREAM_RECONNECT_MAX="1")
-    for number in range(1, 6):
-        if number == 1:
-            user.start(call, server.url, "mono 8k hello")
+    call = speaking(user, 1)
+    user.start(call, server.url, "mono 8k hello")
+    for number in range(1, 5):
         peer = server.wait_for_peer(number)
         peer.wait_for(lambda peer: len(peer.chunks) >= 5)
         assert peer.messages[0] == "hello"
         peer.drop()
         disconnected(user, call, number)
-    server.wait_for_peer(6)
-    assert user.status(call)["reconnects"] == 5
+    server.wait_for_peer(5)
+    assert user.status(call)["reconnects"] == 4
+
+
+def test_a_server_that_drops_whoever_comes_is_not_asked_for_ever(user: User, server: Server,
+                                                                 waits: list[float]) -> None:
+    """To accept and then to break is no success: the waits go on growing, and the tries are used up."""
+    call = user.call(STREAM_RECONNECT_MAX="3")
+    user.start(call, server.url)
+    for number in range(1, 5):
+        server.wait_for_peer(number).drop()
+    user.ended(call)
+    assert len(server.peers) == 4 and waits == [0.5, 1.0, 1.5]
 
 
 def test_the_ring_holds_what_it_can(user: User, server: Server) -> None:
@@ -332,7 +341,7 @@ def test_a_stream_of_the_stream_api(platform: Platform, server: Server) -> None:
     assert start["event"] == "start" and start["metadata"] == {"a": 1}
     assert [message["sequence"] for message in media] == \
         list(range(start["sequence"] + 1, start["sequence"] + 1 + len(media)))
-    audio = l16_to_samples(b"".join(base64.b64decode(message["payload"]) for message in media))
+    audio = l16_to_samples(b"".join(base64.b64decode(message["audio"]) for message in media))
     assert 0 <= find(call.spoken(), audio) <= said
     platform.tell(call, "stop")
     assert platform.event("stream_stopped", call)["reason"] == "requested"

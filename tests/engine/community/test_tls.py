@@ -135,16 +135,13 @@ def test_a_client_that_shows_its_certificate(user: User, made: Certificates, cho
         peer.wait_for(lambda peer: len(peer.chunks) >= 10)
 
 
-@pytest.mark.parametrize("chosen, cause", [({}, "client's certificate"), ({"CERT_FILE": "good"}, "client's certificate")],
-                         ids=["none", "another CA's"])
+@pytest.mark.parametrize("chosen", [{}, {"CERT_FILE": "good"}], ids=["none", "another CA's"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
-def test_a_client_that_cannot(user: User, made: Certificates, chosen: dict[str, str], cause: str,
-                              version: ssl.TLSVersion) -> None:
+def test_a_client_that_cannot(user: User, made: Certificates, chosen: dict[str, str], version: ssl.TLSVersion) -> None:
     context = mutual(made)
     context.minimum_version = context.maximum_version = version
     with Server(ssl=context) as server:
-        text = refused(user, server, variables(made, CA_FILE="ca", **chosen))
-        assert cause in text or "handshake" in text
+        assert "client's certificate" in refused(user, server, variables(made, CA_FILE="ca", **chosen))
 
 
 # Addresses, names, versions.
