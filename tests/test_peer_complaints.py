@@ -133,6 +133,8 @@ def test_complaint_06_malformed_input_harms_nobody(user: User, server: Server) -
         user.start(other, rough.url)
         rough.next().send("text", b"\xc3\x28\xa0\xa1\xf0\x90")
         assert "UTF-8" in user.event("error", other)["message"]["error"]
+        other.hangup()
+        user.ended(other)
 
 
 def test_complaint_07_nothing_is_left_after_many_streams(user: User, server: Server) -> None:
@@ -331,6 +333,8 @@ def test_complaint_24_control_frames_and_pieces_are_taken(user: User) -> None:
         connection.send_raw(b"\x80\x05piece")
         assert user.event("connect", call) and bytes(connection.frames.get(timeout=PATIENCE).data) == b"?"
         until(lambda: user.bodies("json", call) == ["one piece"])
+        call.hangup()
+        user.ended(call)
 
 
 # Scale.

@@ -47,7 +47,7 @@ def upper_edge(bucket: int) -> int:
 class Quantiles(NamedTuple):
     """Milliseconds below which half, 99 % … of the durations lie; NaN without any."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # a field, not the tuple's method
     p50: float
     p99: float
     p999: float

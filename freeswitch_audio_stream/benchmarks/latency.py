@@ -88,5 +88,3 @@ def _results(rows: Sequence[Latency], switch: str, some_left_out: bool) -> Resul
     if some_left_out:
         table.notes.append("resampled work is left out: the times do not survive it")
     return Results("latency", [table], [vars(row) for row in rows], list(curves.values()))
-
-

@@ -92,4 +92,4 @@ def reply(control: int, connection: Any) -> bool:
     sent = send(np.int32(connection.fd), pointer(record.reply), np.uint64(record.reply_bytes),
                 np.int32(MSG_DONTWAIT_NOSIGNAL))
     connection.replies += 1
-    return sent == record.reply_bytes  # type: ignore[no-any-return]
+    return sent == record.reply_bytes

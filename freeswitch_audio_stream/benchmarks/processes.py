@@ -19,7 +19,7 @@ class CpuTime(NamedTuple):
     user: float
     """Exact to the tick, 10 ms as a rule; the rest of `total` is the kernel's."""
 
-    def __sub__(self, earlier: "CpuTime") -> "CpuTime":  # type: ignore[override]
+    def __sub__(self, earlier: "CpuTime") -> "CpuTime":
         return CpuTime(self.total - earlier.total, self.user - earlier.user)
 
 

@@ -162,7 +162,7 @@ def _jitter(control: int) -> int:
     """A number from 0 to 1023, so that replies do not keep step with anything."""
     record = control_at(control)
     record.random = (record.random * 1103515245 + 12345) & 0x7FFFFFFF
-    return record.random >> 16 & 1023  # type: ignore[no-any-return]
+    return record.random >> 16 & 1023
 
 
 @native_helper

@@ -129,4 +129,3 @@ class RealSwitch:
         self._socket.close()
         self._server.stop()
         self._folder.cleanup()
-

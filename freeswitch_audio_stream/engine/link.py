@@ -157,6 +157,8 @@ class Link:
         self._down(*(self._end or (CLOSE_ABNORMAL, "the server did not answer the close", True)))
 
     def _refuse(self, code: int, text: str) -> None:
+        if self.state not in (LinkState.OPEN, LinkState.CLOSING):
+            return
         self._end = self._end or (code, text, True)
         self._owner.link_refused(text)
         self.close(code, text)

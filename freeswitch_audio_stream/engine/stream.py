@@ -362,7 +362,7 @@ class Stream:
 
     def send_digit(self, digit: str, duration_ms: int) -> None:
         """Tell of a digit: always by an event, and the server where it wants to know."""
-        if self.attachment.released or self.attachment.call.hides_digits():
+        if self.state is State.ENDED or self.attachment.released or self.attachment.call.hides_digits():
             return
         self.reporter.fire("dtmf", digit=digit, duration=duration_ms)
         if self.state is State.STREAMING and self.plan.settings.dtmf:

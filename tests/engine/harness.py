@@ -170,12 +170,14 @@ class Platform:
         switch, started = self.switch, self.started
         stopped = Counter((event.headers["Unique-ID"], orjson.loads(event.body)["streamId"])
                           for event in switch.events if event.subclass == f"{MODULE}::stream_stopped")
+        belated = [name for name in last_events(switch.events) if name != "stream_stopped"]
         defects = [line.text for line in switch.log_lines if "defect" in line.text or "failed" in line.text]
         self.started = Counter()
         switch.events.clear()
         switch.log_lines.clear()
         assert not defects
         assert stopped == started
+        assert not belated, "a stream spoke after its end"
         assert switch.misuses == 0, "FreeSWITCH would have crashed"
         assert switch.codecs.open == 0, "codecs were left open"
         until(lambda: switch.event_system.held == 0)
@@ -187,6 +189,13 @@ class Platform:
             assert self.switch.unload(MODULE) == "+OK\n"
         self.switch.shutdown()
         assert self.switch.misuses == 0
+
+
+def last_events(events: list[Event]) -> list[str]:
+    """The name of the last event of each stream."""
+    last = {(event.headers["Unique-ID"], orjson.loads(event.body)["streamId"]): event.subclass
+            for event in events if event.subclass.startswith(MODULE)}
+    return [subclass.removeprefix(f"{MODULE}::") for subclass in last.values()]
 
 
 def stream_threads() -> list[str]:

@@ -266,6 +266,22 @@ def test_another_rate_on_the_wire(platform: Platform, agent: Agent, speech: Samp
     assert lag % frame == 0, "the delay is not exactly that of the filter"
 
 
+@pytest.mark.parametrize("codec_rate, wire_rate", [(8000, 16000), (16000, 8000), (48000, 16000)])
+@pytest.mark.parametrize("track", TRACKS)
+def test_the_other_resampler(platform: Platform, agent: Agent, speech: Samples, codec_rate: int,
+                             wire_rate: int, track: str) -> None:
+    """It takes its time, and loses nothing."""
+    said = soxr.resample(speech, 16000, codec_rate, quality="VHQ")
+    call = platform.call(app="echo", codec=CodecSpec("L16", codec_rate, 20), speed=5)
+    session = platform.connect(agent, call, "{resampler=soxr}", track=track, rate=wire_rate)
+    call.say(said)
+    expected = soxr.resample(said, codec_rate, wire_rate, quality="VHQ")
+    for part in TRACKS[track]:
+        session.wait_for(lambda s: s.sample_count(part) >= len(expected) + spare(s, part) + wire_rate // 4,
+                         PATIENCE)
+        assert align(session.samples(part), expected)[1] > 0.999
+
+
 def spare(session: Session, track: str) -> int:
     """Samples before the first that can be heard, and some more for the filter."""
     places = np.flatnonzero(session.samples(track))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import ssl
+from contextlib import suppress
 from typing import Any
 
 from websockets.frames import Frame, Opcode
@@ -33,7 +34,8 @@ class RawConnection:
         self._connection.sendall(data)
 
     def drop(self) -> None:
-        self._connection.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # it is over already
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def record(self, answer_pings: bool) -> None:
         """Until the end of the connection; on its own thread."""
@@ -60,12 +62,14 @@ class RawServer:
         self._headers = headers
         self._answer_pings = answer_pings
         self._connections: queue.SimpleQueue[RawConnection] = queue.SimpleQueue()
+        self._accepted: list[RawConnection] = []
         self._listener = Listener(self._handle, host, context)
         self.url = f"{'wss' if context else 'ws'}://{self._listener.place}/"
 
     def _handle(self, connection: socket.socket) -> None:
         accept_websocket(connection, *self._headers)
         accepted = RawConnection(connection)
+        self._accepted.append(accepted)
         self._connections.put(accepted)
         accepted.record(self._answer_pings)
 
@@ -77,4 +81,6 @@ class RawServer:
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        for connection in self._accepted:
+            connection.drop()
         self._listener.__exit__(*exception)

@@ -1,10 +1,11 @@
-"""A server such as users of the community module have, on the `websockets` library: it records, and says what it is told."""
+"""A server such as the community module's users have, on the library `websockets`: it records, and says what it is told."""
 
 from __future__ import annotations
 
 import base64
 import socket
 import threading
+import time
 from typing import Any, Callable, Sequence
 
 import numpy as np
@@ -14,38 +15,33 @@ from websockets.sync.server import Server as Listener, ServerConnection, serve
 
 from freeswitch_audio_stream.audio import Samples
 
-from ..harness import PATIENCE
+PATIENCE = 30.0
+"""Seconds after which what has not happened will not happen."""
 
 
-class Peer:
-    """The server's end of one connection."""
+class Recording:
+    """What has come on a connection, to be waited for on any thread."""
 
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection = connection
-        self._changed = threading.Condition()
-        assert connection.request is not None
-        self.headers = connection.request.headers
-        self.extensions = connection.protocol.extensions
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        """When the connection was accepted."""
         self.messages: list[str | bytes] = []
         self.close_code: int | None = None
         """1006 where the connection ended without a close frame."""
         self.close_reason = ""
+        self._changed = threading.Condition()
 
-    def record(self) -> None:
-        """Take in messages until the connection is over; on the connection's own thread."""
-        try:
-            for message in self._connection:
-                with self._changed:
-                    self.messages.append(message)
-                    self._changed.notify_all()
-        except ConnectionClosedError:
-            pass  # as the close code shows
+    def keep(self, message: str | bytes) -> None:
         with self._changed:
-            self.close_code = self._connection.protocol.close_code
-            self.close_reason = self._connection.protocol.close_reason or ""
+            self.messages.append(message)
             self._changed.notify_all()
 
-    def wait_for(self, condition: Callable[[Peer], Any]) -> None:
+    def end(self, code: int | None, reason: str | None = "") -> None:
+        with self._changed:
+            self.close_code, self.close_reason = code, reason or ""
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[Any], Any]) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: condition(self), PATIENCE), \
                 f"it has not happened; {len(self.messages)} messages came, the close code is {self.close_code}"
@@ -73,6 +69,26 @@ class Peer:
     def wait_for_bytes(self, count: int) -> None:
         """Wait for so many bytes of audio."""
         self.wait_for(lambda peer: sum(map(len, peer.chunks)) >= count)
+
+
+class Peer(Recording):
+    """The server's end of one connection."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        super().__init__()
+        self._connection = connection
+        assert connection.request is not None
+        self.headers = connection.request.headers
+        self.extensions = connection.protocol.extensions
+
+    def record(self) -> None:
+        """Take in messages until the connection is over; on the connection's own thread."""
+        try:
+            for message in self._connection:
+                self.keep(message)
+        except ConnectionClosedError:
+            pass  # as the close code shows
+        self.end(self._connection.protocol.close_code, self._connection.protocol.close_reason)
 
     def send(self, message: str | bytes | dict[str, Any]) -> None:
         self._connection.send(orjson.dumps(message).decode() if isinstance(message, dict) else message)

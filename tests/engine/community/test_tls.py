@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
