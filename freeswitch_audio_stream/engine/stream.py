@@ -64,6 +64,7 @@ class Stream:
         self._began = time.monotonic()
         self._tries = 0
         self._reconnects = 0
+        self._begun = False
         self._started = False
         self._reason: str | None = None
         self._detail = ""
@@ -96,6 +97,7 @@ class Stream:
 
     def begin(self) -> None:
         """Look after what the core reports, and connect."""
+        self._begun = True
         self._listen()
         if self.state is State.CONNECTING:
             self.link.connect(self.plan.timeout)
@@ -362,7 +364,9 @@ class Stream:
 
     def send_digit(self, digit: str, duration_ms: int) -> None:
         """Tell of a digit: always by an event, and the server where it wants to know."""
-        if self.state is State.ENDED or self.attachment.released or self.attachment.call.hides_digits():
+        if not self._begun or self.state is State.ENDED or self.attachment.released:
+            return
+        if self.attachment.call.hides_digits():
             return
         self.reporter.fire("dtmf", digit=digit, duration=duration_ms)
         if self.state is State.STREAMING and self.plan.settings.dtmf:

@@ -281,5 +281,6 @@ def test_buffer_overrun(platform: Platform, prefix: str) -> None:
         peer.send(frame(CLOSE, b"\x03\xe8"))
         statistics = platform.event("stream_stopped", call)["statistics"]
         events = platform.events("buffer_overrun", call)
-        assert sum(event["framesLost"] for event in events) == statistics["framesDropped"]
         assert events[-1]["totalFramesLost"] == statistics["framesDropped"]
+        told = sum(event["framesLost"] for event in events)  # each rounded up
+        assert 0 <= told - statistics["framesDropped"] < len(events)
