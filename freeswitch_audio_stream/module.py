@@ -47,14 +47,16 @@ class SwitchCall:
         self._session = session
         self._bugs: dict[BugKind, int] = {}
         self._codecs: list[L16Codec] = []
+        self._released = False
         self._snapshot: ChannelSnapshot | None = None
+        self._refused_codec: int | None = None
         self.uuid = session.uuid
         self.session = session.pointer
         self.channel = session.channel
 
     @property
     def temp_folder(self) -> str | None:
-        return self._session.variable("temp_dir") if self._snapshot is None else None
+        return None if self._released else self._session.variable("temp_dir")
 
     def variable(self, name: str) -> str | None:
         return self._session.variable(name)
@@ -92,8 +94,9 @@ class SwitchCall:
         try:
             codec = self._session.open_l16_codec(form.rate, form.ptime_us // 1000, form.channels)
         except SwitchError as error:
-            self._switch.log(LogLevel.ERROR, f"{MODULE}: playback needs another writer on this call: {error}",
-                             self.uuid)
+            if self._refused_codec != form.impl_id:  # the write clock goes on asking
+                self._refused_codec = form.impl_id
+                self._log(f"playback needs another writer on this call: {error}")
             return 0, 0
         self._codecs.append(codec)
         return codec.pointer, form.impl_id
@@ -105,10 +108,17 @@ class SwitchCall:
         return (self._session.variable("sensitive_dtmf") or "").lower() in _TRUE
 
     def emit(self, event: str, body: str) -> None:
-        self._switch.fire(event, body, self._snapshot or self._session)
+        try:
+            self._switch.fire(event, body, self._snapshot if self._released else self._session)
+        except SwitchError as error:  # a stream goes on, and above all ends, whether or not it can be told
+            self._log(str(error))
 
     def release(self) -> None:
-        self._snapshot = self._session.snapshot()
+        try:
+            self._snapshot = self._session.snapshot()
+        except SwitchError as error:
+            self._log(str(error))
+        self._released = True
         for codec in self._codecs:
             codec.close()
         self._session.unlock()
@@ -116,6 +126,9 @@ class SwitchCall:
     def forget(self) -> None:
         if self._snapshot is not None:
             self._snapshot.close()
+
+    def _log(self, text: str) -> None:
+        self._switch.log(LogLevel.ERROR, f"{MODULE}: {text}", self.uuid)
 
 
 class AudioStreamModule:

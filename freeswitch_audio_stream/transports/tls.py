@@ -308,4 +308,6 @@ def _failure_text(error: OSError, where: str) -> str:
         return f"{where} asks for a client's certificate ({reason}), and none is set"
     if "alert" in reason and ("certificate" in reason or "unknown ca" in reason):
         return f"{where} does not accept the client's certificate ({reason}): its log may say why"
+    if "alert handshake failure" in reason:  # before TLS 1.3 that is all a server says when it misses one
+        return f"{where} ended the TLS handshake ({reason}): does it ask for a client's certificate?"
     return f"{where} ended the TLS handshake ({reason}): its log may say why"

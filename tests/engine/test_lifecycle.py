@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 import numpy as np
 import orjson
@@ -14,6 +15,7 @@ from freeswitch_audio_stream.module import AudioStreamModule
 from freeswitch_audio_stream.servers.agent import Agent, play_message
 from freeswitch_audio_stream.servers.session import Session
 from freeswitch_audio_stream.simulator import bugs
+from freeswitch_audio_stream.switch import Session as SwitchSession
 from freeswitch_audio_stream.switch import Switch
 
 from .harness import (MODULE, PATIENCE, Platform, audible, closed, find, has_heard, heard_all, noise,
@@ -385,3 +387,62 @@ def test_a_closing_handshake_that_is_cut_short(platform: Platform, server: RawSe
     peer.sock.close()
     assert platform.event("stream_stopped", call)["reason"] == "requested"
     assert platform.events("stream_error", call) == []
+
+
+# A switch that does not do what is asked of it.
+
+def test_a_switch_that_takes_no_events(platform: Platform, agent: Agent,
+                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs out of memory, or is on its way down: the stream works and ends all the same."""
+    def refuse(*arguments: object) -> None:
+        raise SwitchError("the switch dropped an event")
+    monkeypatch.setattr(platform.module._switch, "fire", refuse)
+    monkeypatch.setattr(SwitchSession, "snapshot", refuse)
+    call = platform.call(speech=SPEECH)
+    session = platform.connect(agent, call)
+    session.wait_for(lambda session: session.sample_count() > 0, PATIENCE)
+    call.hangup()
+    closed(session)
+    assert call.join(PATIENCE)
+    until(lambda: platform.run("list") == "[]")
+    assert any("dropped an event" in line.text for line in platform.switch.log_lines)
+    platform.started.clear()
+
+
+def test_a_switch_that_has_no_codec_for_us(platform: Platform, agent: Agent,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parked leg then stays silent, which is told once; when somebody else writes, it is heard."""
+    def refuse(*arguments: object) -> None:
+        raise SwitchError("no such codec")
+    monkeypatch.setattr(SwitchSession, "open_l16_codec", refuse)
+    call = platform.call()
+    session = platform.connect(agent, call)
+    session.send(play_message("s", SPEECH[:4000], 8000, "end"))
+    before = session.sample_count()
+    session.wait_for(lambda session: session.sample_count() > before + 8000, PATIENCE)
+    assert len(call.heard()) == 0
+    call.run_app("playback")
+    heard_all(session)
+    assert find(call.heard(), SPEECH[:4000]) >= 0
+    told = [line for line in platform.switch.log_lines if "another writer" in line.text]
+    assert [line.uuid for line in told] == [call.uuid]
+
+
+def test_a_bug_that_is_refused(platform: Platform, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of three: the answer says why, and the two before are taken back."""
+    add_bug = SwitchSession.add_bug
+    added: list[int] = []
+
+    def refuse_the_third(session: SwitchSession, *arguments: Any) -> int:
+        if len(added) == 2:
+            raise SwitchError("the switch refused a media bug")
+        added.append(add_bug(session, *arguments))
+        return added[-1]
+    monkeypatch.setattr(SwitchSession, "add_bug", refuse_the_third)
+    call = platform.call(app="playback")
+    line = f"{call.uuid} s start {agent.url} both 8000 5 1"
+    assert platform.run(line) == "-ERR the switch refused a media bug"
+    until(lambda: platform.run("list") == "[]")
+    assert len(added) == 2 and call.session.bugs == 0
+    monkeypatch.undo()
+    platform.connect(agent, call, track="both")
