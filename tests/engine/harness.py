@@ -201,6 +201,6 @@ def last_events(events: list[Event]) -> list[str]:
             if stream_id != COMMUNITY_ID]
 
 
-def stream_threads() -> list[str]:
-    """The names of our threads that are running now."""
-    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("audio-stream"))
+def stream_threads() -> set[threading.Thread]:
+    """Our threads that are running now; those of an earlier test may still be ending."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("audio-stream")}

@@ -63,7 +63,7 @@ def test_a_stream_over_tls(platform: Platform, authority: Certificate, servers: 
         closed(session)
         assert session.close_code == 1000 and session.messages[-1]["event"] == "stop"
         assert session.faults == []
-    until(lambda: stream_threads() == threads)
+    until(lambda: stream_threads() <= threads)
 
 
 def test_nobody_is_trusted_without_reason(platform: Platform, servers: dict[str, Certificate]) -> None:
@@ -108,7 +108,7 @@ def test_unloading_over_tls(authority: Certificate, servers: dict[str, Certifica
         calls = [platform.call(speech=SPEECH) for _ in range(3)]
         sessions = [platform.connect(agent, call, f"{{tls-ca-file={authority.file}}}") for call in calls]
         assert platform.switch.unload("mod_audio_stream") == "+OK\n"
-        assert stream_threads() == threads, "unloading leaves threads"
+        assert stream_threads() <= threads, "unloading leaves threads"
         for session in sessions:
             closed(session)
             assert session.close_code == 1001
