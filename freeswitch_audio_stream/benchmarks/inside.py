@@ -80,7 +80,7 @@ class Inside:
         self._busy = []
         for _ in range(threads):
             stop = threading.Event()
-            self._busy.append((start_thread("bench-busy", _compute, stop), stop))
+            self._busy.append((start_thread("bench-busy", _compute, stop, carries_calls=True), stop))
         return threads
 
     # Bugs of our own

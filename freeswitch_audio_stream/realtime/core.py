@@ -78,7 +78,7 @@ class Worker:
         self._set_up_clock(streams, functions)
         self._threads = [
             start_thread(f"{name}-io", run_io_loop, int(self._io_loop.ctypes.data)),
-            start_thread(f"{name}-clock", run_write_clock, int(self._clock_loop.ctypes.data))]
+            start_thread(f"{name}-clock", run_write_clock, int(self._clock_loop.ctypes.data), carries_calls=True)]
         self.clock_thread = self._wait_for_clock()
 
     def _set_up_io_loop(self, streams: int) -> None:
