@@ -1,4 +1,4 @@
-"""The script of mod_python3 by which `inside` is reached: ``python audio_stream_bench <order>``.
+"""The script of mod_python3 by which `inside` is reached: ``python inside_script <order>``.
 
 mod_python3 reloads a script for every use, on a thread with a small stack and with a recursion limit too low for
 imports and compilation, so the work is done elsewhere. This file is copied, not imported by the package.

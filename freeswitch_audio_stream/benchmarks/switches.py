@@ -10,12 +10,9 @@ import orjson
 
 from ..errors import SwitchError
 from ..live import FreeSwitch
-from .receiver import wait_until
 
-_SCRIPT = "audio_stream_bench"
-_SHIM = Path(__file__).resolve().parents[2] / "scripts/audio_stream.py"
+_SCRIPT = Path(__file__).with_name("inside_script.py")
 _BATCH = 50  # calls in one order: a command of the event socket has a limited length
-_CALLS_SECONDS = 30.0
 
 
 class SwitchProcess(Protocol):
@@ -40,6 +37,9 @@ class SwitchProcess(Protocol):
 
     def order(self, name: str, **arguments: Any) -> Any:
         """Have `inside.Inside` do something; raises SwitchError where it failed."""
+
+    def check(self) -> None:
+        """Raise AudioStreamError if the process has ended by itself."""
 
     def close(self) -> None:
         """End the process."""
@@ -75,10 +75,9 @@ class RealSwitch:
         """
         self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-bench-")
         self._server = FreeSwitch(prefix, Path(self._folder.name), rtp_offset=number)
-        self._add_script(Path(__file__).with_name("inside_script.py"), _SCRIPT, site_packages)
+        self._server.add_script(_SCRIPT, site_packages)
         if peer is None:
-            self._add_script(_SHIM, _SHIM.stem, site_packages)
-            self._server.set_startup_script(_SHIM.stem)
+            self._server.use_this_package(site_packages)
         self._calls: list[str] = []
         self._socket = self._server.start(python_path=site_packages is None)
         try:
@@ -91,12 +90,6 @@ class RealSwitch:
             raise
         self.name = f"FreeSWITCH {self.order('describe')['switch']}"
         self.pid = self._server.pid
-
-    def _add_script(self, source: Path, name: str, site_packages: Path | None) -> None:
-        text = source.read_text()
-        if site_packages is not None:
-            text = text.replace('SITE_PACKAGES = ""', f'SITE_PACKAGES = "{site_packages.resolve()}"')
-        (Path(self._folder.name) / "scripts" / f"{name}.py").write_text(text)
 
     def _load(self, peer: Path) -> None:
         reply = self.command(f"load {peer.resolve()}")
@@ -112,18 +105,24 @@ class RealSwitch:
         self._calls += made
         return made
 
+    def check(self) -> None:
+        if self._server.has_crashed():
+            raise SwitchError(f"FreeSWITCH ended by itself; its log ends with: {self._server.log[-2000:]}")
+
     def end_calls(self) -> None:
         self._calls = []
-        self.command("hupall")
-        if not wait_until(lambda: self.command("show calls count").startswith("0 "), _CALLS_SECONDS, 0.02):
-            raise SwitchError("calls do not end: something still holds them")
+        self._socket.end_calls()
 
     def command(self, line: str) -> str:
-        return self._socket.api(line)
+        try:
+            return self._socket.api(line)
+        except OSError:  # a lost connection or a timeout: the process may be the reason
+            self.check()
+            raise
 
     def order(self, name: str, **arguments: Any) -> Any:
         line = orjson.dumps({"order": name, **arguments}).decode()
-        return answer_of(self.command(f"python {_SCRIPT} {line}"), name)
+        return answer_of(self.command(f"python {_SCRIPT.stem} {line}"), name)
 
     def close(self) -> None:
         self._socket.close()

@@ -58,6 +58,15 @@ class EventSocket:
         """What ``fs_cli -x`` prints."""
         return self.request(f"api {command}").strip()
 
+    def end_calls(self, timeout: float = 30.0) -> None:
+        """Hang up every call and wait until all are gone. Raises TimeoutError."""
+        self.api("hupall")
+        deadline = time.monotonic() + timeout
+        while not (left := self.api("show channels count")).startswith("0 "):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"calls do not end, something still holds them: {left}")
+            time.sleep(0.02)
+
     def subscribe(self, names: str) -> None:
         """Have events delivered, for example ``DTMF CUSTOM mod_audio_stream::stream_started``: all after CUSTOM are
         subclasses.

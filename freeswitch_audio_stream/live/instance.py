@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -79,11 +78,20 @@ class FreeSwitch:
         assert self._process is not None, "not started"
         return self._process.pid
 
-    def use_this_package(self) -> None:
-        """Have the package that runs here loaded at start-up, without installing it."""
-        shim = Path(__file__).resolve().parents[2] / "scripts" / f"{_SHIM}.py"
-        shutil.copy(shim, self.folder / "scripts")
+    def use_this_package(self, site_packages: Path | None = None) -> None:
+        """Have the package that runs here loaded at start-up, without installing it; see `add_script`."""
+        self.add_script(Path(__file__).resolve().parents[2] / "scripts" / f"{_SHIM}.py", site_packages)
         self.set_startup_script(_SHIM)
+
+    def add_script(self, source: Path, site_packages: Path | None = None) -> None:
+        """Copy a script to where mod_python3 finds it by its name.
+
+        `site_packages` is where it finds the package, if it has a line for that and `start` is not to say it.
+        """
+        text = source.read_text()
+        if site_packages is not None:
+            text = text.replace('SITE_PACKAGES = ""', f'SITE_PACKAGES = "{site_packages.resolve()}"')
+        (self.folder / "scripts" / source.name).write_text(text)
 
     def set_startup_script(self, script: str) -> None:
         """Have mod_python3 run `script` at start-up."""
@@ -92,7 +100,7 @@ class FreeSwitch:
             f'    <param name="startup-script" value="{script}"/>\n  </settings></configuration>\n')
 
     def start(self, extra: Sequence[str] = (), python_path: bool = True) -> EventSocket:
-        """Start and wait until the event socket answers. Raises SwitchError with the end of the log.
+        """Start and wait until the event socket answers. Raises SwitchError with the end of the log; nothing runs then.
 
         With `python_path` its Python finds what ours finds; without, only what was installed into it.
         """
@@ -103,8 +111,13 @@ class FreeSwitch:
             [str(self.prefix / "bin/freeswitch"), "-conf", str(folder / "conf"), "-log", str(folder / "log"),
              "-db", str(folder / "db"), "-run", str(folder / "run"), "-scripts", str(folder / "scripts"),
              "-mod", str(self._modules), "-nonat", "-nf", "-np", "-c", *extra],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
-        return self._connect()
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
+            start_new_session=True)  # an interrupt from the terminal is for us, who end it in order
+        try:
+            return self._connect()
+        except BaseException:
+            self.stop()
+            raise
 
     def _connect(self) -> EventSocket:
         deadline = time.monotonic() + _START_SECONDS

@@ -53,8 +53,7 @@ def events(freeswitch: FreeSwitch) -> Iterator[EventSocket]:
     connection = EventSocket(freeswitch.ports.event_socket, "ClueCon")
     connection.subscribe(EVENTS)
     yield connection
-    connection.api("hupall")
-    wait_until(lambda: connection.api("show channels count").startswith("0 total"))
+    connection.end_calls()
     connection.close()
 
 
