@@ -1,10 +1,11 @@
-"""From the server: WebSocket frames (RFC 6455) parsed as they arrive, whatever the cuts.
+"""From the peer: WebSocket frames (RFC 6455) parsed as they arrive, whatever the cuts.
 
 Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol
 says so. Everything else goes to the inbox, in pieces, for Python: an int32[4] record (opcode of the message,
 flags, bytes, 0) and the piece. A connection on which messages may be compressed (RFC 7692) has all of them
 there: audio that had to be inflated must not be overtaken by audio that had not. A peer that breaks the
-framing rules is reported once, with the close code that answers it.
+framing rules is reported once, with the close code that answers it. Where the peer is the client, its frames are
+masked, and unmasked in place, in the memory they were received in.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 
 from .atomics import bytes_at, int32_at, load_acquire, pointer, store_release, wide
 from .compiler import native_helper
-from .layout import ATTEND_INBOX, ATTEND_PEER_PROTOCOL, OFFSET, io_loop_at, stream_at
+from .encoding import xor_mask
+from .layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, MSG_DONTWAIT_NOSIGNAL, copy, errno, recv
 from .outgoing import COMPRESSED, OPCODE_BINARY
 from .playback import play
@@ -30,6 +32,7 @@ RECEIVE_BYTES = 65536
 OPCODE_CONTINUATION = 0
 _RESERVED_BITS = 0x70
 _SMALLEST_FRAME = 2
+_MASKED, _KEY_BYTES = 0x80, 4
 _CLOSE_PROTOCOL_ERROR = 1002
 _MAX_PAYLOAD = 1 << 40
 
@@ -41,10 +44,11 @@ def _header_bytes(header: int, have: int) -> int:
     """How long the frame header at `header` is, as far as its first `have` bytes tell."""
     if have < 2:
         return 2
-    length = wide(bytes_at(header, 2)[1]) & 127
+    second = wide(bytes_at(header, 2)[1])
+    length, key = second & 127, (_KEY_BYTES if second & _MASKED else 0)
     if length == 126:
-        return 4
-    return 10 if length == 127 else 2
+        return 4 + key
+    return (10 if length == 127 else 2) + key
 
 
 @native_helper
@@ -57,6 +61,7 @@ def _refuse(stream: Any, code: int) -> None:
 def _begin_frame(stream: Any) -> None:
     """Read a complete header into the stream's parsing state, or refuse it."""
     header = bytes_at(stream.address + _HEADER, 16)
+    masked = _MASKED if stream.framing == FRAMING_SERVER else 0
     first, second = wide(header[0]), wide(header[1])
     opcode, final, length = first & 15, first >> 7, second & 127
     if length >= 126:
@@ -65,11 +70,14 @@ def _begin_frame(stream: Any) -> None:
         for index in range(extended):
             length = length << 8 | wide(header[2 + index])
     stream.opcode, stream.final, stream.payload_left = opcode, final, length
+    if masked:
+        stream.mask_offset = 0
+        stream.mask = wide(int32_at(stream.address + _HEADER + stream.header_length - _KEY_BYTES, 1)[0]) & 0xFFFFFFFF
     control = opcode >= 8
     # The one bit that was negotiated; it is the message's, so only its first frame has it.
     begins_message = opcode != OPCODE_CONTINUATION and not control
     allowed = COMPRESSED if stream.deflate and begins_message else 0
-    if first & _RESERVED_BITS & ~allowed or second & 0x80 or length < 0 or length > _MAX_PAYLOAD:
+    if first & _RESERVED_BITS & ~allowed or second & _MASKED != masked or length < 0 or length > _MAX_PAYLOAD:
         _refuse(stream, _CLOSE_PROTOCOL_ERROR)
     elif control:
         if not final or length > 125 or opcode > 10:
@@ -121,6 +129,14 @@ def _to_playback(stream: Any, source: int, count: int) -> None:
 
 
 @native_helper
+def _unmask(stream: Any, source: int, count: int) -> None:
+    """Undo the mask of the next `count` payload bytes, in place; the key goes on where the last piece ended."""
+    turned = 8 * stream.mask_offset
+    xor_mask(source, count, (stream.mask >> turned | stream.mask << (32 - turned)) & 0xFFFFFFFF)
+    stream.mask_offset = (stream.mask_offset + count) % _KEY_BYTES
+
+
+@native_helper
 def _piece(stream: Any, source: int, count: int) -> None:
     """Deliver `count` payload bytes of the frame at hand, its end included if these were its last."""
     stream.payload_left -= count
@@ -146,7 +162,7 @@ def _piece(stream: Any, source: int, count: int) -> None:
 
 @native_helper
 def parse(stream: Any, data: int, count: int) -> None:
-    """Take `count` received bytes at address `data`."""
+    """Take `count` received bytes at address `data`, which may be changed."""
     position = 0
     while position < count and stream.protocol_error == 0:
         have = stream.header_length
@@ -164,6 +180,8 @@ def parse(stream: Any, data: int, count: int) -> None:
                 _piece(stream, data, 0)
             continue
         taken = min(stream.payload_left, count - position)
+        if stream.framing == FRAMING_SERVER:
+            _unmask(stream, data + position, taken)
         _piece(stream, data + position, taken)
         position += taken
 

@@ -29,6 +29,9 @@ ENCODING_L16, ENCODING_MULAW, ENCODING_ALAW = range(3)
 # What the I/O loop is asked to do with a stream's socket.
 SOCKET_NONE, SOCKET_ATTACH, SOCKET_DETACH = range(3)
 
+# How bytes on the socket are cut into frames: as the client or the server end of a WebSocket (RFC 6455).
+FRAMING_CLIENT, FRAMING_SERVER = range(2)
+
 # Capture on the wire: held back, flowing, or flowing until the ring is empty.
 FLOW_HELD, FLOW_OPEN, FLOW_DRAIN = range(3)
 
@@ -119,6 +122,8 @@ STREAM = _record(
     "chunk payload encoding numbered inband_dtmf dtmf digits",
     "templates template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
     "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds has_playback",
+    # Python, before a socket is attached
+    "framing",
     # Python, at any time
     "paused flow socket_request socket_fd deflate outbox_write inbox_read",
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
@@ -138,7 +143,7 @@ STREAM = _record(
     "fd socket_error capture_read sequence outbox_read inbox_write out_position out_length",
     "waiting_write waiting_inbox",
     "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
-    "protocol_error",
+    "mask mask_offset protocol_error",
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
     # any thread, by atomic operation only
     "io_queued dispatch_queued clock_queued attention play_lock",

@@ -1,9 +1,9 @@
-"""To the server: media of the capture ring and messages of the outbox, as masked WebSocket frames (RFC 6455).
+"""To the peer: media of the capture ring and messages of the outbox, as WebSocket frames (RFC 6455).
 
 Runs on a stream's I/O loop, the only writer of its socket. Messages go before media, so what Python puts into
 the outbox before it opens the flow is the first thing on the wire. Frames are built in the stream's own out
 buffer and leave with one `send` for as many as fit; what the socket does not take stays there, and the loop
-waits for EPOLLOUT.
+waits for EPOLLOUT. A client masks its frames, a server does not (section 5.1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from .atomics import bytes_at, int16_at, int32_at, load_acquire, pointer, store_release, wide
 from .compiler import native_helper
 from .encoding import base64, base64_length, decimal, encode, xor_mask
-from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, OFFSET,
+from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, FRAMING_CLIENT, OFFSET,
                      PAYLOAD_BASE64, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
 from .rings import copy_out
@@ -30,6 +30,7 @@ COMPRESSED = 0x40
 """RSV1, added to the opcode of a message whose payload is compressed (RFC 7692 section 6)."""
 _FINAL, _MASKED = 0x80, 0x80
 _MAX_HEADER = 14
+_KEY_BYTES = 4
 _MAX_DIGITS = 20
 MASK_BYTES = 4096
 _BATCH_BYTES = 65536
@@ -49,28 +50,31 @@ def _mask_key(loop: int) -> int:
 
 
 @native_helper
-def _frame_header(target: int, opcode: int, length: int) -> int:
-    """Write a masked frame's header without its key; answers the header's bytes, key included.
+def _frame_header(stream: Any, target: int, opcode: int, length: int) -> int:
+    """Write a frame's header without its key; answers the header's bytes, the key of a masked frame included.
 
     `opcode` may have COMPRESSED added.
     """
+    masked, key = (_MASKED, _KEY_BYTES) if stream.framing == FRAMING_CLIENT else (0, 0)
     out = bytes_at(target, _MAX_HEADER)
     out[0] = np.uint8(_FINAL | opcode)
     if length < 126:
-        out[1] = np.uint8(_MASKED | length)
-        return 6
+        out[1] = np.uint8(masked | length)
+        return 2 + key
     extended = 2 if length < 65536 else 8
-    out[1] = np.uint8(_MASKED | (126 if extended == 2 else 127))
+    out[1] = np.uint8(masked | (126 if extended == 2 else 127))
     for index in range(extended):
         out[2 + index] = np.uint8((length >> (8 * (extended - 1 - index))) & 255)
-    return 6 + extended
+    return 2 + extended + key
 
 
 @native_helper
-def _seal(loop: int, start: int, header: int, length: int) -> None:
-    """Put the key into a header and mask the payload behind it."""
+def _seal(loop: int, stream: Any, start: int, header: int, length: int) -> None:
+    """Put the key into a header and mask the payload behind it, where frames are masked."""
+    if stream.framing != FRAMING_CLIENT:
+        return
     key = _mask_key(loop)
-    int32_at(start + header - 4, 1)[0] = np.int32(key)
+    int32_at(start + header - _KEY_BYTES, 1)[0] = np.int32(key)
     xor_mask(start + header, length, key)
 
 
@@ -86,12 +90,12 @@ def _message(loop: int, stream: Any, target: int) -> int:
         stream.sequence += 1
         digits = decimal(fields, stream.sequence)
     length = head + digits + max(tail, 0)
-    header = _frame_header(target, opcode, length)
+    header = _frame_header(stream, target, opcode, length)
     payload = target + header
     copy_out(payload, ring, capacity, position + OUTBOX_HEADER, head)
     copy(payload + head, fields, digits)
     copy_out(payload + head + digits, ring, capacity, position + OUTBOX_HEADER + head, max(tail, 0))
-    _seal(loop, target, header, length)
+    _seal(loop, stream, target, header, length)
     stream.messages_sent += 1
     return header + length
 
@@ -103,9 +107,9 @@ def _media(loop: int, stream: Any, target: int, samples: int, count: int, track:
     table = record.alaw_table if stream.encoding == ENCODING_ALAW else record.mulaw_table
     size = 2 * count if stream.encoding == ENCODING_L16 else count
     if stream.payload != PAYLOAD_BASE64:
-        header = _frame_header(target, OPCODE_BINARY, size)
+        header = _frame_header(stream, target, OPCODE_BINARY, size)
         encode(target + header, samples, count, stream.encoding, table)
-        _seal(loop, target, header, size)
+        _seal(loop, stream, target, header, size)
         return header + size
     template = stream.template
     head, middle, tail = stream.head_0, stream.middle_0, stream.tail_0
@@ -118,7 +122,7 @@ def _media(loop: int, stream: Any, target: int, samples: int, count: int, track:
         digits = decimal(number, stream.sequence)
     encoded = base64_length(size)
     length = head + digits + middle + encoded + tail
-    header = _frame_header(target, OPCODE_TEXT, length)
+    header = _frame_header(stream, target, OPCODE_TEXT, length)
     place = target + header
     copy(place, template, head)
     copy(place + head, number, digits)
@@ -131,7 +135,7 @@ def _media(loop: int, stream: Any, target: int, samples: int, count: int, track:
         encode(codes, samples, count, stream.encoding, table)
         base64(place, codes, size, record.base64_table)
     copy(place + encoded, template + head + middle, tail)
-    _seal(loop, target, header, length)
+    _seal(loop, stream, target, header, length)
     return header + length
 
 

@@ -18,7 +18,8 @@ from . import capture, playback, wakeup
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
 from .incoming import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .layout import (DTMF, DTMF_WORK, ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD,
-                     FLOW_OPEN, LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
+                     FLOW_OPEN, FRAMING_CLIENT, FRAMING_SERVER, LAYOUT_INBOUND, LAYOUT_INTERLEAVED,
+                     LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
                      MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK,
                      SOCKET_ATTACH, SOCKET_DETACH)
 from .memory import Arena
@@ -29,6 +30,7 @@ from .write_clock import FRAME_DATA_OFFSET
 ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
 LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,
            "stereo": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
+FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER}
 _CONVERTED_BYTES = 65536
 _STAGE_SECONDS = 1
 _MARKS = 1024
@@ -200,15 +202,19 @@ class MediaPath:
 
     # The socket.
 
-    def attach_socket(self, fd: int, leftover: bytes = b"", deflate: bool = False) -> None:
+    def attach_socket(self, fd: int, leftover: bytes = b"", deflate: bool = False, role: str = "client") -> None:
         """Give a connected, non-blocking socket to the I/O loop, with the bytes already received from it.
 
         With `deflate` messages may come compressed, and all of them come by `take_inbox`, binary ones too;
         without it a compressed one is a breach of the protocol. The descriptor stays open until
         ATTEND_SOCKET_BROKEN, or ATTEND_SOCKET_DETACHED after `detach_socket`.
+
+        `role`, one of FRAMINGS, is our end of the WebSocket: a client masks its frames, and a server takes only
+        frames that are masked (RFC 6455 section 5.1).
         """
         self._field["socket_fd"], self._field["deflate"] = fd, int(deflate)
-        self._leftover = np.frombuffer(leftover, np.uint8)
+        self._field["framing"] = FRAMINGS[role]
+        self._leftover = np.frombuffer(leftover, np.uint8).copy()  # frames are unmasked in place
         self._field["leftover"], self._field["leftover_bytes"] = self._leftover.ctypes.data, len(leftover)
         self._request(SOCKET_ATTACH)
 

@@ -99,12 +99,12 @@ class OpenStream:
     # The server.
 
     def connect(self, send_buffer: int | None = None, leftover: bytes = b"",
-                deflate: bool = False) -> socket.socket:
-        """Attach one end of a socket pair; answers the server's end, with a timeout."""
+                deflate: bool = False, role: str = "client") -> socket.socket:
+        """Attach one end of a socket pair, as that of `role`; answers the peer's end, with a timeout."""
         self.ours, self.server = socket.socketpair()
         if send_buffer is not None:
             self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        self._hand_over(leftover, deflate)
+        self._hand_over(leftover, deflate, role)
         return self.server
 
     def connect_by_tcp(self) -> socket.socket:
@@ -115,11 +115,11 @@ class OpenStream:
         self._hand_over(b"")
         return self.server
 
-    def _hand_over(self, leftover: bytes, deflate: bool = False) -> None:
+    def _hand_over(self, leftover: bytes, deflate: bool = False, role: str = "client") -> None:
         self.ours.setblocking(False)
         self.server.settimeout(PATIENCE)
         self._attached = True
-        self.path.attach_socket(self.ours.fileno(), leftover, deflate)
+        self.path.attach_socket(self.ours.fileno(), leftover, deflate, role=role)
 
     def disconnect(self) -> None:
         """Take the socket back, and close it."""
