@@ -118,7 +118,7 @@ class Link:
         """Hand the socket to the I/O loop."""
         assert self._connection is not None
         self._path.attach_socket(self._connection.fileno(), self._connection.leftover,
-                                 deflate=self._inflater is not None)
+                                 deflate=self._inflater is not None, tls=self._connection.tls)
         self._timers.every("ping", self._settings.ping_secs, self._ping)
 
     def send_text(self, head: bytes, tail: bytes | None) -> bool:

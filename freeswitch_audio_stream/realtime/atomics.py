@@ -106,7 +106,7 @@ def _call(argument_count: int) -> Any:
     return code_generator(namespace["call"])
 
 
-call1, call2, call3, call4, call7, call8 = (_call(n) for n in (1, 2, 3, 4, 7, 8))
+call0, call1, call2, call3, call4, call7, call8 = (_call(n) for n in (0, 1, 2, 3, 4, 7, 8))
 
 
 @native_helper

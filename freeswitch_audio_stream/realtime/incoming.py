@@ -22,6 +22,7 @@ from .libc import EAGAIN, EINTR, MSG_DONTWAIT_NOSIGNAL, copy, errno, recv
 from .outgoing import COMPRESSED, OPCODE_BINARY
 from .playback import play
 from .rings import copy_in
+from .tls import tls_holds_more, tls_receive
 from .wakeup import attend
 
 _INBOX_READ, _INBOX_WRITE, _HEADER = OFFSET["inbox_read"], OFFSET["inbox_write"], OFFSET["header"]
@@ -200,26 +201,31 @@ def has_room(stream: Any) -> bool:
 
 
 @native_helper
+def _receive_some(stream: Any, buffer: int, count: int) -> int:
+    """How many bytes came, 0 at the end, or −errno."""
+    if stream.tls:
+        return tls_receive(stream.tls, buffer, count)
+    received = recv(np.int32(stream.fd), pointer(buffer), np.uint64(count), np.int32(MSG_DONTWAIT_NOSIGNAL))
+    return received if received >= 0 else -errno()
+
+
+@native_helper
 def receive(loop: int, address: int) -> int:
-    """Read once from the stream's socket; RECEIVED_… FULL means that Python has to empty the inbox first."""
+    """Read from the stream's socket; RECEIVED_… FULL means that Python has to empty the inbox first."""
     stream = stream_at(address)
-    if not has_room(stream):
-        return RECEIVED_FULL
-    allowed = _allowance(stream)
     buffer = io_loop_at(loop).received
-    while True:
-        count = recv(np.int32(stream.fd), pointer(buffer), np.uint64(allowed),
-                     np.int32(MSG_DONTWAIT_NOSIGNAL))
-        if count >= 0:
-            break
-        problem = errno()
-        if problem == EAGAIN:
+    while has_room(stream):
+        count = _receive_some(stream, buffer, _allowance(stream))
+        if count == -EAGAIN:
             return RECEIVED_ALL
-        if problem != EINTR:
-            stream.socket_error = problem
+        if count == -EINTR:
+            continue
+        if count <= 0:
+            stream.socket_error = -count
             return RECEIVED_END
-    if count == 0:
-        return RECEIVED_END
-    stream.bytes_received += count
-    parse(stream, buffer, count)
-    return RECEIVED_ALL
+        stream.bytes_received += count
+        parse(stream, buffer, count)
+        # What a TLS session holds already, epoll does not tell of; what the socket holds, it tells again.
+        if stream.protocol_error or not (stream.tls and tls_holds_more(stream.tls)):
+            return RECEIVED_ALL
+    return RECEIVED_FULL

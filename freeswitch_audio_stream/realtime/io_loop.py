@@ -17,7 +17,8 @@ from .layout import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, IO_LOOP, OFFS
 from .libc import (EPOLL_ADD, EPOLL_DATA_OFFSET, EPOLL_DEL, EPOLL_EVENT_BYTES, EPOLL_MOD, EPOLLERR, EPOLLET,
                    EPOLLHUP, EPOLLIN, EPOLLOUT, drain_event_fd, epoll_ctl, epoll_wait, errno)
 from .outgoing import SENT_ALL, SENT_FAILED, SENT_PART, pump
-from .wakeup import announce_sleep, attend, awake, pop
+from .tls import tls_end
+from .wakeup import announce_sleep, attend, awake, pop, to_io
 
 _STOP = int(IO_LOOP.fields["stop"][1])  # type: ignore[index]
 _IO_QUEUED, _SOCKET_REQUEST = OFFSET["io_queued"], OFFSET["socket_request"]
@@ -55,6 +56,8 @@ def _watch(loop: int, address: int, waiting_write: int, waiting_inbox: int) -> N
 def _forget(loop: int, address: int) -> None:
     stream = stream_at(address)
     if stream.fd != _NO_SOCKET:
+        if stream.tls:
+            tls_end(stream.tls)
         _control(loop, EPOLL_DEL, stream.fd, 0, 0)
         stream.fd = _NO_SOCKET
 
@@ -121,7 +124,7 @@ def _receive(loop: int, address: int) -> None:
         # Python empties the inbox first and looks for a waiting loop afterwards; we the other way round.
         fence()
         if has_room(stream):
-            _watch(loop, address, stream.waiting_write, 0)
+            to_io(address)
 
 
 @native_helper
@@ -134,8 +137,8 @@ def _on_queued(loop: int, address: int) -> None:
     if stream.fd == _NO_SOCKET:
         return
     if stream.waiting_inbox and stream.protocol_error == 0:
-        _watch(loop, address, stream.waiting_write, 0)
-    if stream.waiting_write == 0:
+        _receive(loop, address)  # and not only watch: a TLS session may hold what epoll does not know of
+    if stream.fd != _NO_SOCKET and stream.waiting_write == 0:
         _send(loop, address)
 
 

@@ -104,6 +104,9 @@ DTMF = _record(
 )
 """The state of one detector of in-band digits; belongs to the one thread that runs it."""
 
+TLS = _record("session SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown ERR_clear_error ERR_peek_error")
+"""An OpenSSL session (``SSL *``) and the functions for it; the session belongs to the I/O loop."""
+
 DTMF_WINDOW = 320  # samples, at least those of any window
 DTMF_WORK = 3 * DTMF_WINDOW + 64
 
@@ -125,7 +128,7 @@ STREAM = _record(
     # Python, before a socket is attached
     "framing",
     # Python, at any time
-    "paused flow socket_request socket_fd deflate outbox_write inbox_read",
+    "paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",

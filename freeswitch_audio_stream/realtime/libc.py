@@ -13,7 +13,7 @@ from numba.core import cgutils
 from .atomics import address_of, int32_at, int64_at, pointer, wide
 from .compiler import code_generator, native_helper
 
-EAGAIN, EINTR, EPIPE = 11, 4, 32
+EAGAIN, EINTR, EPIPE, EPROTO = 11, 4, 32, 71
 MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000
 EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLET = 1, 4, 8, 16, 0x2000, 1 << 31
 EPOLL_ADD, EPOLL_DEL, EPOLL_MOD = 1, 2, 3

@@ -19,6 +19,7 @@ from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FL
                      PAYLOAD_BASE64, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
 from .rings import copy_out
+from .tls import tls_send
 from .wakeup import attend
 
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
@@ -217,13 +218,21 @@ def _fill(loop: int, stream: Any) -> None:
 
 
 @native_helper
+def _send_some(stream: Any, data: int, count: int) -> int:
+    """How many bytes the socket took, or −errno."""
+    if stream.tls:
+        return tls_send(stream.tls, data, count)
+    sent = send(np.int32(stream.fd), pointer(data), np.uint64(count), np.int32(MSG_DONTWAIT_NOSIGNAL))
+    return sent if sent >= 0 else -errno()
+
+
+@native_helper
 def _send_out(stream: Any) -> int:
     """Give the socket what the out buffer holds; SENT_…"""
     while stream.out_position < stream.out_length:
-        sent = send(np.int32(stream.fd), pointer(stream.out + stream.out_position),
-                    np.uint64(stream.out_length - stream.out_position), np.int32(MSG_DONTWAIT_NOSIGNAL))
+        sent = _send_some(stream, stream.out + stream.out_position, stream.out_length - stream.out_position)
         if sent < 0:
-            problem = errno()
+            problem = -sent
             if problem == EINTR:
                 continue
             if problem == EAGAIN:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any, Iterator, NamedTuple, Sequence
+from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from .layout import (DTMF, DTMF_WORK, ENCODING_ALAW, ENCODING_L16, ENCODING_MULA
                      FLOW_OPEN, FRAMING_CLIENT, FRAMING_SERVER, LAYOUT_INBOUND, LAYOUT_INTERLEAVED,
                      LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
                      MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK,
-                     SOCKET_ATTACH, SOCKET_DETACH)
+                     SOCKET_ATTACH, SOCKET_DETACH, TLS)
 from .memory import Arena
 from .outgoing import OUTBOX_HEADER
 from .playback import RENDER_OFFSET
@@ -132,6 +132,7 @@ class PathFormat:
             "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
             "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,
             "dtmf": DTMF.itemsize,
+            "tls": TLS.itemsize,
             "dtmf_work": 8 * DTMF_WORK,
         }
 
@@ -202,11 +203,13 @@ class MediaPath:
 
     # The socket.
 
-    def attach_socket(self, fd: int, leftover: bytes = b"", deflate: bool = False, role: str = "client") -> None:
+    def attach_socket(self, fd: int, leftover: bytes = b"", deflate: bool = False,
+                      tls: Mapping[str, int] | None = None, role: str = "client") -> None:
         """Give a connected, non-blocking socket to the I/O loop, with the bytes already received from it.
 
         With `deflate` messages may come compressed, and all of them come by `take_inbox`, binary ones too;
-        without it a compressed one is a breach of the protocol. The descriptor stays open until
+        without it a compressed one is a breach of the protocol. `tls` has a value for each name of layout.TLS where
+        the bytes go through an OpenSSL session, which nobody else may touch meanwhile. The descriptor stays open until
         ATTEND_SOCKET_BROKEN, or ATTEND_SOCKET_DETACHED after `detach_socket`.
 
         `role`, one of FRAMINGS, is our end of the WebSocket: a client masks its frames, and a server takes only
@@ -214,9 +217,16 @@ class MediaPath:
         """
         self._field["socket_fd"], self._field["deflate"] = fd, int(deflate)
         self._field["framing"] = FRAMINGS[role]
+        self._set_tls(tls)
         self._leftover = np.frombuffer(leftover, np.uint8).copy()  # frames are unmasked in place
         self._field["leftover"], self._field["leftover_bytes"] = self._leftover.ctypes.data, len(leftover)
         self._request(SOCKET_ATTACH)
+
+    def _set_tls(self, tls: Mapping[str, int] | None) -> None:
+        record = self._arena.part["tls"].view(TLS)
+        for name in TLS.names or ():
+            record[0][name] = tls[name] if tls else 0
+        self._field["tls"] = self._arena.address["tls"] if tls else 0
 
     def detach_socket(self) -> None:
         """Take the socket back; answered by ATTEND_SOCKET_DETACHED."""
@@ -274,6 +284,12 @@ class MediaPath:
     def unsent(self) -> int:
         """Bytes of messages that the I/O loop has not framed yet."""
         return int(self._field["outbox_write"] - self._field["outbox_read"])
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether the socket has taken every message queued so far. Audio does not count while it is held back."""
+        field = self._field
+        return int(field["outbox_write"]) == int(field["outbox_read"]) and int(field["out_length"]) == 0
 
     def discard_outbox(self) -> None:
         """Forget what was not sent. Only while no socket is attached."""

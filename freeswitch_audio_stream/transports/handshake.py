@@ -119,12 +119,28 @@ class _Wire:
         """Who opened the connection closes it."""
 
     def send(self, data: bytes) -> int:
+        try:
+            self._send(data)
+        except OSError as error:
+            raise self._alert() or error
+        return len(data)
+
+    def _send(self, data: bytes) -> None:
         stream, rest = self._stream, memoryview(data)
         while rest:
             sent = self._attempt.complete(lambda: stream.send(rest), stream.sock, select.POLLOUT)
             rest = rest[sent:]
         self._attempt.complete(stream.flush, stream.sock, select.POLLOUT)
-        return len(data)
+
+    def _alert(self) -> ssl.SSLError | None:
+        """What a server that has closed the connection already had told before."""
+        try:
+            self._stream.recv()
+        except ssl.SSLError as alert:
+            return alert
+        except OSError:
+            pass
+        return None
 
     def recv(self, size: int) -> bytes:
         """Bytes of the answer's head, which is read and judged as a whole when they are first asked for."""

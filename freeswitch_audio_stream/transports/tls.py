@@ -10,8 +10,9 @@ that this machine trusts. Every option loosens one of these and leaves the other
     skip_hostname_check  any name will do
     verify=False         nothing is verified at all: the connection is secret, but from whom is not known
 
-Sessions are held in memory (`ssl.SSLObject`); the socket stays an ordinary one beside them. `ssl.SSLSocket`
-cannot end its sending half alone: its `unwrap` throws away what the server is still sending.
+Sessions are held in memory (`ssl.SSLObject`); the socket stays an ordinary one beside them. Where OpenSSL can be
+reached (see `openssl`), compiled code then takes the session over. Elsewhere a relay carries it, which has to end its
+sending half alone: `ssl.SSLSocket.unwrap` throws away what the server is still sending.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Callable, Iterator
 
 from ..errors import TlsRefused
 from .attempt import Attempt
+from .openssl import Library, Session
 
 CHUNK_BYTES = 16384
 """Read and written at once: the most that one TLS record carries."""
@@ -143,6 +145,12 @@ class TlsSession:
         """
         with suppress(ssl.SSLError):  # SSLWantReadError: the server's own end has not come yet
             self._tls.unwrap()
+
+    def hand_over(self, library: Library) -> Session | None:
+        """The session for compiled code, which from now on is its only user; None, and nothing changed, where that
+        is not possible. Everything that came has been received, and everything sent is flushed.
+        """
+        return library.adopt(self._tls, self.sock.fileno())
 
     def _fill(self) -> None:
         data = self.sock.recv(CHUNK_BYTES)

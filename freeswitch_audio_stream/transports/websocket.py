@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Mapping
 
 from ..errors import ConnectError
-from . import tcp
+from . import openssl, tcp
 from .attempt import Attempt, Cancel
 from .deflate import Deflate
 from .handshake import Headers, PlainStream, request_headers, shake_hands
@@ -18,7 +18,10 @@ from .tls import TlsOptions, TlsSession, open_session
 
 @dataclass
 class Connection:
-    """An open WebSocket, read and written at `sock`; for wss that is the plain end of a `TlsRelay`."""
+    """An open WebSocket, read and written at `sock`, for wss by the functions of `tls`.
+
+    Where that is not possible, `sock` is the plain end of a `TlsRelay`.
+    """
 
     sock: socket.socket
     """A connected, non-blocking stream socket. The server's frames begin in `leftover` and go on here."""
@@ -32,7 +35,15 @@ class Connection:
     """Those of the server's answer; names in lower case."""
     deflate: Deflate | None = None
     """How messages may be compressed; None when they may not."""
-    relay: TlsRelay | None = field(default=None, repr=False)
+    encrypted: openssl.Session | TlsRelay | None = field(default=None, repr=False)
+    """For wss: the session that whoever reads and writes has to use, or else the relay that uses it for them."""
+
+    @property
+    def tls(self) -> Mapping[str, int] | None:
+        """The address of the OpenSSL session ("session") by which `sock` is read and written, and of each function of
+        `openssl.IN_LOOP`. One thread at a time may use them. None where `sock` carries the plain bytes.
+        """
+        return self.encrypted.addresses if isinstance(self.encrypted, openssl.Session) else None
 
     def fileno(self) -> int:
         """The descriptor of `sock`; -1 after `close`."""
@@ -51,7 +62,7 @@ class Connection:
 
         It may take `relay.LINGER_SECONDS` to send the last bytes. True at once where there is none.
         """
-        return self.relay is None or self.relay.join(timeout)
+        return not isinstance(self.encrypted, TlsRelay) or self.encrypted.join(timeout)
 
 
 def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | None = None,
@@ -91,9 +102,15 @@ def _open_websocket(stream: PlainStream | TlsSession, target: Target, request: l
             answer, agreed, leftover = shake_hands(stream, target, request, subprotocol, deflate, attempt)
         attempt.remaining()  # cancelling until here has shut the socket down
         peer = place(*stream.sock.getpeername()[:2])
-        relay = TlsRelay(stream) if isinstance(stream, TlsSession) else None
+        encrypted = _encrypted(stream) if isinstance(stream, TlsSession) else None
     except BaseException:
         stream.sock.close()
         raise
     chosen = answer.get("sec-websocket-protocol")
-    return Connection(relay.local if relay else stream.sock, leftover, chosen, peer, answer, agreed, relay)
+    sock = encrypted.local if isinstance(encrypted, TlsRelay) else stream.sock
+    return Connection(sock, leftover, chosen, peer, answer, agreed, encrypted)
+
+
+def _encrypted(session: TlsSession) -> openssl.Session | TlsRelay:
+    native = session.hand_over(openssl.LIBRARY) if openssl.LIBRARY else None
+    return native or TlsRelay(session)

@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 from freeswitch_audio_stream.errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused,
                                             TlsRefused)
 from freeswitch_audio_stream.servers.agent import Agent
-from freeswitch_audio_stream.transports import Cancel, Connection, TlsOptions, connect
+from freeswitch_audio_stream.transports import Cancel, Connection, TlsOptions, connect, openssl
 from freeswitch_audio_stream.transports.handshake import MAX_HEAD_BYTES
 
 from .certificates import Certificate, server_context
@@ -25,12 +26,42 @@ LIMIT = 60
 HELLO = b"\x81\x05hello"  # RFC 6455 section 5.7: an unmasked text frame
 
 
+WAYS = ("ws", "wss", "relay")
+"""Without TLS, with a session for compiled code, and with one behind a relay."""
+
+
+def prepare(way: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL's scheme for one of WAYS."""
+    if way == "relay":
+        monkeypatch.setattr(openssl, "LIBRARY", None)
+    return "ws" if way == "ws" else "wss"
+
+
+def receive(connection: Connection) -> bytes:
+    """What has come; BlockingIOError while nothing has."""
+    if not isinstance(connection.encrypted, openssl.Session):
+        return connection.sock.recv(65536)
+    try:
+        return connection.encrypted.owner.read(65536)
+    except ssl.SSLWantReadError as error:  # a record of TLS itself, or a part of one
+        raise BlockingIOError from error
+
+
+def send(connection: Connection, data: bytes) -> None:
+    if isinstance(connection.encrypted, openssl.Session):
+        assert connection.encrypted.owner.write(data) == len(data)
+    else:
+        connection.sock.sendall(data)
+
+
 def read_exactly(connection: Connection, count: int) -> bytes:
     """`count` bytes of what the server sends, the left-over ones first."""
     data = connection.leftover
     while len(data) < count:
         assert select.select([connection.sock], [], [], LIMIT)[0]
-        data += connection.sock.recv(count - len(data))
+        with suppress(BlockingIOError):
+            data += receive(connection)
+    assert len(data) == count
     return data
 
 
@@ -41,13 +72,14 @@ def serve_hello(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
-def test_what_comes_with_the_answer_is_not_lost(host: str, secure: bool, good: Certificate,
-                                                ca: Certificate) -> None:
-    context = server_context(good) if secure else None
+@pytest.mark.parametrize("way", WAYS)
+def test_what_comes_with_the_answer_is_not_lost(host: str, way: str, good: Certificate, ca: Certificate,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    scheme = prepare(way, monkeypatch)
+    context = server_context(good) if scheme == "wss" else None
     with Peer(serve_hello, host, context) as peer:
-        connection = connect(f"ws{'s' * secure}://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)),
-                             timeout=LIMIT)
+        connection = connect(f"{scheme}://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
+        assert (connection.tls is not None) == (way == "wss")
         assert read_exactly(connection, 2 * len(HELLO)) == 2 * HELLO
         assert connection.peer == peer.place
         assert not connection.sock.getblocking()
@@ -57,18 +89,17 @@ def test_what_comes_with_the_answer_is_not_lost(host: str, secure: bool, good: C
     assert not peer.failures
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
-def test_an_independent_server(secure: bool, good: Certificate, ca: Certificate) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_independent_server(way: str, good: Certificate, ca: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent, which is built on `websockets`, accepts the request and hears a masked frame; its answer
     arrives."""
-    context = server_context(good) if secure else None
+    context = server_context(good) if prepare(way, monkeypatch) == "wss" else None
     with Agent(tls=context, observer=lambda session, message: session.send("hello")) as agent:
         connection = connect(agent.url + "some/path?and=query", subprotocol="audio.freeswitch.org",
                              basic_auth=("user", "pässword"), headers={"X-Extra": "1"},
                              tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
         assert connection.subprotocol == "audio.freeswitch.org"
-        connection.sock.sendall(websocket.ABNF.create_frame('{"event":"dtmf"}',
-                                                            websocket.ABNF.OPCODE_TEXT).format())
+        send(connection, websocket.ABNF.create_frame('{"event":"dtmf"}', websocket.ABNF.OPCODE_TEXT).format())
         assert read_exactly(connection, len(HELLO)) == HELLO
         session = agent.wait_for_session()
         connection.close()
@@ -211,8 +242,11 @@ def test_nothing_can_be_smuggled_into_the_request(bad: dict[str, Any]) -> None:
         connect("ws://127.0.0.1:1/", **bad)
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
-def test_no_descriptor_and_no_thread_is_left(secure: bool, good: Certificate, ca: Certificate) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_no_descriptor_and_no_thread_is_left(way: str, good: Certificate, ca: Certificate,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    secure = prepare(way, monkeypatch) == "wss"
+
     def serve(sock: socket.socket) -> None:
         if next(turn):
             accept_websocket(sock, after=HELLO)
