@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 from pathlib import Path
 
 import pytest
 
 from freeswitch_audio_stream.servers.agent import Agent, play_message
+from freeswitch_audio_stream.transports import openssl
 from tests.transports import certificates
 from tests.transports.certificates import DAY, Certificate
+from tests.transports.peers import Peer, accept_websocket, read_all
 
 from .harness import PATIENCE, Platform, closed, find, heard_all, noise, stream_threads, until, wait_for_audio
 
@@ -16,6 +21,15 @@ SPEECH = noise(16000)
 PROMPT = noise(4000, seed=2)
 LOOSENED = {"expired": "allow-expired", "elsewhere": "skip-server-cert-hostname-check",
             "self-signed": "allow-selfsigned"}
+
+
+@pytest.fixture(autouse=True, params=["in the loop", "by a relay"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who encrypts: the I/O loop, or a thread beside it where OpenSSL cannot be reached."""
+    if request.param == "by a relay":
+        monkeypatch.setattr(openssl, "LIBRARY", None)
+    else:
+        assert openssl.LIBRARY is not None
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +127,81 @@ def test_unloading_over_tls(authority: Certificate, servers: dict[str, Certifica
             closed(session)
             assert session.close_code == 1001
     platform.close()
+
+
+# What happens to a session.
+
+def trusting(authority: Certificate) -> str:
+    return f"{{tls-ca-file={authority.file}}}"
+
+
+def test_a_flood_of_messages(platform: Platform, authority: Certificate, servers: dict[str, Certificate]) -> None:
+    """More than the inbox holds, in records that end anywhere: each message is obeyed once, in order."""
+    with secure_agent(servers["good"]) as agent:
+        call = platform.call()
+        session = platform.connect(agent, call, trusting(authority))
+        for number in range(3000):
+            session.send({"event": "transcription.send", "payload": {"number": number, "words": "x" * 500}})
+        heard_all(session)
+        told = [event["payload"]["number"] for event in platform.events("transcription_received", call)]
+        assert told == list(range(3000))
+
+
+def test_a_server_that_reads_nothing_holds_up_nobody(platform: Platform, authority: Certificate,
+                                                     servers: dict[str, Certificate]) -> None:
+    over = threading.Event()
+
+    def accept_and_wait(connection: socket.socket) -> None:
+        accept_websocket(connection)
+        over.wait(PATIENCE)
+
+    context = certificates.server_context(servers["good"])
+    with Peer(accept_and_wait, context=context) as deaf, secure_agent(servers["good"]) as agent:
+        try:
+            stalled = [platform.call(speech=SPEECH, speed=50) for _ in range(4)]
+            for call in stalled:
+                platform.start(call, f"{trusting(authority)}wss://{deaf.place}/", rate=48000)
+            until(lambda: all(platform.status(call)["captureQueueMs"] > 1000 for call in stalled))
+            call = platform.call()
+            session = platform.connect(agent, call, trusting(authority))
+            call.say(SPEECH)
+            wait_for_audio(session, SPEECH)
+            for call in stalled:
+                platform.tell(call, "stop")
+                assert platform.event("stream_stopped", call)["reason"] == "requested"
+        finally:
+            over.set()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_vanishes(platform: Platform, authority: Certificate, servers: dict[str, Certificate],
+                                version: ssl.TLSVersion) -> None:
+    """The TCP connection ends, and TLS has not said goodbye."""
+    def accept_and_go(connection: socket.socket) -> None:
+        accept_websocket(connection)
+        connection.recv(1)
+        socket.socket(fileno=connection.detach()).close()
+
+    context = certificates.server_context(servers["good"])
+    context.maximum_version = version
+    with Peer(accept_and_go, context=context) as peer:
+        call = platform.call(speech=SPEECH)
+        platform.start(call, f"{{reconnect=false,tls-ca-file={authority.file}}}wss://{peer.place}/")
+        assert platform.event("connection_closed", call)["code"] == 1006
+        assert platform.event("stream_stopped", call)["reason"] == "error"
+
+
+def test_a_server_that_sends_what_is_no_record(platform: Platform, authority: Certificate,
+                                               servers: dict[str, Certificate]) -> None:
+    def accept_and_babble(connection: socket.socket) -> None:
+        accept_websocket(connection)
+        bare = socket.socket(fileno=connection.detach())
+        bare.sendall(b"\x17\x03\x03\x00\x20" + b"garbage" * 100)
+        read_all(bare)
+        bare.close()
+
+    with Peer(accept_and_babble, context=certificates.server_context(servers["good"])) as peer:
+        call = platform.call(speech=SPEECH)
+        platform.start(call, f"{{reconnect=false,tls-ca-file={authority.file}}}wss://{peer.place}/")
+        assert platform.event("connection_closed", call)["code"] == 1006
+        assert platform.event("stream_stopped", call)["reason"] == "error"
