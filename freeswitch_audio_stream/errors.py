@@ -4,6 +4,9 @@
     ├── CommandError                a command that cannot be carried out; `reply` is the answer to it
     │   ├── UsageError              "-USAGE: …": words are missing, or the action is unknown
     │   └── RefusedError            "-ERR …": a word is wrong, or the call or the stream does not allow it
+    │       ├── CallNotFound        there is no such call
+    │       ├── MediaNotFound       the call has no audio that passes through the switch
+    │       └── CapacityRefused     too many of something run; later it may work
     ├── SettingError                a setting's value cannot be used
     ├── MessageError                a server's message cannot be used; `kind` groups them
     ├── ConnectError                no connection to the server
@@ -45,6 +48,18 @@ class UsageError(CommandError):
 
 class RefusedError(CommandError):
     """The command has the right shape and cannot be carried out; the text says why and what to do."""
+
+
+class CallNotFound(RefusedError):
+    """No call that is up has this UUID."""
+
+
+class MediaNotFound(RefusedError):
+    """The call is not answered, or its audio does not pass through the switch."""
+
+
+class CapacityRefused(RefusedError):
+    """A limit is reached, or the module is being unloaded; nothing is wrong with the request itself."""
 
 
 class SettingError(AudioStreamError):

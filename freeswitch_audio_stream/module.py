@@ -15,18 +15,19 @@ from typing import Callable, Mapping
 
 import numba
 
-from . import __version__, config
+from . import __version__, config, media_server
 from .commands import ACTIONS, COMMUNITY_ACTIONS, USAGE
-from .engine import BugKind, Registry
+from .engine import BugKind, GuestBook, Registry
 from .engine.community_reports import EVENTS as COMMUNITY_EVENTS
 from .engine.reports import MODULE, SUBCLASSES
-from .errors import AudioStreamError, RefusedError, SettingError, SwitchError
+from .errors import AudioStreamError, MediaNotFound, RefusedError, SettingError, SwitchError
 from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, Core
 from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
 
 API_NAME = "uuid_audio_stream"
 RESULT_VARIABLE = "uuid_audio_stream_result"
 SHUTDOWN_SECONDS = 2.0
+_SERVER_SECONDS = 1.0  # what the media server is left at least
 _COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS),
                 *(f"add {API_NAME} ::console::list_uuid {action}" for action in COMMUNITY_ACTIONS))
 _TRUE = ("true", "yes", "on", "1", "t", "enabled", "active", "allow")  # as FreeSWITCH reads a flag
@@ -66,12 +67,15 @@ class SwitchCall:
         form = self._session.read_format()
         return form.rate if form else 0
 
+    def has_media(self) -> bool:
+        return self._session.media_ready() and self._session.read_format() is not None
+
     def ensure_media(self) -> None:
         if not self._session.media_ready():
             self._session.pre_answer()
-        if not self._session.media_ready() or self._session.read_format() is None:
-            raise RefusedError("the call has no media: answer or pre_answer it first, and do not bypass or proxy its "
-                               "media")
+        if not self.has_media():
+            raise MediaNotFound("the call has no media: answer or pre_answer it first, and do not bypass or proxy its "
+                                "media")
 
     def end_reason(self) -> str | None:
         if not self._session.is_hung_up():
@@ -142,7 +146,9 @@ class AudioStreamModule:
         self._warned: set[str] = set()
         settings = self._resolve(lambda name: None, {})
         self.core = Core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
-        self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault)
+        guests = GuestBook(settings.media_server_max_clients, settings.media_server_max_clients_per_call)
+        self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault,
+                                 guests)
         try:
             self._registration = switch.register(
                 MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
@@ -151,6 +157,7 @@ class AudioStreamModule:
             self.registry.shutdown(SHUTDOWN_SECONDS)
             raise
         switch.reserve(_SUBCLASSES)
+        self.media_server = media_server.start(settings, self.registry, switch.api, self._tell, self._on_fault)
 
     def unload(self) -> None:
         """Take the module out of the switch; raises SwitchError while one of its commands runs."""
@@ -194,9 +201,16 @@ class AudioStreamModule:
                              session.uuid)
 
     def _on_shutdown(self) -> None:
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
         if not self.registry.shutdown(SHUTDOWN_SECONDS):
             self._switch.log(LogLevel.WARNING, f"{MODULE}: a stream did not end within {SHUTDOWN_SECONDS:g} s")
+        # Behind the streams: until they have ended, it carries the last bytes to clients with TLS.
+        if self.media_server and not self.media_server.stop(max(_SERVER_SECONDS, deadline - time.monotonic())):
+            self._switch.log(LogLevel.WARNING, f"{MODULE}: the media server did not end in time")
         self._switch.release(_SUBCLASSES)
+
+    def _tell(self, text: str, is_error: bool) -> None:
+        self._switch.log(LogLevel.ERROR if is_error else LogLevel.NOTICE, f"{MODULE}: {text}")
 
     def _on_fault(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error)).strip()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from freeswitch_audio_stream.audio import RATES, Encoding, Track
 from freeswitch_audio_stream.commands import (ACTIONS, COMMUNITY_ACTIONS, COMMUNITY_ID, USAGE, ClearPlayback,
-                                              Command, GracefulShutdown, ListStreams, Pause, PausePlayback,
+                                              Command, GracefulShutdown, ListStreams, MintToken, Pause, PausePlayback,
                                               Resume, ResumePlayback, SendText, Start, Status, Stop, check_url,
                                               parse, without_credentials)
 from freeswitch_audio_stream.config import Dialect
@@ -129,9 +129,32 @@ def test_text_of_the_community_module_is_the_rest_of_the_line(given_text: str, e
 
 
 def test_every_action_is_in_the_usage_of_its_grammar() -> None:
-    first, second, _ = USAGE.split(", or: ")
+    first, second, third, _ = USAGE.split(", or: ")
+    assert third == "uuid_audio_stream <uuid> token [seconds] | conference <name> token [seconds]"
     assert all(action in first for action in ACTIONS) and set(COMMUNITY_ACTIONS) == {*ACTIONS} - {"status"}
     assert all(action in second for action in COMMUNITY_ACTIONS)
+
+
+@pytest.mark.parametrize("line, expected", [
+    ("u token", MintToken("call", "u")), ("u TOKEN 60", MintToken("call", "u", 60)),
+    ("u 'token' 86400 and more", MintToken("call", "u", 86400)), ("conference token", MintToken("call", "conference")),
+    ("conference room token", MintToken("conference", "room")), ("conference token token 5",
+                                                                 MintToken("conference", "token", 5)),
+    ("Conference 1ed12456-eb4b_x.y~z Token 1", MintToken("conference", "1ed12456-eb4b_x.y~z", 1)),
+    ("u token status", Status("u", "token")), ("conference token status", Status("conference", "token")),
+])
+def test_tokens(line: str, expected: Command) -> None:
+    assert parse(line) == expected
+
+
+@pytest.mark.parametrize("line, words", [
+    ("u token 0", "1 to 86400"), ("u token 86401", "1 to 86400"), ("u token -1", "1 to 86400"),
+    ("u token soon", "1 to 86400"), ("conference a+flags{mute} token", "letters, digits"),
+    ("conference a@b token", "letters, digits"), (f"conference {129 * 'a'} token", "at most 128"),
+])
+def test_tokens_that_are_not_made(line: str, words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
+        parse(line)
 
 
 @pytest.mark.parametrize("action", COMMUNITY_ACTIONS)

@@ -37,7 +37,7 @@ case "$*" in
     *version_info*) echo {version} ;;
     *ensurepip*) test ! -e "{log}.no-venv" ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-    "-m pip "*) for source; do :; done; ls "$source" >> "{log}"; test ! -e "{log}.no-pip" ;;
+    "-m pip "*) for source; do :; done; ls "${{source%%[[]*}}" >> "{log}"; test ! -e "{log}.no-pip" ;;
 esac
 """
 
@@ -133,6 +133,14 @@ def test_what_pip_is_given(freeswitch: Installation) -> None:
     words = freeswitch.log.read_text().split()
     assert {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "freeswitch_audio_stream"} <= set(words)
     assert not {"tests", "build"} & set(words)
+
+
+def test_what_the_media_server_needs(freeswitch: Installation) -> None:
+    assert freeswitch.install() == 0
+    assert "media_server]" not in freeswitch.log.read_text() and "fastapi" not in freeswitch.log.read_text()
+    assert freeswitch.install("--media-server") == 0
+    assert "[media_server]\n" in freeswitch.log.read_text()
+    assert "import freeswitch_audio_stream, numba, orjson, soxr, websocket, fastapi" in freeswitch.log.read_text()
 
 
 def test_folders_can_be_named(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ LAYERS = (
     ("transports",),
     ("switch",),
     ("engine",),
-    ("module", "simulator", "servers"),
+    ("module", "simulator", "servers", "media_server"),
     ("live",),
     ("benchmarks", "demo"),
 )
@@ -35,17 +35,19 @@ FORBIDDEN = {
     "switch": {"config", "commands", "protocols", "transports"},
     "engine": {"switch"},
     "module": {"simulator", "servers"},
-    "simulator": {"module", "servers", "engine", "transports", "protocols"},
-    "servers": {"module", "simulator", "switch"},
+    "simulator": {"module", "servers", "media_server", "engine", "transports", "protocols"},
+    "servers": {"module", "simulator", "switch", "media_server"},
+    "media_server": {"module", "simulator", "servers", "switch"},
 }
 
 # Modules of the standard library and others: who alone may use them, and who may not.
 ONLY = {
-    "ctypes": {"switch", "simulator"},
+    "ctypes": {"switch", "simulator", "transports", "benchmarks"},  # the borders: FreeSWITCH, OpenSSL, and Speex
     "numba": {"realtime", "simulator", "module", "benchmarks"},
     "llvmlite": {"realtime", "simulator"},
     "websocket": {"transports"},
     "websockets": {"servers"},
+    **dict.fromkeys(("fastapi", "h11", "jwt", "pydantic", "starlette", "uvicorn"), {"media_server"}),
     "freeswitch": set(),
 }
 PURE = {"errors", "audio", "config", "commands", "protocols"}

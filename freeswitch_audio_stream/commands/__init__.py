@@ -2,6 +2,7 @@
 
     uuid_audio_stream <uuid> <stream_id> <action> …     the stream API (stream_api.py)
     uuid_audio_stream <uuid> <action> …                 the community module (community.py)
+    uuid_audio_stream <uuid> token …                    the media server (tokens.py)
     uuid_audio_stream list
 
 The second word tells the grammars apart: when it is an action of the community module, in any case and quoted
@@ -18,23 +19,24 @@ from __future__ import annotations
 from typing import Sequence
 
 from ..errors import RefusedError
-from . import community, stream_api
+from . import community, stream_api, tokens
 from .stream_api import ACTIONS
+from .tokens import is_conference_name
 from .urls import SCHEMES, check_url, without_credentials
-from .vocabulary import (COMMUNITY_ID, ClearPlayback, Command, GracefulShutdown, ListStreams, Pause, PausePlayback,
-                         Resume, ResumePlayback, SendText, Start, Status, Stop)
+from .vocabulary import (COMMUNITY_ID, ClearPlayback, Command, GracefulShutdown, ListStreams, MintToken, Pause,
+                         PausePlayback, Resume, ResumePlayback, SendText, Start, Status, Stop)
 from .words import Words, shown
 
 __all__ = ["ACTIONS", "COMMUNITY_ACTIONS", "COMMUNITY_ID", "SCHEMES", "USAGE", "ClearPlayback", "Command",
-           "GracefulShutdown", "ListStreams", "Pause", "PausePlayback", "Resume", "ResumePlayback", "SendText",
-           "Start", "Status", "Stop", "check_url", "parse", "without_credentials"]
+           "GracefulShutdown", "ListStreams", "MintToken", "Pause", "PausePlayback", "Resume", "ResumePlayback",
+           "SendText", "Start", "Status", "Stop", "check_url", "is_conference_name", "parse", "without_credentials"]
 
 _LONGEST_ID = 256
 
 COMMUNITY_ACTIONS = community.ACTIONS
 """The words that, in second place, make a line one of the community module's."""
 
-USAGE = f"{stream_api.USAGE}, or: {community.USAGE}, or: uuid_audio_stream list"
+USAGE = f"{stream_api.USAGE}, or: {community.USAGE}, or: {tokens.USAGE}, or: uuid_audio_stream list"
 """The whole syntax, in one line."""
 
 
@@ -50,7 +52,9 @@ def parse(line: str, schemes: Sequence[str] = SCHEMES) -> Command:
     if words.rest.lower() == "list":
         return ListStreams()
     uuid, second = words.next("uuid"), words.next("stream_id")
-    if second.lower() in COMMUNITY_ACTIONS:
+    if tokens.is_meant(uuid, second, words):
+        command: Command = tokens.read(uuid, second, words)
+    elif second.lower() in COMMUNITY_ACTIONS:
         command = community.read(uuid, second.lower(), words, schemes)
     else:
         command = stream_api.read(uuid, second, words, schemes)

@@ -112,12 +112,24 @@ class Status:
 
 
 @dataclass(frozen=True)
+class MintToken:
+    """Make a token that lets a client attach to one call, or to one conference."""
+
+    kind: str
+    """``call`` or ``conference``."""
+    name: str
+    """The call's uuid, or the conference's name."""
+    seconds: int | None = None
+    """How long it is good for; None = what the settings say."""
+
+
+@dataclass(frozen=True)
 class ListStreams:
     """Describe all streams."""
 
 
 Command = Union[Start, Stop, Pause, Resume, GracefulShutdown, SendText, PausePlayback, ResumePlayback,
-                ClearPlayback, Status, ListStreams]
+                ClearPlayback, Status, MintToken, ListStreams]
 
 ENDS: Mapping[str, Callable[[str, str, str], Command]] = {
     "stop": Stop, "graceful-shutdown": GracefulShutdown,

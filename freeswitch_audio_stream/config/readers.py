@@ -5,6 +5,7 @@ Each raises ValueError with what the text is instead, as words that follow "is".
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 import orjson
@@ -29,6 +30,16 @@ def ca_file(text: str) -> str:
 def own_file(text: str) -> str:
     """A path, or "" for none, as which the community module's users write NONE, too."""
     return "" if text.strip().upper() == "NONE" else text
+
+
+def ip_address(text: str) -> str:
+    """The address in its usual form; "" for none."""
+    if not text.strip():
+        return ""
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError as error:
+        raise ValueError("not an address") from error
 
 
 def header_object(text: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any, Callable, Sequence
 from ..audio import ALL_RATES
 from ..protocols import PROTOCOLS
 from .dialects import Value
-from .readers import ca_file, header_object, own_file, parse_headers
+from .readers import ca_file, header_object, ip_address, own_file, parse_headers
 
 VARIABLE_PREFIX = "MOD_AUDIO_STREAM_"
+_TOKENS = r" *([A-Za-z0-9._~+/=-]{16,256}( +|$))*"
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,36 @@ class Settings:
         minimum=1, maximum=5, module_wide=True)
     max_streams: int = _setting(
         1000, "Streams at once; a start beyond that is refused.", minimum=1, maximum=4000, module_wide=True)
+    media_server_address: str = _setting(
+        "", "The address on which clients may attach to calls; empty: the media server is off.",
+        pattern_rule="an IPv4 or IPv6 address, such as 127.0.0.1 or ::", read=ip_address, module_wide=True)
+    media_server_port: int = _setting(
+        8088, "Its TCP port; 0: any that is free, which the log tells.", minimum=0, maximum=65535, module_wide=True)
+    media_server_cert_file: str = _setting(
+        "", "A PEM file of the certificate that it shows, with its chain; empty: no TLS.",
+        pattern_rule="NONE or a path", read=own_file, module_wide=True)
+    media_server_key_file: str = _setting(
+        "", "A PEM file of its key, not encrypted; empty: the key is in media-server-cert-file.",
+        pattern_rule="NONE or a path", read=own_file, module_wide=True)
+    media_server_tokens: str = _setting(
+        "", "Tokens that are good for all calls and conferences, and to make calls.", pattern=_TOKENS,
+        pattern_rule="texts of 16 to 256 letters, digits and -._~+/=, with blanks between them",
+        secret=True, module_wide=True)
+    media_server_token_secret: str = _setting(
+        "", "The key with which tokens for one call or conference are signed; empty: a new one at each load.",
+        pattern=r"([\x21-\x7e]{32,1024})?", pattern_rule="32 to 1024 visible ASCII characters",
+        secret=True, module_wide=True)
+    media_server_token_secs: int = _setting(
+        3600, "How long such a token is good for, where the command does not say.", unit="s",
+        minimum=1, maximum=86_400, module_wide=True)
+    media_server_max_clients: int = _setting(
+        100, "Clients attached at once, to all calls and conferences.", minimum=1, maximum=4000, module_wide=True)
+    media_server_max_clients_per_call: int = _setting(
+        8, "Clients attached at once to one call or conference.", minimum=1, maximum=4000, module_wide=True)
+    media_server_dial_string: str = _setting(
+        "", "What POST /v1.0/calls dials, such as sofia/gateway/name/{destination}; empty: it makes no calls.",
+        pattern=r"([!-~]*\{destination\}[!-~]*)?",
+        pattern_rule="a dial string without blanks, with {destination} where the number goes", module_wide=True)
 
     @property
     def headers(self) -> dict[str, str]:

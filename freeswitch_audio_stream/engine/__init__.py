@@ -7,7 +7,9 @@
     attachment.py         a stream's hold on its call: bugs, write clock, read lock
     link.py               its connection to the server: made, kept alive, closed, made again
     connector.py          one attempt to reach the server
+    guests.py             clients that connect to us instead
     inbox.py              pieces of messages to messages
+    message_log.py        messages of the server in the log
     player.py             what the server wants the caller to hear
     decoding.py           wav, mp3 and the like to samples
     sound_files.py        audio from the server as files for the application
@@ -20,6 +22,7 @@
 """
 
 from .call import BugKind, Call
+from .guests import Arrival, Guest, GuestBook
 from .registry import Registry
 
-__all__ = ["BugKind", "Call", "Registry"]
+__all__ = ["Arrival", "BugKind", "Call", "Guest", "GuestBook", "Registry"]

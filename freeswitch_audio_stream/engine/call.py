@@ -43,8 +43,11 @@ class Call(Protocol):
     def read_rate(self) -> int:
         """Hz of what the caller says; 0 while there is no codec."""
 
+    def has_media(self) -> bool:
+        """Whether audio passes through the switch now."""
+
     def ensure_media(self) -> None:
-        """Have the call's media ready, as early media if it is not answered; raises RefusedError where it has none."""
+        """Have the call's media ready, as early media if it is not answered; raises MediaNotFound where it has none."""
 
     def end_reason(self) -> str | None:
         """Why the call is over: "hangup", or "shutdown" where the whole switch ends; None while it is not."""
@@ -69,6 +72,9 @@ class Call(Protocol):
 
     def emit(self, event: str, body: str) -> None:
         """Fire an event with the call's channel data; also after `release`, then with those of that moment."""
+
+    def log(self, text: str) -> None:
+        """Write a line to the switch's log, at debug level."""
 
     def release(self) -> None:
         """Let go of the call: all bugs are closed, the write clock is off."""

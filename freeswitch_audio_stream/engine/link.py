@@ -17,6 +17,7 @@ from ..realtime.path import MediaPath
 from ..transports import Connection, Deflater, InflatedTooBig, InflateError, Inflater
 from .connector import Connector, Outcome
 from .dispatcher import Dispatcher
+from .guests import Arrival
 from .inbox import CLOSE, PING, PONG, TEXT, Message, MessageAssembler, MessageTooBig, close_payload, close_reason
 from .timers import Timers
 
@@ -24,6 +25,7 @@ CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1
 CLOSE_BAD_DATA, CLOSE_BAD_TLS = 1007, 1015
 _NEVER_SENT = (CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_BAD_TLS)  # RFC 6455 section 7.4.1
 _WORTH_DEFLATING = 128  # bytes; shorter text hardly shrinks
+_POLL_SECONDS = 0.01
 _CLOSE_SECONDS = 1.0  # a server that does not answer the close frame for so long is left
 
 
@@ -54,6 +56,9 @@ class LinkOwner(Protocol):
     def link_refused(self, text: str) -> None:
         """The server breaks a rule; the connection is being closed for it."""
 
+    def link_lost(self, text: str, timed_out: bool) -> None:
+        """The connection broke, or (`timed_out`) the peer does not answer; link_down follows."""
+
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over. `clean`: as the server or we wanted, rather than by a failure."""
 
@@ -65,8 +70,11 @@ class Link:
     """One connection after the other. Only on the dispatcher."""
 
     def __init__(self, url: str, settings: Settings, path: MediaPath, dispatcher: Dispatcher,
-                 owner: LinkOwner) -> None:
+                 owner: LinkOwner, arrival: Arrival | None = None) -> None:
+        """With an `arrival` it is a client that connects to us, once; else we connect to the server at `url`."""
         self._url = url
+        self._arrival = arrival
+        self._peer = "client" if arrival else "server"
         self._settings = settings
         self._path = path
         self._dispatcher = dispatcher
@@ -75,7 +83,7 @@ class Link:
         self._assembler = MessageAssembler(settings.max_message_bytes)
         self._inflater: Inflater | None = None
         self._deflater: Deflater | None = None
-        self._connector: Connector | None = None
+        self._connector: Connector | Arrival | None = None
         self._connection: Connection | None = None
         self._end: tuple[int, str, bool] | None = None
         self._received_at_ping: int | None = None
@@ -84,7 +92,11 @@ class Link:
     def connect(self, timeout: float | None) -> None:
         """Begin to connect, within `timeout` seconds (None = no limit); answered by link_up or link_failed."""
         self.state = LinkState.CONNECTING
-        self._connector = Connector(self._url, self._settings, timeout, self._on_outcome)
+        if self._arrival is None:
+            self._connector = Connector(self._url, self._settings, timeout, self._on_outcome)
+        else:
+            self._connector = self._arrival
+            self._arrival.begin(self._on_outcome)
 
     def give_up(self) -> None:
         """Do not connect after all; nothing is answered."""
@@ -93,10 +105,10 @@ class Link:
             self._connector = None
             self.state = LinkState.DOWN
 
-    def _on_outcome(self, connector: Connector, outcome: Outcome) -> None:
+    def _on_outcome(self, connector: Connector | Arrival, outcome: Outcome) -> None:
         self._dispatcher.post(lambda: self._take_outcome(connector, outcome))
 
-    def _take_outcome(self, connector: Connector, outcome: Outcome) -> None:
+    def _take_outcome(self, connector: Connector | Arrival, outcome: Outcome) -> None:
         if connector is not self._connector:
             if isinstance(outcome, Connection):
                 outcome.close()
@@ -118,7 +130,8 @@ class Link:
         """Hand the socket to the I/O loop."""
         assert self._connection is not None
         self._path.attach_socket(self._connection.fileno(), self._connection.leftover,
-                                 deflate=self._inflater is not None, tls=self._connection.tls)
+                                 deflate=self._inflater is not None, tls=self._connection.tls,
+                                 role="client" if self._arrival is None else "server")
         self._timers.every("ping", self._settings.ping_secs, self._ping)
 
     def send_text(self, head: bytes, tail: bytes | None) -> bool:
@@ -136,7 +149,8 @@ class Link:
         """A peer that has said nothing since the last ping, not even its pong, is dead."""
         received = self._path.statistics().bytes_received
         if received == self._received_at_ping:
-            self._down(CLOSE_ABNORMAL, f"the server has not answered a ping for {self._settings.ping_secs} s", False)
+            self._down(CLOSE_ABNORMAL, f"the {self._peer} has not answered a ping for {self._settings.ping_secs} s",
+                       False)
             return
         self._received_at_ping = received
         self._path.send(PING, b"")
@@ -154,7 +168,7 @@ class Link:
         self._timers.after("close", _CLOSE_SECONDS, self._close_unanswered)
 
     def _close_unanswered(self) -> None:
-        self._down(*(self._end or (CLOSE_ABNORMAL, "the server did not answer the close", True)))
+        self._down(*(self._end or (CLOSE_ABNORMAL, f"the {self._peer} did not answer the close", True)))
 
     def _refuse(self, code: int, text: str) -> None:
         if self.state not in (LinkState.OPEN, LinkState.CLOSING):
@@ -162,6 +176,11 @@ class Link:
         self._end = self._end or (code, text, True)
         self._owner.link_refused(text)
         self.close(code, text)
+
+    def _lose(self, text: str, timed_out: bool = False) -> None:
+        if self.state in (LinkState.OPEN, LinkState.CLOSING):
+            self._owner.link_lost(text, timed_out)
+            self._down(CLOSE_ABNORMAL, text, False)
 
     def _down(self, code: int, text: str, clean: bool) -> None:
         if self.state not in (LinkState.OPEN, LinkState.CLOSING):
@@ -179,7 +198,7 @@ class Link:
         if bits & ATTEND_INBOX:
             self._read_inbox()
         if bits & ATTEND_PEER_PROTOCOL:
-            self._refuse(self._path.protocol_error, "the server breaks the WebSocket protocol (RFC 6455)")
+            self._refuse(self._path.protocol_error, f"the {self._peer} breaks the WebSocket protocol (RFC 6455)")
         if bits & ATTEND_SOCKET_BROKEN:
             self._broken()
         if bits & ATTEND_SOCKET_DETACHED and self.state is LinkState.DETACHING:
@@ -190,11 +209,11 @@ class Link:
         if self._end is not None:
             self._down(*self._end)
         elif self.state is LinkState.CLOSING:
-            self._down(CLOSE_ABNORMAL, "the server closed the connection without answering the close", True)
+            self._down(CLOSE_ABNORMAL, f"the {self._peer} closed the connection without answering the close", True)
         elif error:
-            self._down(CLOSE_ABNORMAL, os.strerror(error), False)
+            self._lose(os.strerror(error))
         else:
-            self._down(CLOSE_ABNORMAL, "the server closed the connection without a close frame", False)
+            self._lose(f"the {self._peer} closed the connection without a close frame")
 
     def _released(self) -> None:
         self.state = LinkState.DOWN
@@ -212,7 +231,7 @@ class Link:
             try:
                 message = self._assembler.add(piece)
             except MessageTooBig:
-                self._refuse(CLOSE_TOO_BIG, f"the server sent a message of more than "
+                self._refuse(CLOSE_TOO_BIG, f"the {self._peer} sent a message of more than "
                              f"{self._settings.max_message_bytes} bytes (max-message-bytes)")
                 return
             if message is not None:
@@ -233,10 +252,10 @@ class Link:
         try:
             data = self._inflater.message(message.data)
         except InflatedTooBig:
-            self._refuse(CLOSE_TOO_BIG, f"the server sent a compressed message of more than "
+            self._refuse(CLOSE_TOO_BIG, f"the {self._peer} sent a compressed message of more than "
                          f"{self._settings.max_message_bytes} bytes (max-message-bytes)")
         except InflateError as error:
-            self._refuse(CLOSE_BAD_DATA, f"the server sent what cannot be decompressed: {error}")
+            self._refuse(CLOSE_BAD_DATA, f"the {self._peer} sent what cannot be decompressed: {error}")
         else:
             self._owner.link_message(Message(message.opcode, data))
 
@@ -245,9 +264,18 @@ class Link:
             # The answer to our close, or both closed at once.
             self._down(*(self._end or (code, reason or "closed", True)))
             return
-        self._end = (code, reason or f"the server closed the connection with code {code}",
+        self._end = (code, reason or f"the {self._peer} closed the connection with code {code}",
                      code in (CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE))
         self.close(code)
+        if self._arrival is not None:
+            self._hang_up_when_sent()
+
+    def _hang_up_when_sent(self) -> None:
+        """It is the server's part to end the TCP connection (RFC 6455 section 7.1.1): a client waits for that."""
+        if self._path.has_sent_all:
+            self._close_unanswered()
+        else:
+            self._timers.after("hang up", _POLL_SECONDS, self._hang_up_when_sent)
 
     def join(self, seconds: float) -> bool:
         """Wait for the thread that a TLS connection had; False if it is still sending the last bytes. Any thread."""

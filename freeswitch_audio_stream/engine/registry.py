@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Callable
 
 import orjson
 
-from ..commands import (ClearPlayback, Command, GracefulShutdown, ListStreams, Pause, PausePlayback, Resume,
-                        ResumePlayback, SendText, Start, Status, Stop, parse)
-from ..errors import CommandError, RefusedError, SettingError
+from ..audio import Encoding, Track
+from ..commands import (ClearPlayback, Command, GracefulShutdown, ListStreams, MintToken, Pause, PausePlayback,
+                        Resume, ResumePlayback, SendText, Start, Status, Stop, parse)
+from ..errors import CallNotFound, CapacityRefused, CommandError, MediaNotFound, RefusedError, SettingError
 from ..realtime.core import Core, Worker
 from ..realtime.path import MediaPath
 from .call import Call
 from .conversion import Conversion
 from .dispatcher import Dispatcher, Job
+from .guests import PREFIX, Arrival, Guest, GuestBook, Visit
 from .planning import Plan, ResolveSettings, make_plan
 from .states import State
 from .sound_files import SoundFiles
@@ -24,6 +27,8 @@ from .stream import Stream
 Locate = Callable[[str], "Call | None"]
 _SHUTDOWN_DRAIN_SECONDS = 0.2
 _SOUNDS_SECONDS = 2.0  # between two looks whether the call of some files is over
+_GUEST_RATE = 8000  # Hz, that of every encapsulation
+_GUEST_SETTINGS = {"chunk-ms": "20", "reconnect": "false"}
 _Key = tuple[str, str]
 
 
@@ -31,16 +36,20 @@ class Registry:
     """The streams, by call and stream id. Methods may be called on any Python thread; none waits for the network."""
 
     def __init__(self, core: Core, locate: Locate, resolve_settings: ResolveSettings, max_streams: int,
-                 on_fault: Callable[[BaseException], None]) -> None:
+                 on_fault: Callable[[BaseException], None], guests: GuestBook = GuestBook(0, 0)) -> None:
         """`locate(uuid)` answers a call that is held until its `release`, or None.
         `resolve_settings(variable, prefix, dialect)` answers a stream's settings or raises SettingError. `on_fault` is
-        told of defects.
+        told of defects. `guests` counts the clients that `attach`
+        lets in.
         """
         self._core = core
         self._locate = locate
         self._resolve_settings = resolve_settings
         self._max_streams = max_streams
+        self._guests = guests
         self._streams: dict[_Key, Stream | None] = {}  # None: a start is under way
+        self.mint: Callable[[MintToken], str] | None = None
+        """Makes tokens for the clients of the media server; None while that does not run."""
         self._dispatcher_of: dict[Stream, Dispatcher] = {}  # every stream that has not ended
         self._sounds = SoundFiles()
         self._leaving: list[Stream] = []  # ended, but a thread of their TLS may still be sending the last bytes
@@ -68,6 +77,8 @@ class Registry:
             return self._start(command)
         if isinstance(command, ListStreams):
             return self._list()
+        if isinstance(command, MintToken):
+            return self._mint(command)
         stream = self._find(command.uuid, command.stream_id)
         if isinstance(command, Status):
             return orjson.dumps(stream.status()).decode()
@@ -83,19 +94,70 @@ class Registry:
             self._end(stream, command)
         return "+OK Success"
 
+    def _mint(self, command: MintToken) -> str:
+        if self.mint is None:
+            raise RefusedError("the media server, for whose clients tokens are, does not run: set media-server-address "
+                               "in audio_stream.conf.xml; if it is set, the log says why it has not started")
+        if command.kind == "call":
+            call = self._find_call(command.name)
+            call.release()
+            call.forget()
+        return f"+OK {self.mint(command)}"
+
     def _post(self, stream: Stream, job: Job) -> None:
         dispatcher = self._dispatcher_of.get(stream)
         if dispatcher is None:
             raise RefusedError(f"stream {stream.plan.info.stream_id!r} has just ended")
-        dispatcher.post(job)
+        dispatcher.post(lambda: job() if stream in self._dispatcher_of else None)  # by then it may have ended
 
     # Starting.
 
-    def _start(self, command: Start) -> str:
-        key = (command.uuid, command.stream_id)
-        self._reserve(key)
+    def attach(self, guest: Guest) -> Arrival:
+        """Attach a client to its call: captures from now on, and waits for the end of its handshake.
+
+        What is answered must be given a connection, or told that there is none. Raises CallNotFound, MediaNotFound
+        (no early media is asked for), CapacityRefused or another RefusedError.
+        """
+        call = self._find_call(guest.uuid)
         try:
-            stream = self._make(command)
+            if not call.has_media():
+                raise MediaNotFound("the call has no media: it is not answered yet, or its audio does not pass "
+                                    "through FreeSWITCH")
+        finally:
+            call.release()
+            call.forget()
+        visit = Visit(guest, self._guests)
+        try:
+            self._start_visit(visit)
+        except BaseException:
+            visit.leave()
+            raise
+        return visit.arrival
+
+    def _start_visit(self, visit: Visit) -> None:
+        guest = visit.guest
+        encoding = Encoding.MULAW if guest.protocol == "rtp" else Encoding.L16
+        for number in itertools.count(1):
+            command = Start(guest.uuid, f"{PREFIX}{number}", guest.resource, Track.INBOUND, _GUEST_RATE, 0, True,
+                            encoding=encoding, prefix={**_GUEST_SETTINGS, "protocol": guest.protocol})
+            with self._changed:
+                if (command.uuid, command.stream_id) in self._streams:
+                    continue
+                self._reserve((command.uuid, command.stream_id))
+            self._begin(command, visit)
+            return
+
+    def _start(self, command: Start) -> str:
+        with self._changed:
+            self._reserve((command.uuid, command.stream_id))
+        self._begin(command)
+        return "+OK Success"
+
+    def _begin(self, command: Start, visit: Visit | None = None) -> None:
+        """Start a stream whose id is reserved."""
+        key = (command.uuid, command.stream_id)
+        try:
+            stream = self._make(command, visit)
             stream.attach()
         except BaseException:
             with self._changed:
@@ -106,25 +168,27 @@ class Registry:
             self._streams[key] = stream
             self._dispatcher_of[stream].post(stream.begin)
             self._changed.notify_all()
-        return "+OK Success"
 
     def _reserve(self, key: _Key) -> None:
-        with self._changed:
-            if not self._open:
-                raise RefusedError("the module is being unloaded")
-            if key in self._streams:
-                raise RefusedError(f"stream id {key[1]!r} is in use on this call: stop that stream first, or choose "
-                                   "another id")
-            if len(self._dispatcher_of) >= self._max_streams:
-                raise RefusedError(f"{self._max_streams} streams run already: raise max-streams in "
-                                   "audio_stream.conf.xml")
-            self._streams[key] = None
+        """Take a stream id; the lock is held."""
+        if not self._open:
+            raise CapacityRefused("the module is being unloaded")
+        if key in self._streams:
+            raise RefusedError(f"stream id {key[1]!r} is in use on this call: stop that stream first, or choose "
+                               "another id")
+        if len(self._dispatcher_of) >= self._max_streams:
+            raise CapacityRefused(f"{self._max_streams} streams run already: raise max-streams in "
+                                  "audio_stream.conf.xml")
+        self._streams[key] = None
 
-    def _make(self, command: Start) -> Stream:
-        call = self._locate(command.uuid)
+    def _find_call(self, uuid: str) -> Call:
+        call = self._locate(uuid)
         if call is None:
-            raise RefusedError(f"no such call: {command.uuid!r} is not the UUID of a call that is up (see 'show "
-                               "channels')")
+            raise CallNotFound(f"no such call: {uuid!r} is not the UUID of a call that is up (see 'show channels')")
+        return call
+
+    def _make(self, command: Start, visit: Visit | None) -> Stream:
+        call = self._find_call(command.uuid)
         try:
             call.ensure_media()
             plan = make_plan(command, call, self._resolve_settings)
@@ -136,10 +200,10 @@ class Registry:
             if isinstance(error, SettingError):
                 raise RefusedError(str(error)) from error
             if isinstance(error, IndexError):
-                raise RefusedError("no more streams fit into this process") from error
+                raise CapacityRefused("no more streams fit into this process") from error
             raise
         dispatcher = self._dispatchers[worker]
-        stream = Stream(plan, call, path, conversion, dispatcher, self._sounds, self._ended)
+        stream = Stream(plan, call, path, conversion, dispatcher, self._sounds, self._ended, visit)
         with self._changed:
             self._dispatcher_of[stream] = dispatcher
         call.hook_digits(self._core.digits.hook_address)
@@ -181,6 +245,8 @@ class Registry:
             del self._dispatcher_of[stream]
             self._leaving = [other for other in self._leaving if not other.link.join(0)] + [stream]
             self._changed.notify_all()
+        if stream.visit:
+            stream.visit.end()
 
     def _remove_sounds(self, uuid: str, dispatcher: Dispatcher) -> None:
         """The files of a call stay as long as it does: the application may still play them."""

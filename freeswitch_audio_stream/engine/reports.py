@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Callable
 
@@ -14,7 +15,7 @@ from .call import Call
 MODULE = "mod_audio_stream"
 EVENTS = ("connection_established", "connection_failed", "connection_timeout", "connection_closed",
           "stream_started", "stream_stopped", "stream_error", "media_play_start", "media_play_complete",
-          "transcription_received", "heartbeat", "buffer_overrun", "dtmf")
+          "transcription_received", "heartbeat", "buffer_overrun", "dtmf", "media_client_attached", "media_client_detached")
 """Every event of the stream API; each is a CUSTOM event of subclass ``mod_audio_stream::<name>``."""
 SUBCLASSES = tuple(f"{MODULE}::{name}" for name in EVENTS)
 
@@ -26,13 +27,24 @@ def timestamp() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@dataclass
+class _Complaint:
+    """The errors of one kind."""
+
+    text: str = ""
+    """Of the latest."""
+    count: int = 0
+    """How many no event has told of yet."""
+    told_at: float = -_ERROR_INTERVAL
+
+
 class Reporter:
     """Fires the events of one stream."""
 
     def __init__(self, call: Call, stream_id: str) -> None:
         self._call = call
         self._stream_id = stream_id
-        self._complaints: dict[str, tuple[float, int]] = {}
+        self._complaints: dict[str, _Complaint] = {}
         self.errors = 0
         """Stream errors so far, reported or not."""
         self.last_error: str | None = None
@@ -61,10 +73,23 @@ class Reporter:
         """Fire stream_error, at most once per kind and second; `count` says how many stand behind it."""
         self.errors += 1
         self.last_error = text
+        complaint = self._complaints.setdefault(kind, _Complaint())
+        complaint.count, complaint.text = complaint.count + 1, text
         now = clock()
-        last, held_back = self._complaints.get(kind, (-_ERROR_INTERVAL, 0))
-        if now - last < _ERROR_INTERVAL:
-            self._complaints[kind] = last, held_back + 1
-            return
-        self._complaints[kind] = now, 0
-        self.fire("stream_error", kind=kind, error=text, count=held_back + 1, total=self.errors)
+        if now - complaint.told_at >= _ERROR_INTERVAL:
+            complaint.told_at = now
+            self._complain(kind, complaint)
+
+    def tell_the_rest(self) -> None:
+        """The stream is over: fire stream_error for those that no event has told of yet."""
+        for kind, complaint in self._complaints.items():
+            if complaint.count:
+                self._complain(kind, complaint)
+
+    def _complain(self, kind: str, complaint: _Complaint) -> None:
+        count, complaint.count = complaint.count, 0
+        self.fire("stream_error", kind=kind, error=complaint.text, count=count, total=self.errors)
+
+    def connection_lost(self, url: str, text: str, timed_out: bool) -> None:
+        """The connection to `url` broke, or (`timed_out`) the server does not answer; connection_closed follows."""
+        self.last_error = text

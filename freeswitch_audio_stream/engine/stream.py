@@ -6,6 +6,8 @@ import random
 import time
 from typing import Any, Callable
 
+import orjson
+
 from ..config import Dialect
 from ..errors import ConnectError, ConnectTimeout, MessageError, RefusedError
 from ..protocols.messages import (ClearAudio, Incoming, OutMessage, PlayAudio, SetCheckpoint, StreamAudio,
@@ -19,8 +21,10 @@ from .community_reports import CommunityReporter
 from .conversion import Conversion
 from .decoding import samples_of
 from .dispatcher import Dispatcher
+from .guests import Visit
 from .inbox import BINARY, TEXT, Message
 from .link import CLOSE_GOING_AWAY, CLOSE_NORMAL, Link, LinkState
+from .message_log import MessageLog
 from .planning import Plan
 from .player import Player
 from .reports import Reporter, timestamp
@@ -44,8 +48,12 @@ class Stream:
     """A stream of one call. All methods only on its dispatcher, where nothing else is said."""
 
     def __init__(self, plan: Plan, call: Call, path: MediaPath, conversion: Conversion | None,
-                 dispatcher: Dispatcher, sounds: SoundFiles, on_ended: Callable[[Stream], None]) -> None:
-        """`on_ended` is called last, when neither the call nor the network nor a compiled thread knows of it."""
+                 dispatcher: Dispatcher, sounds: SoundFiles, on_ended: Callable[[Stream], None],
+                 visit: Visit | None = None) -> None:
+        """`on_ended` is called last, when neither the call nor the network nor a compiled thread knows of it.
+
+        With a `visit` the stream is that of a client that connects to us.
+        """
         self.plan = plan
         self.state = State.CONNECTING
         self.path = path
@@ -55,9 +63,11 @@ class Stream:
         reporter = CommunityReporter if plan.dialect is Dialect.COMMUNITY else Reporter
         self.reporter = reporter(call, plan.info.stream_id)
         self._sounds = sounds
+        self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
         self.attachment = Attachment(call, path, self.capture, self._end_when_free)
         self.player = Player(path, self.reporter, self._answer_checkpoint)
-        self.link = Link(plan.url, plan.settings, path, dispatcher, self)
+        self.visit = visit
+        self.link = Link(plan.url, plan.settings, path, dispatcher, self, visit.arrival if visit else None)
         self._dispatcher = dispatcher
         self._timers = Timers(dispatcher)
         self._on_ended = on_ended
@@ -118,6 +128,10 @@ class Stream:
         if not self._started:
             self._started = True
             self._report_start(now)
+        if self.visit:
+            here, everywhere = self.visit.count()
+            self.reporter.fire("media_client_attached", peer=connection.peer, encapsulation=self.plan.protocol.name,
+                               conference=self.visit.guest.conference, clients=here, totalClients=everywhere)
 
     def _settle(self) -> None:
         self._tries = 0
@@ -142,16 +156,25 @@ class Stream:
 
     # Reconnecting.
 
+    def link_lost(self, text: str, timed_out: bool) -> None:
+        """The connection broke, or the server does not answer."""
+        self.reporter.connection_lost(self.plan.shown_url, text, timed_out)
+
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over: for good, or to be made again."""
         self._timers.cancel("settled")
         again = self.state is State.STREAMING and not clean and self._may_try_again()
         self.reporter.fire("connection_closed", code=code, reason=text, willReconnect=again)
+        if self.visit:
+            self.visit.leave()
+            here, everywhere = self.visit.count()
+            self.reporter.fire("media_client_detached", peer=self.visit.guest.peer, code=code, reason=text,
+                               conference=self.visit.guest.conference, clients=here, totalClients=everywhere)
         if again:
             self.reporter.last_error = text
             self._step(Step.DROPPED)
             return
-        self._set_reason("server_closed" if clean else "error", text)
+        self._set_reason("error" if not clean else "client_closed" if self.visit else "server_closed", text)
         self._step(Step.LOST)
         self._stopped()
 
@@ -238,6 +261,7 @@ class Stream:
         self.player.abandon()
         if self.path.statistics().dropped > self._overrun_seen:
             self._report_overrun()
+        self.reporter.tell_the_rest()
         self.reporter.fire("stream_stopped", reason=self._reason or "error", detail=self._detail or None,
                            statistics=self.statistics())
         self._end_when_free()
@@ -319,11 +343,17 @@ class Stream:
         except MessageError as error:
             self.reporter.error(error.kind, str(error))
             return
+        self._log(messages, data)
         for message in messages:
             try:
                 self._obey(message)
             except MessageError as error:
                 self.reporter.error(error.kind, str(error))
+
+    def _log(self, messages: list[Incoming], data: bytes) -> None:
+        # Not what is audio for the most part.
+        if self._message_log and not any(isinstance(message, (PlayAudio, StreamAudio)) for message in messages):
+            self._message_log.add(data.decode("utf-8", "replace"))
 
     def _obey(self, message: Incoming) -> None:
         if isinstance(message, PlayAudio):
@@ -347,7 +377,10 @@ class Stream:
         except OSError as error:
             self.reporter.error("file", f"audio from the server could not be kept as a file: {error}")
             return
-        self.reporter.emit("play", {**message.fields, "file": str(file)})
+        body = {**message.fields, "file": str(file)}
+        self.reporter.emit("play", body)
+        if self._message_log:
+            self._message_log.add(orjson.dumps(body).decode())
         if self.plan.plays:
             samples, rate = samples_of(message, self.plan.settings.playback_secs)
             self.player.play_chunk(samples, rate, len(message.audio))

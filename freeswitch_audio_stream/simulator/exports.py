@@ -30,6 +30,7 @@ COMPILED: Mapping[str, Any] = {
 
 # What is a lock of the threads library here may be used with its functions.
 FROM_LIBC = {
+    "malloc": "malloc",
     "free": "free",
     "switch_mutex_lock": "pthread_mutex_lock",
     "switch_mutex_unlock": "pthread_mutex_unlock",

@@ -84,6 +84,7 @@ for _name in ("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_rwlock_rdlo
               "pthread_rwlock_tryrdlock", "pthread_rwlock_trywrlock", "pthread_rwlock_unlock"):
     getattr(C, _name).argtypes = (ctypes.c_void_p,)
 C.strdup.argtypes, C.strdup.restype = (ctypes.c_char_p,), ctypes.c_void_p
+C.realloc.argtypes, C.realloc.restype = (ctypes.c_void_p, ctypes.c_size_t), ctypes.c_void_p
 
 
 def make_mutex(address: int) -> int:

@@ -47,6 +47,11 @@ class Sessions:
         with self._lock:
             self._by_pointer.pop(call.pointer, None)
 
+    def find(self, uuid: str) -> Call | None:
+        """The call of that uuid; None where there is none, or it is being destroyed."""
+        with self._lock:
+            return self._by_uuid.get(uuid)
+
     def at(self, pointer: int) -> Call:
         """The call whose session is at an address; LookupError, and a misuse counted, for one that is gone.
         """

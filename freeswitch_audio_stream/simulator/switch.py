@@ -13,6 +13,7 @@ from ..switch.constants import Cause, LogLevel
 from . import exports
 from .calls import Call
 from .codecs import Codecs, CodecSpec
+from .commands import Commands
 from .configuration import Configuration
 from .events import Event, Events, LogLine
 from .modules import Modules
@@ -34,12 +35,14 @@ class EmbeddedSwitch:
     def __init__(self) -> None:
         self.event_system = Events(self._channel_data)
         self.modules = Modules(self._log)
+        self.commands = Commands(self.modules)
         self.codecs = Codecs()
         self.sessions = Sessions()
         self._configuration = Configuration()
         self._graves: deque[Call] = deque()
         self._misuses = 0
         self._burying = threading.Lock()
+        self.commands.of_the_switch.update(uuid_exists=self._uuid_exists, uuid_kill=self._uuid_kill)
         self._addresses, self._kept = exports.library(self._functions())
 
     def _functions(self) -> Mapping[str, Callable[..., object]]:
@@ -52,6 +55,9 @@ class EmbeddedSwitch:
             "switch_version_micro": lambda: texts[micro],
             "switch_log_printf": events.c_log,
             "switch_console_set_complete": modules.c_set_complete,
+            "switch_api_execute": self.commands.c_execute,
+            "switch_console_stream_write": self.commands.c_write_text,
+            "switch_console_stream_raw_write": self.commands.c_write,
             "switch_core_session_perform_locate": sessions.c_locate,
             "switch_core_session_read_lock": sessions.c_read_lock,
             "switch_core_session_rwunlock": sessions.c_unlock,
@@ -145,8 +151,18 @@ class EmbeddedSwitch:
         name, _, arguments = line.strip().partition(" ")
         if name == "unload":
             return self.unload(arguments.strip())
-        answer = self.modules.command(name, arguments, None)
+        answer = self.commands.run(name, arguments, None)
         return f"-ERR {name} Command not found!\n" if answer is None else answer
+
+    def _uuid_exists(self, uuid: str) -> str:
+        return "true" if self.sessions.find(uuid) else "false"
+
+    def _uuid_kill(self, arguments: str) -> str:
+        call = self.sessions.find(arguments.split(" ")[0])
+        if call is None:
+            return "-ERR No such channel!\n"
+        call.hangup()
+        return "+OK\n"
 
     def unload(self, module: str) -> str:
         """``unload`` of the console; the module's shutdown function runs on this thread."""

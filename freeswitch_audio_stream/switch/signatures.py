@@ -11,7 +11,7 @@ from __future__ import annotations
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint32, c_void_p, c_int64
 from typing import Any
 
-from .layouts import Codec, CodecImplementation, Frame, LoadFunction, ShutdownFunction
+from .layouts import Codec, CodecImplementation, Frame, LoadFunction, ShutdownFunction, StreamHandle
 
 Prototype = tuple[Any, tuple[Any, ...]]
 
@@ -29,7 +29,12 @@ SIGNATURES: dict[str, Prototype] = {
     "switch_mutex_lock": (c_int, (c_void_p,)),
     "switch_mutex_unlock": (c_int, (c_void_p,)),
     "switch_thread_rwlock_unlock": (c_int, (c_void_p,)),
+    "malloc": (c_void_p, (c_size_t,)),
     "free": (None, (c_void_p,)),
+    # API commands; the write functions are what a stream for their answer is made of
+    "switch_api_execute": (c_int, (c_char_p, c_char_p, c_void_p, POINTER(StreamHandle))),
+    "switch_console_stream_write": (c_int, (POINTER(StreamHandle), c_char_p, c_char_p)),
+    "switch_console_stream_raw_write": (c_int, (POINTER(StreamHandle), c_char_p, c_size_t)),
     # sessions and channels
     "switch_core_session_perform_locate": (c_void_p, (c_char_p, *_WHERE)),
     "switch_core_session_read_lock": (c_int, (c_void_p,)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, Sequence
 
-from . import configuration, events, log, sessions, version
+from . import commands, configuration, events, log, sessions, version
 from .constants import LogLevel
 from .library import Resolver, load, process_symbols
 from .modules import Module, Registration
@@ -29,6 +29,10 @@ class Switch:
     def log(self, level: LogLevel, text: str, uuid: str | None = None) -> None:
         """Write a line to the switch's log, as one of the call `uuid` where given."""
         log.write(self.library, level, text, uuid)
+
+    def api(self, command: str, arguments: str) -> str:
+        """What the API command of that name answers, without blanks at its ends; see `commands.execute`."""
+        return commands.execute(self.library, command, arguments)
 
     def locate(self, uuid: str) -> Session | None:
         """The call `uuid` with a read lock held (see `Session`); None where there is none or it has hung

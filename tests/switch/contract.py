@@ -348,6 +348,27 @@ def check_missing_configuration(environment: Environment) -> None:
     assert environment.switch.configuration("contract-no-such-file.conf") is None
 
 
+def check_api(environment: Environment) -> None:
+    """Commands of the switch and of modules answer in full; one that is not there is told."""
+    switch = environment.switch
+    with call(environment) as session:
+        assert switch.api("uuid_exists", session.uuid) == "true"
+    assert switch.api("uuid_exists", "nobody") == "false"
+    long = "ä" * 5000
+    registration = switch.register("contract_api", "contract_api", "<text>", lambda text, uuid: f" {text}{long}\n",
+                                   lambda session, text: None, lambda: None)
+    try:
+        assert switch.api("contract_api", " one two ") == f"one two{long}"
+    finally:
+        registration.unload()
+    try:
+        switch.api("contract_api", "")
+    except SwitchError as error:
+        assert "no command contract_api" in str(error)
+    else:
+        raise AssertionError("a command that is not there was carried out")
+
+
 def check_subclasses(environment: Environment) -> None:
     names = ["contract::one", "contract::two"]
     assert environment.switch.reserve(names) == []

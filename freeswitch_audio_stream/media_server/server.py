@@ -1,0 +1,165 @@
+"""The server: uvicorn on a thread of its own, from the first listening to the last thread joined."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from typing import Any, Callable
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..config import Settings
+from ..engine import Registry
+from ..errors import SettingError
+from ..threads import start_thread
+from ..transports.target import place
+from .app import Parts, make_app
+from .calls import Dialler
+from .conferences import Api, Conferences
+from .gate import Gate
+from .limits import FailureLimit
+from .tokens import Tokens
+from .upgrade import UpgradeProtocol
+from .workers import Workers
+
+REQUEST_SECONDS = 10.0
+"""Within which a new connection has to send its request."""
+_MAX_CONNECTIONS = 1000  # that are no attached clients: those have left uvicorn
+_START_SECONDS = 10.0
+_POLL_SECONDS = 0.01
+
+
+class _ImpatientProtocol(H11Protocol):
+    """Does not wait for ever for a request: silent connections would use up descriptors."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.loop.call_later(REQUEST_SECONDS, self._hang_up_on_silence)
+
+    def _hang_up_on_silence(self) -> None:
+        if getattr(self, "cycle", None) is None and self in self.connections:
+            self.transport.close()
+
+
+class MediaServer:
+    """Runs from its making until `stop`."""
+
+    def __init__(self, settings: Settings, registry: Registry, api: Api, tell: Callable[[str], None],
+                 on_fault: Callable[[BaseException], None]) -> None:
+        """`api` runs a command of the switch, `tell` writes to its log, `on_fault` is told of defects.
+
+        Returns when the server listens; raises SettingError where it cannot.
+        """
+        self._registry = registry
+        tokens = Tokens(settings.media_server_tokens, settings.media_server_token_secret,
+                        settings.media_server_token_secs)
+        context = _tls(settings)
+        self._socket = _listen(settings)
+        self.address = place(*self._socket.getsockname()[:2])
+        """Host and port."""
+        self.scheme = "https" if context else "http"
+        self._workers = Workers(on_fault)
+        self._conferences = Conferences(api, on_fault)
+        self._dialler = Dialler(api, registry.execute, settings.media_server_dial_string, tell)
+        parts = Parts(registry, Gate(tokens, FailureLimit()), self._workers, self._conferences, self._dialler, on_fault)
+        self._server = uvicorn.Server(_configure(make_app(parts), context))
+        self._on_fault = on_fault
+        self._thread = start_thread("audio-stream-media-server", self._run)
+        self._wait()
+        registry.mint = tokens.mint
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        if not self._server.started:
+            self.stop(1.0)
+            raise SettingError(f"the media server on {self.address} has not started: the log says why")
+
+    def _run(self) -> None:
+        # Not asyncio.run: whatever another script has made the policy of this process, sockets leave this loop.
+        loop = asyncio.SelectorEventLoop()
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(self._server.serve(sockets=[self._socket]))
+            loop.run_until_complete(_finish(loop))
+        except Exception as error:
+            self._on_fault(error)
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def stop(self, seconds: float) -> bool:
+        """End every thread; False if one did not end in time. Streams of clients should have ended before."""
+        deadline = time.monotonic() + seconds
+        self._registry.mint = None
+        self._server.should_exit = True
+        guarded = [_guarded(self._conferences.stop, self._on_fault),
+                   _guarded(lambda: self._dialler.stop(deadline), self._on_fault)]
+        ended = self._workers.stop(deadline)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._socket.close()
+        return ended and not self._thread.is_alive() and all(guarded)
+
+
+def _guarded(step: Callable[[], Any], on_fault: Callable[[BaseException], None]) -> bool:
+    try:
+        return step() is not False
+    except Exception as error:  # a switch that goes down may not know its commands any more
+        on_fault(error)
+        return True
+
+
+async def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    """What is left on the loop: a last write, the closing of a transport."""
+    tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)
+
+
+def _configure(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
+    # No access log: it would have the tokens of all queries. Errors are told by the application.
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    config = uvicorn.Config(app, http=_ImpatientProtocol, ws=UpgradeProtocol, lifespan="off", log_config=None,
+                            access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
+                            limit_concurrency=_MAX_CONNECTIONS)
+    config.load()
+    config.ssl = context
+    return config
+
+
+def _listen(settings: Settings) -> socket.socket:
+    address, port = settings.media_server_address, settings.media_server_port
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        # Who names the unspecified IPv6 address means all addresses.
+        return socket.create_server((address, port), family=family, dualstack_ipv6=address == "::")
+    except OSError as error:
+        raise SettingError(f"the media server cannot listen on {place(address, port)}: {error.strerror or error}; set "
+                           "media-server-address to an address of this machine, and media-server-port to a free "
+                           "port that FreeSWITCH's user may use") from error
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.media_server_cert_file:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    key = settings.media_server_key_file or None
+
+    def no_password() -> str:
+        raise SettingError(f"the key of the media server, {key or settings.media_server_cert_file}, is encrypted: "
+                           "store it without a passphrase, readable by FreeSWITCH's user only")
+    try:
+        context.load_cert_chain(settings.media_server_cert_file, key, no_password)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingError("the media server cannot use its certificate and key (media-server-cert-file "
+                           f"{settings.media_server_cert_file}, media-server-key-file {key or 'not set'}): "
+                           f"{error.strerror or error}") from error
+    return context
