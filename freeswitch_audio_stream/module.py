@@ -23,6 +23,7 @@ from .engine.reports import MODULE, SUBCLASSES
 from .errors import AudioStreamError, MediaNotFound, RefusedError, SettingError, SwitchError
 from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, Core
 from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
+from .transports import TLS_IN_LOOP
 
 API_NAME = "uuid_audio_stream"
 RESULT_VARIABLE = "uuid_audio_stream_result"
@@ -233,7 +234,8 @@ def load() -> str:
             _loaded = AudioStreamModule(switch)
             line = (f"{MODULE} {__version__} loaded: FreeSWITCH {switch.version}, Python {platform.python_version()}, "
                     f"numba {numba.__version__}, {len(_loaded.core.workers)} service threads; compiled in "
-                    f"{COMPILE_SECONDS:.1f} s, started in {time.monotonic() - began:.1f} s")
+                    f"{COMPILE_SECONDS:.1f} s, started in {time.monotonic() - began:.1f} s" + ("" if TLS_IN_LOOP else
+                    "; wss:// streams need a Python thread each, because this Python's OpenSSL cannot be reached"))
         switch.log(LogLevel.NOTICE, line)
         return line
 

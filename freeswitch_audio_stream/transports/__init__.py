@@ -3,7 +3,8 @@
     attempt.py    time limit and cancellation of one connection attempt
     tcp.py        name look-up and TCP, all addresses of a name
     tls.py        TLS contexts and handshakes, and what to say when one fails
-    relay.py      a TLS session behind a plain socket
+    openssl.py    a TLS session for compiled code
+    relay.py      a TLS session behind a plain socket, where that is not possible
     deflate.py    compressed messages
     target.py     what a URL says
     handshake.py  the opening handshake of a WebSocket
@@ -12,8 +13,12 @@
 
 from .attempt import Cancel
 from .deflate import Deflate, Deflater, InflatedTooBig, InflateError, Inflater
+from .openssl import LIBRARY as _OPENSSL
 from .tls import TlsOptions
 from .websocket import Connection, connect
 
 __all__ = ["Cancel", "Connection", "Deflate", "Deflater", "InflateError", "InflatedTooBig", "Inflater",
-           "TlsOptions", "connect"]
+           "TLS_IN_LOOP", "TlsOptions", "connect"]
+
+TLS_IN_LOOP = _OPENSSL is not None
+"""Whether compiled code can encrypt; else each TLS connection has a thread for that."""
