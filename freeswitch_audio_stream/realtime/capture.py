@@ -29,6 +29,7 @@ from .wakeup import attend, to_io
 ABC_READ, ABC_WRITE, ABC_WRITE_REPLACE, ABC_CLOSE = 1, 2, 3, 8
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
 _STAGE_READ, _STAGE_WRITE = OFFSET["stage_read"], OFFSET["stage_write"]
+_GAPS_READ, _GAPS_WRITE = OFFSET["gaps_read"], OFFSET["gaps_write"]
 _READS_PER_CALLBACK = 32  # more would mean that the core never runs empty; the rest waits for the next frame
 _SILENCE = 0
 CONVERTED_OFFSET = FRAME_DATA_BYTES  # within read_data and write_data: the raw frame, then converted samples
@@ -83,6 +84,18 @@ def _take_stage(address: int, target: int, count: int) -> None:
 
 
 @native_helper
+def _close_gap(stream: Any, position: int) -> None:
+    """Note what is missing before sample `position`, for who tells the peer; it is read with that position."""
+    if stream.gap_open == 0 or stream.gaps == 0:
+        return
+    if stream.gaps_write - load_acquire(stream.address + _GAPS_READ) < stream.gaps_capacity:
+        gap = int64_at(stream.gaps + 16 * (stream.gaps_write % stream.gaps_capacity), 2)
+        gap[0], gap[1] = position, stream.gap_open
+        store_release(stream.address + _GAPS_WRITE, stream.gaps_write + 1)
+        stream.gap_open = 0  # else it counts with the next
+
+
+@native_helper
 def _put(address: int, source: int, count: int) -> None:
     """Append `count` sample times to the capture ring, or drop and count them where they do not fit.
 
@@ -96,12 +109,14 @@ def _put(address: int, source: int, count: int) -> None:
         stream.capture_base = position
     if used + count > stream.capture_capacity:
         stream.dropped += count
+        stream.gap_open += count
         if stream.overrun == 0:
             stream.overrun = 1
             attend(address, ATTEND_OVERRUN)
         return
     if 2 * used < stream.capture_capacity:
         stream.overrun = 0
+    _close_gap(stream, position)
     width = 2 * stream.channels
     copy_in(stream.capture_ring, width * stream.capture_capacity, width * (position - stream.capture_base),
             source, width * count)
@@ -147,11 +162,12 @@ def _on_read(address: int, bug: int) -> None:
     for _ in range(_READS_PER_CALLBACK):
         if not _read_bug(stream.functions, bug, frame, data):
             break
-        if stream.paused:
-            continue
         rate, channels = word(frame + FRAME_RATE), max(1, word(frame + FRAME_CHANNELS))
         samples = word(frame + FRAME_DATALEN) // (2 * channels)
         if rate == 0 or samples == 0:
+            continue
+        if stream.paused:
+            stream.gap_open += samples * stream.wire_rate // rate
             continue
         stream.captured_frames += 1
         to_mono(data, samples, channels)

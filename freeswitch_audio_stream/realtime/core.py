@@ -12,7 +12,7 @@ from typing import Any, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import ALAW_ENCODE, MULAW_ENCODE
+from ..audio import ALAW_DECODE, ALAW_ENCODE, MULAW_DECODE, MULAW_ENCODE
 from ..threads import start_thread
 from . import capture, dtmf, playback, wakeup
 from .compiler import compile_seconds
@@ -162,6 +162,7 @@ class Core:
         field["functions"], field["tables"] = self._functions.ctypes.data, self._tables.address
         field["io_queue"], field["clock_queue"] = worker.io_queue.address, worker.clock_queue.address
         field["digits"] = self.digits.address
+        field["mulaw_levels"], field["alaw_levels"] = MULAW_DECODE.ctypes.data, ALAW_DECODE.ctypes.data
         field["dispatch_queue"], field["clock_thread"] = worker.dispatch_queue.address, worker.clock_thread
         return record
 

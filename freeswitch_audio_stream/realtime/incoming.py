@@ -1,11 +1,10 @@
 """From the peer: WebSocket frames (RFC 6455) parsed as they arrive, whatever the cuts.
 
 Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol
-says so. Everything else goes to the inbox, in pieces, for Python: an int32[4] record (opcode of the message,
-flags, bytes, 0) and the piece. A connection on which messages may be compressed (RFC 7692) has all of them
-there: audio that had to be inflated must not be overtaken by audio that had not. A peer that breaks the
-framing rules is reported once, with the close code that answers it. Where the peer is the client, its frames are
-masked, and unmasked in place, in the memory they were received in.
+says so. Everything else goes to the inbox, in pieces, for Python. A connection on which messages may be compressed
+(RFC 7692) has all of them there: audio that had to be inflated must not be overtaken by audio that had not. A
+peer that breaks the framing rules is reported once, with the close code that answers it. Where the peer is the
+client, its frames are masked, and unmasked in place, in the memory they were received in.
 """
 
 from __future__ import annotations
@@ -14,22 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from .atomics import bytes_at, int32_at, load_acquire, pointer, store_release, wide
+from .atomics import bytes_at, int32_at, load_acquire, pointer, wide
+from .audiosocket import take_frames, take_message
 from .compiler import native_helper
+from .delivery import (INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather, to_inbox,
+                       to_playback)
 from .encoding import xor_mask
-from .layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
+from .layout import (ATTEND_PEER_PROTOCOL, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_RTP, FRAMING_AUDIOSOCKET,
+                     FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, MSG_DONTWAIT_NOSIGNAL, copy, errno, recv
 from .outgoing import COMPRESSED, OPCODE_BINARY
-from .playback import play
-from .rings import copy_in
+from .playback import is_full
+from .rtp import take_packet
 from .tls import tls_holds_more, tls_receive
 from .wakeup import attend
 
-_INBOX_READ, _INBOX_WRITE, _HEADER = OFFSET["inbox_read"], OFFSET["inbox_write"], OFFSET["header"]
+_INBOX_READ, _HEADER = OFFSET["inbox_read"], OFFSET["header"]
 
-INBOX_HEADER = 16
-PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, PIECE_COMPRESSED = 1, 2, 4
 RECEIVE_BYTES = 65536
+_PATIENT_BYTES = 16384  # what a playback queue that was not yet full takes beyond what it may hold
 OPCODE_CONTINUATION = 0
 _RESERVED_BITS = 0x70
 _SMALLEST_FRAME = 2
@@ -93,40 +95,19 @@ def _begin_frame(stream: Any) -> None:
 
 
 @native_helper
-def _small_buffer(stream: Any) -> int:
-    """Sixteen bytes of the stream's own to build an inbox header in."""
-    return stream.address + _HEADER + 16
-
-
-@native_helper
-def _to_inbox(stream: Any, opcode: int, flags: int, source: int, count: int) -> None:
-    """Append one piece; the caller has made sure that it fits."""
-    record = _small_buffer(stream)
-    fields = int32_at(record, 4)
-    fields[0], fields[1] = np.int32(opcode), np.int32(flags)
-    fields[2], fields[3] = np.int32(count), np.int32(0)
-    position = stream.inbox_write
-    copy_in(stream.inbox, stream.inbox_capacity, position, record, INBOX_HEADER)
-    copy_in(stream.inbox, stream.inbox_capacity, position + INBOX_HEADER, source, count)
-    store_release(stream.address + _INBOX_WRITE, position + INBOX_HEADER + count)
-    attend(stream.address, ATTEND_INBOX)
-
-
-@native_helper
-def _to_playback(stream: Any, source: int, count: int) -> None:
-    """Queue binary payload as L16; an odd byte waits for its other half."""
-    if stream.has_odd_byte and count > 0:
-        pair = bytes_at(_small_buffer(stream), 2)
-        pair[0], pair[1] = np.uint8(stream.odd_byte), bytes_at(source, 1)[0]
-        stream.has_odd_byte = 0
-        play(stream.address, _small_buffer(stream), 1, stream.binary_rate)
-        source += 1
-        count -= 1
-    if count & 1:
-        stream.odd_byte = wide(bytes_at(source + count - 1, 1)[0])
-        stream.has_odd_byte = 1
-    if count > 1:
-        play(stream.address, source, count // 2, stream.binary_rate)
+def _take_audio(stream: Any, source: int, count: int, ends_message: bool) -> None:
+    """A piece of a binary message that is to be played."""
+    if stream.encapsulation == ENCAPSULATION_RTP:
+        gather(stream, source, count)
+        if ends_message:
+            length = stream.packet_length
+            stream.packet_length = 0
+            if not stream.discards:
+                take_packet(stream, stream.packet, length)
+    elif stream.encapsulation == ENCAPSULATION_AUDIOSOCKET:
+        take_message(stream, source, count, ends_message)
+    elif not stream.discards:
+        to_playback(stream, source, count, stream.binary_rate)
 
 
 @native_helper
@@ -146,13 +127,13 @@ def _piece(stream: Any, source: int, count: int) -> None:
     opcode = stream.opcode if control else stream.message_opcode
     ends_message = ends_frame and stream.final
     if opcode == OPCODE_BINARY and stream.binary_playback and not stream.deflate:
-        _to_playback(stream, source, count)
+        _take_audio(stream, source, count, ends_message)
         if ends_message:
             stream.messages_received += 1
     else:
         flags = (PIECE_ENDS_FRAME if ends_frame else 0) | (PIECE_ENDS_MESSAGE if ends_message else 0)
         flags |= PIECE_COMPRESSED if stream.message_compressed and not control else 0
-        _to_inbox(stream, opcode, flags, source, count)
+        to_inbox(stream, opcode, flags, source, count)
         if ends_message:
             stream.messages_received += 1
     if ends_frame:
@@ -164,6 +145,9 @@ def _piece(stream: Any, source: int, count: int) -> None:
 @native_helper
 def parse(stream: Any, data: int, count: int) -> None:
     """Take `count` received bytes at address `data`, which may be changed."""
+    if stream.framing == FRAMING_AUDIOSOCKET:
+        take_frames(stream, data, count)
+        return
     position = 0
     while position < count and stream.protocol_error == 0:
         have = stream.header_length
@@ -189,14 +173,20 @@ def parse(stream: Any, data: int, count: int) -> None:
 
 @native_helper
 def _allowance(stream: Any) -> int:
-    """How many bytes may be received so that the inbox holds them at worst: as nothing but empty frames."""
+    """How many bytes may be received so that inbox and playback queue hold them at worst: the inbox, as nothing but
+    empty frames."""
+    if is_full(stream) and not stream.discards:
+        return 0
     free = stream.inbox_capacity - (stream.inbox_write - load_acquire(stream.address + _INBOX_READ))
-    return min(RECEIVE_BYTES, (free - INBOX_HEADER) * _SMALLEST_FRAME // (INBOX_HEADER + _SMALLEST_FRAME))
+    # A message of which it is not known yet what it is may turn out to be nothing but empty frames, too.
+    free -= INBOX_HEADER * min(stream.packet_length, stream.packet_capacity) // 2
+    return min(_PATIENT_BYTES if stream.patient else RECEIVE_BYTES,
+               (free - INBOX_HEADER) * _SMALLEST_FRAME // (INBOX_HEADER + _SMALLEST_FRAME))
 
 
 @native_helper
 def has_room(stream: Any) -> bool:
-    """Whether the inbox takes another frame."""
+    """Whether inbox and playback queue take another frame."""
     return _allowance(stream) >= _SMALLEST_FRAME
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .atomics import exchange, fence, int32_at, int64_at, load_acquire, pointer, store_release, wide
 from .compiler import native, native_helper
 from .incoming import RECEIVED_ALL, RECEIVED_END, has_room, parse, receive
+from .jitter_buffer import forget_packets, release_held
 from .layout import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, IO_LOOP, OFFSET, SOCKET_ATTACH,
                      SOCKET_DETACH, SOCKET_NONE, STREAM, io_loop_at, queue_at, stream_at)
 from .libc import (EPOLL_ADD, EPOLL_DATA_OFFSET, EPOLL_DEL, EPOLL_EVENT_BYTES, EPOLL_MOD, EPOLLERR, EPOLLET,
@@ -70,6 +71,7 @@ def _attach(loop: int, address: int) -> None:
     stream.out_position, stream.out_length = 0, 0
     stream.header_length, stream.payload_left, stream.message_opcode, stream.has_odd_byte = 0, 0, 0, 0
     stream.waiting_write, stream.waiting_inbox = 0, 0
+    forget_packets(stream)
     stream.fd = stream.socket_fd
     problem = _control(loop, EPOLL_ADD, stream.fd, EPOLLIN, stream.index)
     if problem:
@@ -134,6 +136,7 @@ def _on_queued(loop: int, address: int) -> None:
     fence()
     stream = stream_at(address)
     _obey(loop, address)
+    release_held(stream)
     if stream.fd == _NO_SOCKET:
         return
     if stream.waiting_inbox and stream.protocol_error == 0:

@@ -23,14 +23,20 @@ CACHE_LINE = 64
 LAYOUT_INBOUND, LAYOUT_OUTBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED = range(4)
 
 # How a capture chunk is put on the wire.
-PAYLOAD_BINARY, PAYLOAD_BASE64 = range(2)
+PAYLOAD_BINARY, PAYLOAD_BASE64, PAYLOAD_RTP = range(3)
 ENCODING_L16, ENCODING_MULAW, ENCODING_ALAW = range(3)
 
 # What the I/O loop is asked to do with a stream's socket.
 SOCKET_NONE, SOCKET_ATTACH, SOCKET_DETACH = range(3)
 
-# How bytes on the socket are cut into frames: as the client or the server end of a WebSocket (RFC 6455).
-FRAMING_CLIENT, FRAMING_SERVER = range(2)
+# How bytes on the socket are cut into frames: as the client or the server end of a WebSocket (RFC 6455), or as
+# AudioSocket has it.
+FRAMING_CLIENT, FRAMING_SERVER, FRAMING_AUDIOSOCKET = range(3)
+
+# What is in the peer's binary messages, where the I/O loop takes them: samples, RTP packets, or what the first of
+# them shows, samples or AudioSocket frames.
+ENCAPSULATION_NONE, ENCAPSULATION_RTP, ENCAPSULATION_AUDIOSOCKET = range(3)
+PEER_UNKNOWN, PEER_FRAMES, PEER_BARE = range(3)
 
 # Capture on the wire: held back, flowing, or flowing until the ring is empty.
 FLOW_HELD, FLOW_OPEN, FLOW_DRAIN = range(3)
@@ -53,6 +59,8 @@ ATTEND_WRITE_CODEC = 1 << 13
 ATTEND_CLOCK_OFF = 1 << 14
 ATTEND_PEER_PROTOCOL = 1 << 15
 ATTEND_WAKE = 1 << 16
+ATTEND_PLAYBACK_FULL = 1 << 17
+ATTEND_GARBAGE = 1 << 18
 
 # Entries of the playback side list: int64 position, kind, value, status.
 MARK_WORDS = 4
@@ -125,14 +133,16 @@ STREAM = _record(
     "chunk payload encoding numbered inband_dtmf dtmf digits",
     "templates template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
     "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds has_playback",
+    "encapsulation patient packet packet_capacity decoded held heard gaps gaps_capacity audio_kind",
+    "mulaw_levels alaw_levels rtp_source",
     # Python, before a socket is attached
     "framing",
     # Python, at any time
-    "paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
+    "discards paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
-    "capture_write capture_base captured captured_frames dropped overrun",
+    "capture_write capture_base captured captured_frames dropped overrun gap_open gaps_write",
     # write side: the thread that writes the session
     "write_resampler stage_write stage_step stage_dropped",
     # playback: the WRITE_REPLACE callback
@@ -148,6 +158,10 @@ STREAM = _record(
     "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
     "mask mask_offset protocol_error",
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
+    "packet_length peer_kind frame_header frame_have frame_kind frame_left gaps_read",
+    "rtp_sequence rtp_timestamp rtp_marker",
+    "peer_known peer_source peer_next peer_clock peer_rate peer_restart peer_dry_at held_count",
+    "rtp_malformed rtp_unknown rtp_lost rtp_late rtp_repeated garbage_told",
     # any thread, by atomic operation only
     "io_queued dispatch_queued clock_queued attention play_lock",
 )

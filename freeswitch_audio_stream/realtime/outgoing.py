@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from .atomics import bytes_at, int16_at, int32_at, load_acquire, pointer, store_release, wide
+from .audiosocket import HEADER_BYTES
 from .compiler import native_helper
 from .encoding import base64, base64_length, decimal, encode, xor_mask
-from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, FRAMING_CLIENT, OFFSET,
-                     PAYLOAD_BASE64, io_loop_at, stream_at)
+from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, FRAMING_AUDIOSOCKET,
+                     FRAMING_CLIENT, OFFSET, PAYLOAD_BASE64, PAYLOAD_RTP, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
 from .rings import copy_out
+from .rtp import RTP_HEADER, before_gap, write_header
 from .tls import tls_send
 from .wakeup import attend
 
@@ -51,11 +53,20 @@ def _mask_key(loop: int) -> int:
 
 
 @native_helper
+def _audiosocket_header(target: int, kind: int, length: int) -> int:
+    out = bytes_at(target, HEADER_BYTES)
+    out[0], out[1], out[2] = np.uint8(kind), np.uint8(length >> 8), np.uint8(length & 255)
+    return HEADER_BYTES
+
+
+@native_helper
 def _frame_header(stream: Any, target: int, opcode: int, length: int) -> int:
     """Write a frame's header without its key; answers the header's bytes, the key of a masked frame included.
 
-    `opcode` may have COMPRESSED added.
+    `opcode` may have COMPRESSED added; in AudioSocket it is the frame's kind, and OPCODE_BINARY that of audio.
     """
+    if stream.framing == FRAMING_AUDIOSOCKET:
+        return _audiosocket_header(target, stream.audio_kind if opcode == OPCODE_BINARY else opcode, length)
     masked, key = (_MASKED, _KEY_BYTES) if stream.framing == FRAMING_CLIENT else (0, 0)
     out = bytes_at(target, _MAX_HEADER)
     out[0] = np.uint8(_FINAL | opcode)
@@ -107,6 +118,12 @@ def _media(loop: int, stream: Any, target: int, samples: int, count: int, track:
     record = io_loop_at(loop)
     table = record.alaw_table if stream.encoding == ENCODING_ALAW else record.mulaw_table
     size = 2 * count if stream.encoding == ENCODING_L16 else count
+    if stream.payload == PAYLOAD_RTP:
+        header = _frame_header(stream, target, OPCODE_BINARY, RTP_HEADER + size)
+        write_header(stream, target + header, count)
+        encode(target + header + RTP_HEADER, samples, count, stream.encoding, table)
+        _seal(loop, stream, target, header, RTP_HEADER + size)
+        return header + RTP_HEADER + size
     if stream.payload != PAYLOAD_BASE64:
         header = _frame_header(stream, target, OPCODE_BINARY, size)
         encode(target + header, samples, count, stream.encoding, table)
@@ -175,7 +192,7 @@ def _room(stream: Any) -> int:
     """Bytes that one chunk may take on the wire, at most."""
     payload = 2 * stream.channels * stream.chunk
     text = stream.head_0 + stream.middle_0 + stream.tail_0 + stream.head_1 + stream.middle_1 + stream.tail_1
-    return base64_length(payload) + 8 + text + 2 * (_MAX_HEADER + _MAX_DIGITS)
+    return base64_length(payload) + 8 + text + 2 * (_MAX_HEADER + _MAX_DIGITS) + RTP_HEADER
 
 
 @native_helper
@@ -211,7 +228,12 @@ def _fill(loop: int, stream: Any) -> None:
     while stream.out_length < _BATCH_BYTES and stream.out_length + room <= stream.out_capacity:
         waiting = load_acquire(stream.address + _CAPTURE_WRITE) - stream.capture_read
         count = min(waiting, stream.chunk)
-        if count == 0 or (count < stream.chunk and flow != FLOW_DRAIN):
+        whole = count == stream.chunk or flow == FLOW_DRAIN
+        if count > 0 and stream.payload == PAYLOAD_RTP:
+            continuous = before_gap(stream)
+            if continuous <= count:
+                count, whole = continuous, True
+        if count == 0 or not whole:
             return
         stream.out_length += _chunk(loop, stream, stream.out + stream.out_length, count)
         store_release(stream.address + _CAPTURE_READ, stream.capture_read + count)

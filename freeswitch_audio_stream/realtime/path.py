@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from ..audio import Encoding
 from . import capture, playback, wakeup
+from .audiosocket import KIND_AUDIO, RATES
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
-from .incoming import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
-from .layout import (DTMF, DTMF_WORK, ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD,
-                     FLOW_OPEN, FRAMING_CLIENT, FRAMING_SERVER, LAYOUT_INBOUND, LAYOUT_INTERLEAVED,
-                     LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED,
-                     MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY, RESAMPLER, RESAMPLER_WORK,
-                     SOCKET_ATTACH, SOCKET_DETACH, TLS)
+from .delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
+from .jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW
+from .layout import (DTMF, DTMF_WORK, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_NONE, ENCAPSULATION_RTP,
+                     ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN,
+                     FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER, LAYOUT_INBOUND, LAYOUT_INTERLEAVED,
+                     LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64,
+                     PAYLOAD_BINARY, PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, RESAMPLER_WORK, SOCKET_ATTACH,
+                     SOCKET_DETACH, TLS)
 from .memory import Arena
 from .outgoing import OUTBOX_HEADER
 from .playback import RENDER_OFFSET
@@ -30,14 +33,18 @@ from .write_clock import FRAME_DATA_OFFSET
 ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
 LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,
            "stereo": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
-FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER}
+ENCAPSULATIONS = {"": ENCAPSULATION_NONE, "sln": ENCAPSULATION_NONE, "rtp": ENCAPSULATION_RTP,
+                  "audiosocket": ENCAPSULATION_AUDIOSOCKET}
+FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET}
 _CONVERTED_BYTES = 65536
 _STAGE_SECONDS = 1
 _MARKS = 1024
 _OUTBOX_BYTES = 1 << 20
 _INBOX_BYTES = 1 << 19
 _BATCH_BYTES = 1 << 17
-_PLAY_RATE = 64000  # the highest that can be queued
+_PLAY_RATE = 64000  # the highest that can be queued, but for AudioSocket
+_PLAY_SLACK = 1 << 19  # samples that a patient stream's queue holds beyond what it may
+_GAPS = 256
 
 
 class Piece(NamedTuple):
@@ -76,6 +83,21 @@ class Statistics(NamedTuple):
     """Hz of what waits in the playback queue."""
 
 
+class Packets(NamedTuple):
+    """What became of the RTP packets from the peer that were not simply played, since the stream began."""
+
+    malformed: int
+    """No RTP packets at all (RFC 3550 section 5.1), or longer than jitter_buffer.MAX_PACKET."""
+    unknown: int
+    """Of another payload type than 0, 8 and 11."""
+    lost: int
+    """Never came, or too late; silence was played for them."""
+    late: int
+    """Came too late, or far off the sequence, and were dropped."""
+    repeated: int
+    """Came again."""
+
+
 @dataclass(frozen=True)
 class PathFormat:
     """What one stream captures and how it travels."""
@@ -97,6 +119,11 @@ class PathFormat:
     """Whether JSON media messages have a sequence number, which counts; else `middle` follows `head`."""
     inband_dtmf: bool = False
     """True to listen for the tones of digits in what the caller says; they come by `Core.digits`."""
+    encapsulation: str = ""
+    """One of ENCAPSULATIONS: what is in binary messages. With one, the peer is slowed down where it sends faster than
+    the caller hears; without, what the playback queue does not take is dropped."""
+    rtp_identity: tuple[int, int, int] = (0, 0, 0)
+    """Our SSRC (32 bits), and the first sequence number (16) and timestamp (32); best when nobody can guess them."""
 
     @property
     def channels(self) -> int:
@@ -107,6 +134,12 @@ class PathFormat:
     def chunk(self) -> int:
         """Samples of one channel in a media message."""
         return self.rate * self.chunk_ms // 1000
+
+    @property
+    def play_capacity(self) -> int:
+        """Samples that the playback queue has memory for."""
+        rate = max(RATES) if self.encapsulation == "audiosocket" else _PLAY_RATE
+        return rate * self.playback_secs + (_PLAY_SLACK if self.encapsulation else 0)
 
     def sizes(self, templates: int) -> dict[str, int]:
         """Bytes of every part of the stream's memory, for `templates` bytes of media templates."""
@@ -127,13 +160,18 @@ class PathFormat:
             "out": max(_OUTBOX_BYTES, _BATCH_BYTES + 2 * chunk_bytes + templates) + 64,
             "outbox": _OUTBOX_BYTES,
             "inbox": _INBOX_BYTES,
-            "play_ring": 2 * _PLAY_RATE * self.playback_secs,
+            "play_ring": 2 * self.play_capacity,
             "marks": 8 * MARK_WORDS * _MARKS,
             "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
             "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,
             "dtmf": DTMF.itemsize,
             "tls": TLS.itemsize,
             "dtmf_work": 8 * DTMF_WORK,
+            "packet": MAX_PACKET,
+            "decoded": 2 * MAX_PACKET,
+            "held": WINDOW * HELD_BYTES,
+            "heard": 8 * HEARD,
+            "gaps": 16 * _GAPS,
         }
 
 
@@ -160,7 +198,7 @@ class MediaPath:
         place, field = self._arena.address, self._field
         for name in ("capture_ring", "stage_ring", "read_frame", "read_data", "write_frame", "write_data",
                      "mix_data", "template", "out", "outbox", "inbox", "play_ring", "marks", "play_scratch",
-                     "clock_frame", "dtmf"):
+                     "clock_frame", "dtmf", "packet", "decoded", "held", "heard"):
             field[name] = place[name]
         resamplers = self._arena.part["resamplers"].view(RESAMPLER)
         for number, side in enumerate(("read", "write", "play")):
@@ -172,7 +210,7 @@ class MediaPath:
         field["wire_rate"] = form.rate
         field["capture_capacity"] = form.rate * form.buffer_secs
         field["stage_capacity"] = form.rate * _STAGE_SECONDS
-        field["play_capacity"], field["play_seconds"] = _PLAY_RATE * form.playback_secs, form.playback_secs
+        field["play_capacity"], field["play_seconds"] = form.play_capacity, form.playback_secs
         field["marks_capacity"] = _MARKS
         field["outbox_capacity"], field["inbox_capacity"] = _OUTBOX_BYTES, _INBOX_BYTES
         field["chunk"] = form.chunk
@@ -182,6 +220,18 @@ class MediaPath:
         field["binary_playback"] = int(form.binary_playback)
         field["binary_rate"] = form.binary_rate or form.rate
         field["fd"] = -1
+        self._set_encapsulation(form)
+
+    def _set_encapsulation(self, form: PathFormat) -> None:
+        field = self._field
+        field["encapsulation"], field["patient"] = ENCAPSULATIONS[form.encapsulation], int(bool(form.encapsulation))
+        field["packet_capacity"] = MAX_PACKET
+        if form.rate in RATES:
+            field["audio_kind"] = KIND_AUDIO + RATES.index(form.rate)
+        if form.encapsulation == "rtp":
+            field["payload"] = PAYLOAD_RTP
+            field["gaps"], field["gaps_capacity"] = self._arena.address["gaps"], _GAPS
+            field["rtp_source"], field["rtp_sequence"], field["rtp_timestamp"] = form.rtp_identity
 
     def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
         self._arena.part["template"][:len(surround)] = np.frombuffer(surround, np.uint8)
@@ -213,10 +263,12 @@ class MediaPath:
         ATTEND_SOCKET_BROKEN, or ATTEND_SOCKET_DETACHED after `detach_socket`.
 
         `role`, one of FRAMINGS, is our end of the WebSocket: a client masks its frames, and a server takes only
-        frames that are masked (RFC 6455 section 5.1).
+        frames that are masked (RFC 6455 section 5.1). "audiosocket" is no WebSocket, but a connection of bare
+        AudioSocket frames: `send` then takes their kinds for opcodes, and `take_inbox` gives all that is not audio to
+        be played, with audiosocket.FRAME_OPCODE added to the kind.
         """
         self._field["socket_fd"], self._field["deflate"] = fd, int(deflate)
-        self._field["framing"] = FRAMINGS[role]
+        self._field["framing"], self._field["discards"] = FRAMINGS[role], 0
         self._set_tls(tls)
         self._leftover = np.frombuffer(leftover, np.uint8).copy()  # frames are unmasked in place
         self._field["leftover"], self._field["leftover_bytes"] = self._leftover.ctypes.data, len(leftover)
@@ -249,6 +301,21 @@ class MediaPath:
     def protocol_error(self) -> int:
         """The close code that answers a server which broke the framing rules; 0 while it has not."""
         return int(self._field["protocol_error"])
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nothing is read from the peer now, because what it has sent before has to be taken first."""
+        return bool(self._field["waiting_inbox"])
+
+    @property
+    def peer_sends_frames(self) -> bool:
+        """Whether the binary messages of this connection have turned out to hold AudioSocket frames."""
+        return bool(self._field["peer_kind"] == PEER_FRAMES)
+
+    def discard_audio(self) -> None:
+        """Play no more of what the peer sends, and be held back by it no longer, until the next connection."""
+        self._field["discards"] = 1
+        wakeup.to_io(self.address)
 
     # To the server.
 
@@ -422,6 +489,11 @@ class MediaPath:
             int(field["messages_received"]), int(field["bytes_received"]), int(field["played"]),
             int(field["cleared"]), int(field["play_dropped"]), int(field["play_write"]) - heard,
             int(field["play_write_rate"]))
+
+    def packets(self) -> Packets:
+        """The counters of RTP packets as they are now."""
+        field = self._field
+        return Packets(*(int(field[f"rtp_{name}"]) for name in Packets._fields))
 
     def release(self) -> None:
         """Give the memory back: every bug is closed, the socket detached and the clock off."""

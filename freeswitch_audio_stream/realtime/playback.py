@@ -10,23 +10,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from .atomics import address_of, call1, call2, exchange, int16_at, int64_at, load_acquire, store_release
+from .atomics import (address_of, call1, call2, exchange, fence, int16_at, int64_at, load_acquire,
+                      store_release)
 from .capture import ABC_CLOSE, ABC_WRITE_REPLACE
 from .compiler import c_callback, native, native_helper
 from .frames import (FRAME_DATALEN, IMPLEMENTATION_BYTES, IMPLEMENTATION_RATE, add_saturated, channels_of,
                      frame_data, word)
-from .layout import (ATTEND_MARK, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN, ATTEND_PLAYBACK_STARTED,
-                     ATTEND_RATE, ATTEND_REPLACE_CLOSED, MARK_CLEARED, MARK_NAMED, MARK_PENDING, MARK_PLAYED,
-                     MARK_RATE, MARK_WORDS, OFFSET, RESAMPLER_BLOCK, functions_at, resampler_at, stream_at)
+from .layout import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN,
+                     ATTEND_PLAYBACK_STARTED, ATTEND_RATE, ATTEND_REPLACE_CLOSED, MARK_CLEARED, MARK_NAMED,
+                     MARK_PENDING, MARK_PLAYED, MARK_RATE, MARK_WORDS, OFFSET, RESAMPLER_BLOCK,
+                     functions_at, resampler_at, stream_at)
 from .libc import clear, monotonic_us, pthread_self, sched_yield
 from .resampler import convert_exact, inputs_for, outputs_for, select
 from .rings import copy_in, copy_out
-from .wakeup import attend, to_clock
+from .wakeup import attend, to_clock, to_io
 
 _PLAY_READ, _PLAY_WRITE, _PLAY_LOCK = OFFSET["play_read"], OFFSET["play_write"], OFFSET["play_lock"]
 _MARKS_READ, _MARKS_WRITE, _CLEAR_COUNT = OFFSET["marks_read"], OFFSET["marks_write"], OFFSET["clear_count"]
 _MARKS_TAKEN, _CLEAR_TO = OFFSET["marks_taken"], OFFSET["clear_to"]
-_PLAY_PAUSED = OFFSET["play_paused"]
+_PLAY_PAUSED, _WAITING_INBOX, _HELD_COUNT = OFFSET["play_paused"], OFFSET["waiting_inbox"], OFFSET["held_count"]
+_RESUME_PART = 8  # of a full queue is played before more is read
 _MAX_FRAME = 8192  # samples: a frame of FreeSWITCH carries at most 8192 bytes
 # Within play_scratch: the implementation, one block of input, rendered samples.
 INPUT_OFFSET = IMPLEMENTATION_BYTES + 16
@@ -143,7 +146,9 @@ def _render(address: int, target: int, wanted: int, rate: int) -> int:
 
 @native_helper
 def _is_empty(address: int) -> int:
-    """1 while nothing is queued: no samples, no filter's tail, no marks."""
+    """1 while nothing is queued: no samples, no filter's tail, no marks, no packet that waits for another."""
+    if load_acquire(address + _HELD_COUNT) != 0:
+        return 0
     if load_acquire(address + _PLAY_WRITE) != load_acquire(address + _PLAY_READ):
         return 0
     if stream_at(address).play_flush > 0:
@@ -178,9 +183,33 @@ def _mix_into(address: int, frame: int) -> None:
     if channels > 1:
         _spread(rendered, count, channels)
     add_saturated(frame_data(frame), rendered, count * channels)
+    _call_for_more(address)
     if stream.play_active == 1 and _is_empty(address):
         stream.play_active = 0
         attend(address, ATTEND_PLAYBACK_IDLE)
+
+
+@native_helper
+def _call_for_more(address: int) -> None:
+    """Wake an I/O loop that waits for room in the queue, or has a packet that can wait no longer."""
+    stream = stream_at(address)
+    if stream.patient == 0:
+        return
+    # Our position first, then what the loop waits for; the loop does it the other way round.
+    fence()
+    waiting = load_acquire(address + _PLAY_WRITE) - load_acquire(address + _PLAY_READ)
+    limit = stream.play_seconds * stream.play_write_rate
+    if load_acquire(address + _WAITING_INBOX) and waiting <= limit - limit // _RESUME_PART:
+        to_io(address)
+    elif load_acquire(address + _HELD_COUNT) and waiting < stream.play_write_rate // 50:
+        to_io(address)
+
+
+@native_helper
+def is_full(stream: Any) -> bool:
+    """Whether a patient stream's queue holds what it may: no more is read from the peer until it has run down."""
+    waiting = stream.play_write - load_acquire(stream.address + _PLAY_READ)
+    return stream.patient and waiting >= stream.play_seconds * stream.play_write_rate > 0
 
 
 @native_helper
@@ -230,7 +259,8 @@ def _unlock(address: int) -> None:
 
 
 @native_helper
-def _call_clock(address: int) -> None:
+def wake_clock(address: int) -> None:
+    """There is something to play, or to wait for until the next frame."""
     if stream_at(address).has_playback:
         to_clock(address)
 
@@ -255,7 +285,8 @@ def _append_samples(address: int, source: int, count: int, rate: int) -> int:
     if waiting == 0:
         stream.play_base = position
         stream.play_overrun = 0
-    accepted = min(count, max(0, min(stream.play_capacity, stream.play_seconds * rate) - waiting))
+    limit = stream.play_capacity if stream.patient else min(stream.play_capacity, stream.play_seconds * rate)
+    accepted = min(count, max(0, limit - waiting))
     if accepted > 0 and stream.play_write_rate != rate:
         if _append_mark(address, MARK_RATE, rate):
             stream.play_write_rate = rate
@@ -273,7 +304,8 @@ def play(address: int, source: int, count: int, rate: int) -> int:
     media.
 
     What does not fit is dropped and counted: one ATTEND_PLAYBACK_OVERRUN until the queue has been empty
-    again.
+    again. A patient stream takes more than it may hold, so that nothing of what has been read already is lost:
+    one ATTEND_PLAYBACK_FULL, and the I/O loop reads no more.
     """
     _lock(address)
     accepted = _append_samples(address, source, count, rate)
@@ -283,8 +315,11 @@ def play(address: int, source: int, count: int, rate: int) -> int:
         if stream.play_overrun == 0:
             stream.play_overrun = 1
             attend(address, ATTEND_PLAYBACK_OVERRUN)
+    elif stream.play_overrun == 0 and is_full(stream):
+        stream.play_overrun = 1
+        attend(address, ATTEND_PLAYBACK_FULL)
     _unlock(address)
-    _call_clock(address)
+    wake_clock(address)
     return accepted
 
 
@@ -294,7 +329,7 @@ def mark(address: int, value: int) -> int:
     _lock(address)
     done = _append_mark(address, MARK_NAMED, value)
     _unlock(address)
-    _call_clock(address)
+    wake_clock(address)
     return done
 
 
@@ -307,11 +342,11 @@ def clear_playback(address: int) -> None:
     store_release(address + _CLEAR_TO, stream.play_write)
     store_release(address + _CLEAR_COUNT, stream.clear_count + 1)
     _unlock(address)
-    _call_clock(address)
+    wake_clock(address)
 
 
 @native("void(int64, int64)")
 def pause_playback(address: int, paused: int) -> None:
     """Hold back what is queued, from the next frame on, or let it play on. Any thread but media."""
     store_release(address + _PLAY_PAUSED, paused)
-    _call_clock(address)
+    wake_clock(address)

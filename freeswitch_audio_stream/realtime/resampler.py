@@ -19,8 +19,8 @@ from .compiler import native, native_helper
 from .layout import MAX_TAPS, RESAMPLER_BLOCK, resampler_at
 from .libc import clear, copy
 
-TABLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000)
-"""Every rate in Hz that the core converts from or to."""
+TABLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 96000, 192000)
+"""Every rate in Hz that the core converts from or to: audio.ALL_RATES, and what AudioSocket can have beyond."""
 HALF_LENGTH = 24
 _KAISER_BETA = 5.8
 _CUTOFF = 0.92

@@ -335,15 +335,15 @@ def test_a_write_codec_that_changes_goes_on(open_stream: Opening) -> None:
 
 def test_a_rate_that_cannot_be_converted_is_told_and_keeps_the_clock(open_stream: Opening) -> None:
     stream = open_stream()
-    stream.leg.read(np.zeros(1920, np.int16), 96000)
+    stream.leg.read(np.zeros(1764, np.int16), 88200)
     assert stream.attention() & ATTEND_RATE
     assert len(stream.captured()) == 160 and not stream.captured().any()
     stream.leg.read(noise(160), 8000)
     assert np.array_equal(stream.captured()[160:, 0], noise(160))
-    stream.leg.set_write_codec(96000, 20)
+    stream.leg.set_write_codec(88200, 20)
     other = open_stream(tracks="outbound")
-    other.leg.set_write_codec(96000, 20)
-    other.leg.write(noise(1920))
+    other.leg.set_write_codec(88200, 20)
+    other.leg.write(noise(1764))
     assert other.attention() & ATTEND_RATE
 
 

@@ -460,7 +460,7 @@ def test_a_leg_that_becomes_wider_or_narrower_above_the_source_hears_no_seam(
 
 def test_a_codec_whose_rate_cannot_be_converted_is_told_and_waits(open_stream: Opening) -> None:
     stream = open_stream()
-    stream.leg.set_write_codec(96000, 20)
+    stream.leg.set_write_codec(88200, 20)
     stream.path.play(noise(320), 8000)
     assert not stream.leg.play_silence(2).any()
     assert stream.attention() & ATTEND_RATE

@@ -192,12 +192,12 @@ def test_absent_input_is_silence() -> None:
 
 def test_unknown_rates_are_refused() -> None:
     record = np.zeros(1, RESAMPLER)
-    assert select_rates(int(record.ctypes.data), TABLES.address, 96000, 8000) == 0
+    assert select_rates(int(record.ctypes.data), TABLES.address, 88200, 8000) == 0
     assert select_rates(int(record.ctypes.data), ResamplerTables().address, 8000, 16000) == 0
 
 
 def test_every_filter_fits_its_memory() -> None:
-    assert TABLE_RATES == ALL_RATES
+    assert set(TABLE_RATES) > set(ALL_RATES)
     for from_rate, to_rate in permutations(TABLE_RATES, 2):
         up, down, coefficients = design(from_rate, to_rate)
         assert from_rate * up == to_rate * down
