@@ -132,6 +132,9 @@ class SwitchCall:
         if self._snapshot is not None:
             self._snapshot.close()
 
+    def log(self, text: str) -> None:
+        self._switch.log(LogLevel.DEBUG, f"{MODULE}: {text}", self.uuid)
+
     def _log(self, text: str) -> None:
         self._switch.log(LogLevel.ERROR, f"{MODULE}: {text}", self.uuid)
 
@@ -149,7 +152,7 @@ class AudioStreamModule:
         self.core = Core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
         guests = GuestBook(settings.media_server_max_clients, settings.media_server_max_clients_per_call)
         self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault,
-                                 guests)
+                                 self._on_warning, guests)
         try:
             self._registration = switch.register(
                 MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
@@ -212,6 +215,9 @@ class AudioStreamModule:
 
     def _tell(self, text: str, is_error: bool) -> None:
         self._switch.log(LogLevel.ERROR if is_error else LogLevel.NOTICE, f"{MODULE}: {text}")
+
+    def _on_warning(self, text: str) -> None:
+        self._switch.log(LogLevel.WARNING, f"{MODULE}: {text}")
 
     def _on_fault(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error)).strip()

@@ -12,6 +12,7 @@
     message_log.py        messages of the server in the log
     player.py             what the server wants the caller to hear
     decoding.py           wav, mp3 and the like to samples
+    digits.py             digits, each told once
     sound_files.py        audio from the server as files for the application
     conversion.py         resampler=soxr
     reports.py            the stream API's events

@@ -9,7 +9,7 @@ from .reports import Reporter
 
 EVENTS = ("connect", "disconnect", "error", "json", "play")
 
-IO_ERROR, BAD_HANDSHAKE, CONNECT_FAILED, TLS_FAILED, TIMED_OUT, PROTOCOL = 1, 2, 6, 8, 10, 11
+IO_ERROR, BAD_HANDSHAKE, PING_TIMEOUT, CONNECT_FAILED, TLS_FAILED, TIMED_OUT, PROTOCOL = 1, 2, 5, 6, 8, 10, 11
 """The community module's error codes, as far as something of ours means the same."""
 _CODES: tuple[tuple[type[ConnectError], int], ...] = (
     (ConnectTimeout, TIMED_OUT), (TlsRefused, TLS_FAILED), (HandshakeRefused, BAD_HANDSHAKE),
@@ -26,7 +26,8 @@ class CommunityReporter(Reporter):
             message = {"code": fields["code"], "reason": fields["reason"]}
             self.emit("disconnect", {"status": "disconnected", "message": message})
         elif name == "stream_error":
-            self._error(PROTOCOL, fields["error"])
+            more = f" ({fields['count']} of this kind since the last event)" if fields["count"] > 1 else ""
+            self._error(PROTOCOL, fields["error"] + more)
         elif name == "media_play_complete":
             self.emit("play", {"event": "queue_completed", "status": fields["status"]})
         elif name == "dtmf":
@@ -35,6 +36,10 @@ class CommunityReporter(Reporter):
     def not_connected(self, error: ConnectError, url: str) -> None:
         self.last_error = str(error)
         self._error(next((code for kind, code in _CODES if isinstance(error, kind)), IO_ERROR), str(error))
+
+    def connection_lost(self, url: str, text: str, timed_out: bool) -> None:
+        super().connection_lost(url, text, timed_out)
+        self._error(PING_TIMEOUT if timed_out else IO_ERROR, f"the connection to {url} is lost: {text}")
 
     def _error(self, code: int, text: str) -> None:
         self.emit("error", {"status": "error", "message": {"code": code, "error": text}})

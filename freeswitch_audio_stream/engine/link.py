@@ -149,8 +149,7 @@ class Link:
         """A peer that has said nothing since the last ping, not even its pong, is dead."""
         received = self._path.statistics().bytes_received
         if received == self._received_at_ping:
-            self._down(CLOSE_ABNORMAL, f"the {self._peer} has not answered a ping for {self._settings.ping_secs} s",
-                       False)
+            self._lose(f"the {self._peer} has not answered a ping for {self._settings.ping_secs} s", timed_out=True)
             return
         self._received_at_ping = received
         self._path.send(PING, b"")

@@ -17,6 +17,7 @@ from ..realtime.core import Core, Worker
 from ..realtime.path import MediaPath
 from .call import Call
 from .conversion import Conversion
+from .digits import Digits
 from .dispatcher import Dispatcher, Job
 from .guests import PREFIX, Arrival, Guest, GuestBook, Visit
 from .planning import Plan, ResolveSettings, make_plan
@@ -36,10 +37,11 @@ class Registry:
     """The streams, by call and stream id. Methods may be called on any Python thread; none waits for the network."""
 
     def __init__(self, core: Core, locate: Locate, resolve_settings: ResolveSettings, max_streams: int,
-                 on_fault: Callable[[BaseException], None], guests: GuestBook = GuestBook(0, 0)) -> None:
+                 on_fault: Callable[[BaseException], None], on_warning: Callable[[str], None],
+                 guests: GuestBook = GuestBook(0, 0)) -> None:
         """`locate(uuid)` answers a call that is held until its `release`, or None.
         `resolve_settings(variable, prefix, dialect)` answers a stream's settings or raises SettingError. `on_fault` is
-        told of defects. `guests` counts the clients that `attach`
+        told of defects, `on_warning` of what concerns no single stream. `guests` counts the clients that `attach`
         lets in.
         """
         self._core = core
@@ -52,6 +54,7 @@ class Registry:
         """Makes tokens for the clients of the media server; None while that does not run."""
         self._dispatcher_of: dict[Stream, Dispatcher] = {}  # every stream that has not ended
         self._sounds = SoundFiles()
+        self._digits = Digits(core.digits, on_warning)
         self._leaving: list[Stream] = []  # ended, but a thread of their TLS may still be sending the last bytes
         self._changed = threading.Condition()
         self._open = True
@@ -292,7 +295,7 @@ class Registry:
         return orjson.dumps([stream.status() for stream in streams]).decode()
 
     def _share_digits(self) -> None:
-        for digit in self._core.digits.take():
+        for digit in self._digits.take():
             with self._changed:
                 streams = [(stream, dispatcher) for stream, dispatcher in self._dispatcher_of.items()
                            if stream.attachment.call.session == digit.session and not stream.attachment.released]

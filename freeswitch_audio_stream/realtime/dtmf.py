@@ -18,9 +18,9 @@ from .frames import word
 from .libc import wake_event_fd
 
 _SLOTS = 1024  # a power of two
-_SLOT_WORDS = 4  # session, digit, duration, 1 when filled
+_SLOT_WORDS = 4  # session, digit, duration, source; a source is kept as its number and one: 0 is an empty slot
 _TAIL, _HEAD, _LOST, _EVENT_FD, _FIRST_SLOT = range(5)
-_DTMF_DURATION_OFFSET = 4
+_DTMF_DURATION_OFFSET, _DTMF_SOURCE_OFFSET = 4, 12
 SAMPLES_PER_MS = 8  # FreeSWITCH counts a digit's duration at 8 kHz, whatever the codec
 
 
@@ -31,11 +31,17 @@ class Digit(NamedTuple):
     """Address of the session."""
     digit: str
     duration_ms: int
+    source: int = 0
+    """Who has noticed it: FreeSWITCH's switch_dtmf_source_t (0 unknown, 1 its own detector of tones, 2 RTP, 3 endpoint
+    such as SIP INFO, 4 an application), or a detector of ours, by its address.
+    """
 
 
 @native_helper
-def append(queue: int, session: int, digit: int, duration: int) -> None:
-    """Queue a digit: its character, its duration in 1/8 ms. Counted where the queue is full. Any thread."""
+def append(queue: int, session: int, digit: int, duration: int, source: int) -> None:
+    """Queue a digit: its character, its duration in 1/8 ms, `Digit.source`. Counted where the queue is full. Any
+    thread.
+    """
     words = int64_at(queue, _FIRST_SLOT)
     # Half the slots are kept for digits that other threads append at this very moment.
     if load_acquire(queue + 8 * _TAIL) - load_acquire(queue + 8 * _HEAD) >= _SLOTS // 2:
@@ -45,19 +51,20 @@ def append(queue: int, session: int, digit: int, duration: int) -> None:
     slot = queue + 8 * (_FIRST_SLOT + _SLOT_WORDS * (ticket & (_SLOTS - 1)))
     fields = int64_at(slot, _SLOT_WORDS)
     fields[0], fields[1], fields[2] = session, digit, duration
-    store_release(slot + 8 * 3, 1)
+    store_release(slot + 8 * 3, source + 1)
     wake_event_fd(words[_EVENT_FD])
 
 
 @native("int64(int64, int64)")
 def _take(queue: int, target: int) -> int:
-    """Move the oldest digit to int64[3] at `target`; 0 if there is none."""
+    """Move the oldest digit to int64[4] at `target`; 0 if there is none."""
     head = int64_at(queue, _FIRST_SLOT)[_HEAD]
     slot = queue + 8 * (_FIRST_SLOT + _SLOT_WORDS * (head & (_SLOTS - 1)))
-    if load_acquire(slot + 8 * 3) == 0:
+    filled = load_acquire(slot + 8 * 3)
+    if filled == 0:
         return 0
-    source, out = int64_at(slot, 3), int64_at(target, 3)
-    out[0], out[1], out[2] = source[0], source[1], source[2]
+    fields, out = int64_at(slot, 3), int64_at(target, 4)
+    out[0], out[1], out[2], out[3] = fields[0], fields[1], fields[2], filled - 1
     store_release(slot + 8 * 3, 0)
     store_release(queue + 8 * _HEAD, head + 1)
     return 1
@@ -68,8 +75,8 @@ def _hook(queue: int) -> Any:
     @numba.cfunc("int32(voidptr, voidptr, int32)")
     def dtmf_received(session: Any, dtmf: Any, direction: int) -> int:
         address = address_of(dtmf)
-        append(queue, address_of(session), wide(bytes_at(address, 1)[0]),
-               word(address + _DTMF_DURATION_OFFSET))
+        append(queue, address_of(session), wide(bytes_at(address, 1)[0]), word(address + _DTMF_DURATION_OFFSET),
+               word(address + _DTMF_SOURCE_OFFSET))
         return 0
     return dtmf_received
 
@@ -94,6 +101,6 @@ class DigitQueue:
 
     def take(self) -> Iterator[Digit]:
         """The digits received since the last call. One reader."""
-        out = np.zeros(3, np.int64)
+        out = np.zeros(4, np.int64)
         while _take(self.address, int(out.ctypes.data)):
-            yield Digit(int(out[0]), chr(int(out[1]) & 0x7F), int(out[2]) // SAMPLES_PER_MS)
+            yield Digit(int(out[0]), chr(int(out[1]) & 0x7F), int(out[2]) // SAMPLES_PER_MS, int(out[3]))

@@ -162,7 +162,7 @@ def _is_valid(detector: Any) -> bool:
 
 
 @native_helper
-def _follow(detector: Any, queue: int, session: int) -> None:
+def _follow(detector: Any, queue: int, session: int, source: int) -> None:
     """Look at the window; report the digit that has ended."""
     found, low_off, high_off, overtone = _look(detector)
     sums = float64_at(detector.work + 8 * _SUMS, 3)
@@ -181,7 +181,7 @@ def _follow(detector: Any, queue: int, session: int) -> None:
         if detector.misses > _MAX_GAP:
             if _is_valid(detector):
                 duration = SAMPLES_PER_MS * (_HOP_MS * detector.length + _EDGES_MS)
-                append(queue, session, wide(_CODES[detector.digit]), duration)
+                append(queue, session, wide(_CODES[detector.digit]), duration, source)
             detector.digit, detector.hits = _NONE, 0
 
 
@@ -190,7 +190,7 @@ def detect(state: int, rate: int, samples: int, count: int, queue: int, session:
     """Listen to `count` mono int16 samples at `rate` (Hz, 8000 or more), which follow those of the last call.
 
     `state` is the address of a DTMF record, zeroed but for `work`; a digit goes to the queue of a
-    `dtmf.DigitQueue` when it has ended, as one of `session`.
+    `dtmf.DigitQueue` when it has ended, as one of `session`, with `state` for its source.
     """
     detector = dtmf_at(state)
     if detector.from_rate != rate:
@@ -206,7 +206,7 @@ def detect(state: int, rate: int, samples: int, count: int, queue: int, session:
         detector.sum, detector.summed = 0, 0
         detector.filled += 1
         if detector.filled == detector.window:
-            _follow(detector, queue, session)
+            _follow(detector, queue, session, state)
             detector.filled -= detector.hop
             for place in range(detector.filled):
                 history[place] = history[place + detector.hop]

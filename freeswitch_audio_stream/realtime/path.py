@@ -191,6 +191,7 @@ class MediaPath:
         self._arena = Arena(form.sizes(len(surround)))
         self._lock = threading.Lock()
         self._released = False
+        self._last_statistics: Statistics | None = None
         self._set_up(form)
         self._set_templates(surround, templates)
 
@@ -378,8 +379,10 @@ class MediaPath:
         wakeup.to_io(self.address)
 
     def pause(self, paused: bool) -> None:
-        """Discard what the call says from the next frame on, or stop doing so."""
-        self._field["paused"] = int(paused)
+        """Discard what the call says from the next frame on, or stop doing so. Any thread, also after `release`."""
+        with self._lock:
+            if not self._released:  # else the record may be another stream's by now
+                self._field["paused"] = int(paused)
 
     @property
     def paused(self) -> bool:
@@ -444,8 +447,10 @@ class MediaPath:
         playback.clear_playback(self.address)
 
     def pause_playback(self, paused: bool) -> None:
-        """Hold back what is queued, from the next frame on, or let it play on."""
-        playback.pause_playback(self.address, int(paused))
+        """Hold back what is queued, from the next frame on, or let it play on. Any thread, also after `release`."""
+        with self._lock:
+            if not self._released:
+                playback.pause_playback(self.address, int(paused))
 
     def take_marks(self) -> list[tuple[int, bool]]:
         """The marks settled since the last call, in order: number, and whether played (else cleared)."""
@@ -454,7 +459,7 @@ class MediaPath:
         settled = [(int(value), status == MARK_PLAYED)
                    for _, kind, value, status in (table[index % _MARKS] for index in range(first, last))
                    if kind == MARK_NAMED]
-        self._field["marks_taken"] = last
+        wakeup.release_marks(self.address, last)
         return settled
 
     # The write clock and the session.
@@ -479,7 +484,13 @@ class MediaPath:
     # Looking at it.
 
     def statistics(self) -> Statistics:
-        """The counters as they are now; each by itself exact, not all of one instant."""
+        """The counters as they are now, after `release` as they were then; each by itself exact, not all of one
+        instant. Any thread.
+        """
+        with self._lock:
+            return self._last_statistics or self._count()
+
+    def _count(self) -> Statistics:
         field = self._field
         # Readers first: a queue looked at while it moves may seem fuller than it is, but never below empty.
         sent, heard = int(field["capture_read"]), int(field["play_read"])
@@ -498,5 +509,6 @@ class MediaPath:
     def release(self) -> None:
         """Give the memory back: every bug is closed, the socket detached and the clock off."""
         with self._lock:
+            self._last_statistics = self._count()
             self._released = True
             self._arena.release()

@@ -21,6 +21,7 @@ _CLOCK_QUEUED = OFFSET["clock_queued"]
 _ATTENTION, _SOCKET_REQUEST, _CLOCK_STOP = OFFSET["attention"], OFFSET["socket_request"], OFFSET["clock_stop"]
 _OUTBOX_WRITE, _INBOX_READ, _INBOX_WRITE = OFFSET["outbox_write"], OFFSET["inbox_read"], OFFSET["inbox_write"]
 _MARKS_READ, _WAITING_INBOX = OFFSET["marks_read"], OFFSET["waiting_inbox"]
+_MARKS_TAKEN = OFFSET["marks_taken"]
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
 
 
@@ -131,6 +132,12 @@ def release_inbox(stream: int, position: int) -> None:
 def marks_settled(stream: int) -> int:
     """How many entries of the playback side list are settled."""
     return load_acquire(stream + _MARKS_READ)
+
+
+@native("void(int64, int64)")
+def release_marks(stream: int, position: int) -> None:
+    """The side list is read up to `position`: those entries may be used again."""
+    store_release(stream + _MARKS_TAKEN, position)
 
 
 @native("void(int64)")

@@ -30,9 +30,10 @@ def queue(event_fd: int) -> DigitQueue:
     return DigitQueue(event_fd)
 
 
-def press(queue: DigitQueue, session: int, digit: str, samples: int = 800) -> int:
+def press(queue: DigitQueue, session: int, digit: str, samples: int = 800, source: int = 0) -> int:
     """What FreeSWITCH does when a session receives a digit."""
-    return int(DtmfHook(queue.hook_address)(session, byref(Dtmf(digit=digit.encode(), duration=samples)), 0))
+    dtmf = Dtmf(digit=digit.encode(), duration=samples, source=source)
+    return int(DtmfHook(queue.hook_address)(session, byref(dtmf), 0))
 
 
 def test_every_digit_with_its_duration(queue: DigitQueue, event_fd: int) -> None:
@@ -42,6 +43,12 @@ def test_every_digit_with_its_duration(queue: DigitQueue, event_fd: int) -> None
     assert list(queue.take()) == [Digit(0x7F00_0000_1000 + number, digit, 50 + number)
                                   for number, digit in enumerate(KEYS)]
     assert list(queue.take()) == []
+
+
+def test_every_digit_with_its_source(queue: DigitQueue) -> None:
+    for source in range(5):
+        press(queue, 1, "5", source=source)
+    assert [digit.source for digit in queue.take()] == list(range(5))
 
 
 def test_a_flood_is_counted_and_order_survives_it(queue: DigitQueue) -> None:

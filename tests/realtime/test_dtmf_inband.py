@@ -51,6 +51,7 @@ class Detector:
                            self.queue.address, SESSION)
             heard += self.queue.take()
         assert {digit.session for digit in heard} <= {SESSION}
+        assert {digit.source for digit in heard} <= {int(self._record.ctypes.data)}
         return [(digit.digit, digit.duration_ms) for digit in heard]
 
     def keys(self, audio: NDArray[Any], rate: int = 8000) -> str:

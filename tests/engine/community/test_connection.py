@@ -174,6 +174,7 @@ def test_no_heartbeat_unless_asked_for(user: User) -> None:
     with RawServer() as server:
         user.start(call, server.url)
         connection = server.next()
+        user.event("connect", call)
         user.tell(call, "stop")
         assert connection.frames.get(timeout=PATIENCE).opcode is Opcode.CLOSE
 
@@ -196,6 +197,9 @@ def test_a_server_that_answers_no_ping_is_dead(user: User) -> None:
         user.start(call, server.url)
         message = user.event("disconnect", call)["message"]
         assert message["code"] == 1006 and "ping" in message["reason"] and "1 s" in message["reason"]
+        error = user.event("error", call)["message"]
+        assert error["code"] == 5 and server.url in error["error"] and "ping for 1 s" in error["error"]
+        assert user.names(call) == ["connect", "error", "disconnect"]
         pings = [server.next().frames.get(timeout=PATIENCE)]
         assert [ping.opcode for ping in pings] == [Opcode.PING]
         user.ended(call)
@@ -246,7 +250,8 @@ def test_ping_pong_and_empty_frames(user: User) -> None:
 
 
 @pytest.mark.parametrize("frames", [
-    bytes((0x81, 0x80)), bytes((0x83, 0)), bytes((0xf1, 0)), bytes((0x80, 0)), bytes((0x09, 0)), bytes((0x89, 126, 0, 126)),
+    bytes((0x81, 0x80)) + b"mask", bytes((0x83, 0)), bytes((0xf1, 0)), bytes((0x80, 0)), bytes((0x09, 0)),
+    bytes((0x89, 126, 0, 126)),
     bytes((0x01, 1)) + b"a" + bytes((0x81, 1)) + b"b", bytes((0x82, 127)) + b"\xff" * 8])
 def test_frames_against_the_rules_end_the_stream(user: User, frames: bytes) -> None:
     call = user.call(STREAM_MESSAGE_DEFLATE="true")

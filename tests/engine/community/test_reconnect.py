@@ -79,7 +79,7 @@ def test_twenty_streams_at_once(user: User, server: Server) -> None:
         status = user.status(call)
         assert status["framesDropped"] == 0
         assert 1 <= status["reconnects"] < 20, "a storm"
-        assert user.names(call) == ["connect", "disconnect", "connect"]
+        assert user.names(call) == ["connect", "error", "disconnect", "connect"]
         assert isinstance(peer.messages[0], str) and len(peer.texts) == 1, "the metadata come first, once"
         check_whole(call, first[f"of {call.uuid}"], peer, said[call])
 
@@ -127,6 +127,18 @@ def test_again_and_again(user: User, server: Server) -> None:
         disconnected(user, call, number)
     server.wait_for_peer(5)
     assert user.status(call)["reconnects"] == 4
+
+
+def test_a_loss_is_an_error_that_names_the_server(user: User, server: Server) -> None:
+    """Code 1, input and output; a close that the server means is none."""
+    call = user.call()
+    user.connect(server, call).drop()
+    error = user.event("error", call)["message"]
+    assert error["code"] == 1 and server.url in error["error"] and "lost" in error["error"]
+    server.wait_for_peer(2).close(1011)
+    server.wait_for_peer(3).close(1000)
+    user.ended(call)
+    assert user.names(call) == ["connect", "error", "disconnect", "connect", "disconnect", "connect", "disconnect"]
 
 
 def test_a_server_that_drops_whoever_comes_is_not_asked_for_ever(user: User, server: Server,
@@ -207,11 +219,11 @@ def test_until_the_tries_are_used_up(user: User, server: Server, waits: list[flo
     user.connect(server, call)
     server.kill()
     disconnected(user, call)
-    error = user.event("error", call)["message"]
+    error = user.event("error", call, 2)["message"]
     assert error["code"] == 6 and f"127.0.0.1:{server.port}" in error["error"]
     user.ended(call)
     assert len(waits) == most
-    assert user.names(call) == ["connect", "disconnect", "error"]
+    assert user.names(call) == ["connect", "error", "disconnect", "error"]
     server.restart()
     user.connect(server, call, "mono 8k new")
 
@@ -220,7 +232,7 @@ def test_the_waits_grow(user: User, server: Server, waits: list[float]) -> None:
     call = user.call(STREAM_RECONNECT_MAX="14")
     user.connect(server, call)
     server.kill()
-    user.event("error", call)
+    user.event("error", call, 2)
     assert waits[0] == 0.5 and waits == sorted(waits) and waits[-3:] == [30.0] * 3
     assert len(waits) == 14
 
@@ -231,7 +243,7 @@ def test_tries_are_no_events(user: User, server: Server, waits: list[float]) -> 
     user.connect(server, call)
     server.kill()
     until(lambda: user.status(call)["reconnects"] > 10)
-    assert user.names(call) == ["connect", "disconnect"]
+    assert user.names(call) == ["connect", "error", "disconnect"]
     assert "refuse" in user.status(call)["lastError"]
     server.restart()
     server.wait_for_peer(2)
