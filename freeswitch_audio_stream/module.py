@@ -22,11 +22,14 @@ from .engine.community_reports import EVENTS as COMMUNITY_EVENTS
 from .engine.reports import MODULE, SUBCLASSES
 from .errors import AudioStreamError, MediaNotFound, RefusedError, SettingError, SwitchError
 from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, Core
-from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
+from .switch import Application, BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
 from .transports import TLS_IN_LOOP
 
 API_NAME = "uuid_audio_stream"
 RESULT_VARIABLE = "uuid_audio_stream_result"
+MEDIA_APPLICATION = "external_media_start"
+EXTERNAL_MEDIA_ID = "external_media"
+"""The id of the stream that this application starts."""
 SHUTDOWN_SECONDS = 2.0
 _SERVER_SECONDS = 1.0  # what the media server is left at least
 _COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS),
@@ -156,7 +159,9 @@ class AudioStreamModule:
         try:
             self._registration = switch.register(
                 MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
-                completions=_COMPLETIONS, description="stream a call's audio to a server and back")
+                completions=_COMPLETIONS, description="stream a call's audio to a server and back",
+                applications=[Application(MEDIA_APPLICATION, "play to a call what a server sends",
+                                          "<json> | <url> <rtp|sln|audiosocket>", self._on_external_media)])
         except SwitchError:
             self.registry.shutdown(SHUTDOWN_SECONDS)
             raise
@@ -198,11 +203,17 @@ class AudioStreamModule:
         return self.registry.execute(arguments)
 
     def _on_application(self, session: Session, arguments: str) -> None:
-        reply = self.registry.execute(arguments)
+        self._execute_for(session, arguments, f"{API_NAME}({arguments.split('start')[0].strip()} …)")
+
+    def _on_external_media(self, session: Session, arguments: str) -> None:
+        line = f"{session.uuid} {EXTERNAL_MEDIA_ID} external_media_start {arguments}"
+        self._execute_for(session, line, f"{MEDIA_APPLICATION}(…)")
+
+    def _execute_for(self, session: Session, line: str, shown: str) -> None:
+        reply = self.registry.execute(line)
         session.set_variable(RESULT_VARIABLE, reply)
         if reply.startswith("-"):
-            self._switch.log(LogLevel.ERROR, f"{API_NAME}({arguments.split('start')[0].strip()} …): {reply}",
-                             session.uuid)
+            self._switch.log(LogLevel.ERROR, f"{shown}: {reply}", session.uuid)
 
     def _on_shutdown(self) -> None:
         deadline = time.monotonic() + SHUTDOWN_SECONDS

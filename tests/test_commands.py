@@ -131,7 +131,8 @@ def test_text_of_the_community_module_is_the_rest_of_the_line(given_text: str, e
 def test_every_action_is_in_the_usage_of_its_grammar() -> None:
     first, second, third, _ = USAGE.split(", or: ")
     assert third == "uuid_audio_stream <uuid> token [seconds] | conference <name> token [seconds]"
-    assert all(action in first for action in ACTIONS) and set(COMMUNITY_ACTIONS) == {*ACTIONS} - {"status"}
+    assert all(action in first for action in ACTIONS) and set(COMMUNITY_ACTIONS) == {*ACTIONS} - {
+        "status", "external_media_start"}
     assert all(action in second for action in COMMUNITY_ACTIONS)
 
 
@@ -320,6 +321,67 @@ def test_wrong_words_of_the_community_module(words: str, reason: str) -> None:
     with pytest.raises(RefusedError) as refused:
         parse(f"u start {words}")
     assert reason in refused.value.reply and len(refused.value.reply) < 400
+
+
+MEDIA = {"rate": 8000, "timeout": 0, "bidirectional": True, "captures": False}
+
+
+@pytest.mark.parametrize("words, url, protocol", [
+    (f"{URL} rtp", URL, "rtp"), (f"{URL} sln", URL, "sln"), (f"'{URL}' audiosocket", URL, "audiosocket"),
+    ('{"url":"%s","encapsulation":"rtp"}' % URL, URL, "rtp"),
+    ('\'{"url":"%s","encapsulation":"rtp","more":1}\'' % URL, URL, "rtp"),
+    ('{"type":"external_media_start","option":{"url":"%s","encapsulation":"sln"}}' % URL, URL, "sln"),
+    ("audiosocket://host:9092", "audiosocket://host:9092", "audiosocket"),
+    ("audiosocket://host:9092/ audiosocket", "audiosocket://host:9092/", "audiosocket"),
+    ('{"url":"audiosocket://[::1]:1"}', "audiosocket://[::1]:1", "audiosocket"),
+])
+def test_external_media(words: str, url: str, protocol: str) -> None:
+    assert parse(f"u s external_media_start {words}") == Start(
+        "u", "s", url, Track.INBOUND, prefix={"protocol": protocol}, **MEDIA)  # type: ignore[arg-type]
+
+
+def test_external_media_with_settings() -> None:
+    command = parse(f"u s external_media_start {{sample-rate=16000,protocol=json}}{URL} sln")
+    assert isinstance(command, Start) and command.prefix == {"sample-rate": "16000", "protocol": "sln"}
+
+
+@pytest.mark.parametrize("words, reason", [
+    (URL, "no encapsulation: use one of rtp, sln, audiosocket"),
+    (f"{URL} json", "bad encapsulation 'json': use one of rtp, sln, audiosocket"),
+    (f"{URL} {'x' * 999}", "bad encapsulation 'xxx"),
+    ('{"url":"%s"}' % URL, "no encapsulation: use one of"),
+    ('{"url":"%s","encapsulation":"RTP"}' % URL, "bad encapsulation 'RTP'"),
+    ('{"url":"%s","encapsulation":5}' % URL, "have to be texts"), ('{"encapsulation":"rtp"}', "have to be texts"),
+    ("[]", "the JSON is no object"), ("5", "the JSON is no object"), ("{}", "have to be texts"),
+    ('{"option":{"url":5}}', "have to be texts"), ("http://h rtp", "use ws:// or wss:// or audiosocket://"),
+    ("audiosocket://h:1 rtp", "bad encapsulation 'rtp': use audiosocket"),
+    ("audiosocket://h audiosocket", "AudioSocket has no port of its own"),
+    ("{a}ws://h rtp", "write {name=value,name=value}"),
+])
+def test_wrong_words_of_external_media(words: str, reason: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse(f"u s external_media_start {words}")
+    assert reason in refused.value.reply and len(refused.value.reply) < 400
+
+
+def test_external_media_of_nothing() -> None:
+    with pytest.raises(UsageError, match="url is missing"):
+        parse("u s external_media_start")
+
+
+@pytest.mark.parametrize("url, reason", [
+    ("audiosocket://host", "write audiosocket://host:port"), ("audiosocket://host/", "write audiosocket://host:port"),
+    ("audiosocket://host:1/path", "no users and paths"), ("audiosocket://me:secret@host:1", "no users and paths"),
+    ("audiosocket://host:1?query", "no users and paths"), ("audiosocket://host:0", "no port"),
+])
+def test_urls_that_audiosocket_has_no_use_for(url: str, reason: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse(f"u s start {url} inbound 8000 0 1")
+    assert reason in refused.value.reply and "secret" not in refused.value.reply
+    assert parse("u s start AudioSocket://host:1 inbound 8k 0 1") == start(
+        url="AudioSocket://host:1", rate=8000, timeout=0, bidirectional=True)
+    with pytest.raises(RefusedError, match="use ws:// or wss:// and"):
+        parse("u start audiosocket://host:1 mono")
 
 
 def test_an_unknown_action_is_named_and_the_whole_syntax_shown() -> None:

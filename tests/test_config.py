@@ -154,7 +154,7 @@ def test_flags(text: str, value: bool) -> None:
 @pytest.mark.parametrize("name, text, remedy", [
     ("buffer_secs", "many", "from 1 to 40"), ("buffer_secs", "2.5", "from 1 to 40"),
     ("buffer_secs", "٣", "from 1 to 40"), ("buffer_secs", "9" * 5000, "from 1 to 40"),
-    ("allow_expired", "maybe", "true or false"), ("protocol", "morse", "json, binary or community"),
+    ("allow_expired", "maybe", "true or false"), ("protocol", "morse", "json, binary, community, rtp, sln or audiosocket"),
     ("resampler", "linear", "fir or soxr"), ("subprotocol_name", "two words", "token"),
     ("http_auth_user", "a:b", "colons"), ("http_auth_password", "a\r\nX: y", "control"),
     ("tls_ca_file", "/etc/\0", "NONE or a path"), ("tls_key_file", "/etc/\n", "NONE or a path"),

@@ -22,14 +22,15 @@ from ..errors import RefusedError
 from . import community, stream_api, tokens
 from .stream_api import ACTIONS
 from .tokens import is_conference_name
-from .urls import SCHEMES, check_url, without_credentials
+from .urls import AUDIOSOCKET, SCHEMES, STREAM_SCHEMES, check_url, without_credentials
 from .vocabulary import (COMMUNITY_ID, ClearPlayback, Command, GracefulShutdown, ListStreams, MintToken, Pause,
                          PausePlayback, Resume, ResumePlayback, SendText, Start, Status, Stop)
 from .words import Words, shown
 
-__all__ = ["ACTIONS", "COMMUNITY_ACTIONS", "COMMUNITY_ID", "SCHEMES", "USAGE", "ClearPlayback", "Command",
-           "GracefulShutdown", "ListStreams", "MintToken", "Pause", "PausePlayback", "Resume", "ResumePlayback",
-           "SendText", "Start", "Status", "Stop", "check_url", "is_conference_name", "parse", "without_credentials"]
+__all__ = ["ACTIONS", "AUDIOSOCKET", "COMMUNITY_ACTIONS", "COMMUNITY_ID", "SCHEMES", "STREAM_SCHEMES", "USAGE",
+           "ClearPlayback", "Command", "GracefulShutdown", "ListStreams", "MintToken", "Pause", "PausePlayback",
+           "Resume", "ResumePlayback", "SendText", "Start", "Status", "Stop", "check_url", "is_conference_name",
+           "parse", "without_credentials"]
 
 _LONGEST_ID = 256
 
@@ -40,7 +41,7 @@ USAGE = f"{stream_api.USAGE}, or: {community.USAGE}, or: {tokens.USAGE}, or: uui
 """The whole syntax, in one line."""
 
 
-def parse(line: str, schemes: Sequence[str] = SCHEMES) -> Command:
+def parse(line: str, schemes: Sequence[str] = STREAM_SCHEMES) -> Command:
     """The command in `line`, which is what follows ``uuid_audio_stream``.
 
     Words after a command that takes none are ignored, as deployed dialplans may have them. Bytes that are not

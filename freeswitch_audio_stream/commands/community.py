@@ -11,7 +11,7 @@ from ..audio import Track
 from ..config import Dialect
 from ..errors import RefusedError
 from .parts import prefix_and_url, rate
-from .urls import check_url
+from .urls import AUDIOSOCKET, check_url
 from .vocabulary import COMMUNITY_ID, ENDS, WORDLESS, Command, SendText, Start
 from .words import Words, shown, unquoted
 
@@ -53,7 +53,7 @@ def _start(uuid: str, words: Words, schemes: Sequence[str]) -> Start:
     prefix, url = prefix_and_url(words)
     mix = words.next("mono, mixed or stereo")
     hertz = words.next_if_any() or _DEFAULT_RATE
-    check_url(url, schemes)
+    check_url(url, [scheme for scheme in schemes if scheme != AUDIOSOCKET])
     return Start(uuid, COMMUNITY_ID, url, _track(mix), rate(hertz, "it stands before the metadata"), timeout=0,
                  bidirectional=True, metadata=unquoted(words.rest, "'") or None, prefix=prefix,
                  dialect=Dialect.COMMUNITY)

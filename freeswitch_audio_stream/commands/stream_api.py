@@ -10,6 +10,7 @@ from typing import Sequence
 
 from ..audio import Encoding, Track
 from ..errors import RefusedError, UsageError
+from .external_media import read_external_media
 from .parts import prefix_and_url, rate
 from .urls import check_url
 from .vocabulary import ENDS, WORDLESS, Command, SendText, Start
@@ -17,7 +18,7 @@ from .words import Words, is_json, shown, unquoted
 
 _TARGET = "uuid_audio_stream <uuid> <stream_id>"
 _SYNTAX = {
-    "start": "start <ws-or-wss-url> <inbound|outbound|both> [l16|mulaw] <rate> <timeout> <0|1> [metadata]",
+    "start": "start <url> <inbound|outbound|both> [l16|mulaw] <rate> <timeout> <0|1> [metadata]",
     "stop": "stop [reason]",
     "pause": "pause",
     "resume": "resume",
@@ -27,6 +28,7 @@ _SYNTAX = {
     "resume_play": "resume_play",
     "clear_play": "clear_play",
     "status": "status",
+    "external_media_start": "external_media_start <json> | external_media_start <url> <rtp|sln|audiosocket>",
 }
 ACTIONS = tuple(_SYNTAX)
 """The words that can follow the stream id."""
@@ -47,6 +49,8 @@ def read(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> Com
         return _start(uuid, stream_id, words, schemes)
     if action == "send_text":
         return SendText(uuid, stream_id, unquoted(words.rest) or words.missing("json"))
+    if action == "external_media_start":
+        return read_external_media(uuid, stream_id, words, schemes)
     if action in ENDS:
         return ENDS[action](uuid, stream_id, unquoted(words.rest))
     return WORDLESS[action](uuid, stream_id)

@@ -11,6 +11,10 @@ from .words import shown
 
 SCHEMES = ("ws", "wss")
 """URL schemes of WebSocket servers."""
+AUDIOSOCKET = "audiosocket"
+"""The URL scheme of servers that speak AudioSocket over TCP."""
+STREAM_SCHEMES = (*SCHEMES, AUDIOSOCKET)
+"""All that a stream can connect to."""
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?"
                   r"(?P<host>\[[^\]/?#]*\]|[^:/?#]*)(?P<port>:[^/?#]*)?(?:[/?][^#]*)?(?P<fragment>#.*)?")
@@ -37,8 +41,16 @@ def _url_fault(url: str, schemes: Sequence[str]) -> str:
     if parts is None or parts["scheme"].lower() not in schemes:
         return f"use {beginning} and then host[:port]/path"
     if parts["fragment"]:
-        return "a WebSocket URL has no #fragment: write %23 for a # that belongs to the path or query"
-    return _host_fault(parts["host"]) or _port_fault(parts["port"])
+        return "such a URL has no #fragment: write %23 for a # that belongs to the path or query"
+    fault = _host_fault(parts["host"]) or _port_fault(parts["port"])
+    return fault or (_audiosocket_fault(url, parts["port"]) if parts["scheme"].lower() == AUDIOSOCKET else "")
+
+
+def _audiosocket_fault(url: str, port: str | None) -> str:
+    if port is None:
+        return "AudioSocket has no port of its own: write audiosocket://host:port"
+    plain = re.fullmatch(r"[^/]*//[^/?@]*/?", url)
+    return "" if plain else "AudioSocket has no users and paths: write audiosocket://host:port"
 
 
 def _host_fault(host: str) -> str:

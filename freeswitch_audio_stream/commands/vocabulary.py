@@ -34,6 +34,8 @@ class Start:
     """Settings given before the URL, unchecked; they may hold a password."""
     dialect: Dialect = Dialect.STREAM_API
     """What the stream's settings and events are like: the grammar that it was started in decides."""
+    captures: bool = True
+    """Whether the server is to hear the call."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ..config import Settings
 from ..errors import ConnectError
+from ..realtime.audiosocket import FRAME_OPCODE
 from ..realtime.layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED)
 from ..realtime.outgoing import COMPRESSED
 from ..realtime.path import MediaPath
@@ -18,7 +19,8 @@ from ..transports import Connection, Deflater, InflatedTooBig, InflateError, Inf
 from .connector import Connector, Outcome
 from .dispatcher import Dispatcher
 from .guests import Arrival
-from .inbox import CLOSE, PING, PONG, TEXT, Message, MessageAssembler, MessageTooBig, close_payload, close_reason
+from .inbox import (BINARY, CLOSE, PING, PONG, TEXT, Message, MessageAssembler, MessageTooBig, close_payload,
+                    close_reason)
 from .timers import Timers
 
 CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1000, 1001, 1005, 1006, 1009
@@ -53,6 +55,9 @@ class LinkOwner(Protocol):
     def link_message(self, message: Message) -> None:
         """The server sent a text or binary message."""
 
+    def link_frame(self, kind: int, payload: bytes) -> None:
+        """The server sent an AudioSocket frame that is not audio."""
+
     def link_refused(self, text: str) -> None:
         """The server breaks a rule; the connection is being closed for it."""
 
@@ -68,6 +73,10 @@ class LinkOwner(Protocol):
 
 class Link:
     """One connection after the other. Only on the dispatcher."""
+
+    role = "client"
+    """Of path.FRAMINGS; a link with an `arrival` is the server."""
+    pings = True
 
     def __init__(self, url: str, settings: Settings, path: MediaPath, dispatcher: Dispatcher,
                  owner: LinkOwner, arrival: Arrival | None = None) -> None:
@@ -131,8 +140,8 @@ class Link:
         assert self._connection is not None
         self._path.attach_socket(self._connection.fileno(), self._connection.leftover,
                                  deflate=self._inflater is not None, tls=self._connection.tls,
-                                 role="client" if self._arrival is None else "server")
-        self._timers.every("ping", self._settings.ping_secs, self._ping)
+                                 role=self.role if self._arrival is None else "server")
+        self._timers.every("ping", self._settings.ping_secs if self.pings else 0, self._ping)
 
     def send_text(self, head: bytes, tail: bytes | None) -> bool:
         """Queue a text message, with the next sequence number between `head` and `tail`; False if it does not fit.
@@ -145,13 +154,22 @@ class Link:
             return self._path.send(TEXT | COMPRESSED, deflater.message(head))
         return self._path.send(TEXT, head, tail)
 
+    def send_frame(self, kind: int, payload: bytes) -> bool:
+        """Queue an AudioSocket frame; False if it does not fit. A peer that does not send frames would take it for
+        samples, and gets none.
+        """
+        if not self._path.peer_sends_frames:
+            return True
+        return self._path.send(BINARY, bytes((kind,)) + len(payload).to_bytes(2, "big") + payload)
+
     def _ping(self) -> None:
         """A peer that has said nothing since the last ping, not even its pong, is dead."""
         received = self._path.statistics().bytes_received
-        if received == self._received_at_ping:
+        if received == self._received_at_ping and not self._path.is_held_back:
             self._lose(f"the {self._peer} has not answered a ping for {self._settings.ping_secs} s", timed_out=True)
             return
-        self._received_at_ping = received
+        # While it is held back, it is we who do not listen: its audio waits to be played.
+        self._received_at_ping = None if self._path.is_held_back else received
         self._path.send(PING, b"")
 
     # The end of a connection.
@@ -162,9 +180,19 @@ class Link:
             return
         self.state = LinkState.CLOSING
         self._path.hold_media()
-        self._path.send(CLOSE, close_payload(CLOSE_NORMAL if code in _NEVER_SENT else code, reason))
+        self._path.discard_audio()  # or its answer could wait behind audio that nobody will hear
+        self._say_goodbye(code, reason)
         self._timers.cancel("ping")
         self._timers.after("close", _CLOSE_SECONDS, self._close_unanswered)
+
+    def _say_goodbye(self, code: int, reason: str) -> None:
+        self._path.send(CLOSE, close_payload(CLOSE_NORMAL if code in _NEVER_SENT else code, reason))
+
+    def hung_up(self) -> None:
+        """The server has hung up in words: close, and end as it wanted."""
+        if self.state is LinkState.OPEN:
+            self._end = (CLOSE_NORMAL, f"the {self._peer} hung up", True)
+            self.close(CLOSE_NORMAL)
 
     def _close_unanswered(self) -> None:
         self._down(*(self._end or (CLOSE_ABNORMAL, f"the {self._peer} did not answer the close", True)))
@@ -239,6 +267,8 @@ class Link:
     def _on_message(self, message: Message) -> None:
         if message.is_compressed:
             self._on_compressed(message)
+        elif message.opcode >= FRAME_OPCODE:
+            self._owner.link_frame(message.opcode - FRAME_OPCODE, message.data)
         elif message.opcode == CLOSE:
             self._on_close(*close_reason(message.data))
         elif message.opcode == PING:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from typing import Callable, Mapping
 
 from ..audio import Track
-from ..commands import Start, without_credentials
+from ..commands import AUDIOSOCKET, Start, without_credentials
 from ..config import Dialect, Settings
 from ..protocols import PROTOCOLS
+from ..protocols.audiosocket import AUDIOSOCKET_TCP
 from ..protocols.messages import ACCOUNT_VARIABLES, StreamInfo, WireProtocol
 from ..realtime.path import PathFormat
 from .call import BugKind, Call
@@ -31,6 +33,13 @@ class Plan:
     """Whether the server is listened to."""
     plays: bool
     """Whether the caller can be made to hear what the server sends."""
+    captures: bool = True
+    """Whether the server hears the call."""
+
+    @property
+    def is_audiosocket(self) -> bool:
+        """Whether the connection is no WebSocket but AudioSocket over TCP."""
+        return self.protocol is AUDIOSOCKET_TCP
 
     @property
     def shown_url(self) -> str:
@@ -41,6 +50,8 @@ class Plan:
     def bugs(self) -> list[BugKind]:
         """The media bugs it needs. Playback comes first: it must stand before the others on the call."""
         kinds = [BugKind.PLAYBACK] if self.plays else []
+        if not self.captures:
+            return kinds
         if self.info.track is not Track.INBOUND:
             kinds.append(BugKind.CAPTURE_WRITE)
         return kinds + [BugKind.CAPTURE_READ]
@@ -53,9 +64,11 @@ class Plan:
         templates = [self.protocol.media(info, track) for track in tracks]
         form = PathFormat(
             tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding, base64=templates[0].base64,
-            chunk_ms=settings.chunk_ms, buffer_secs=settings.buffer_secs, playback_secs=settings.playback_secs,
+            chunk_ms=self.protocol.packet_ms or settings.chunk_ms, buffer_secs=settings.buffer_secs,
+            playback_secs=settings.playback_secs,
             binary_playback=self.plays and self._takes_binary, numbered=templates[0].numbered,
-            binary_rate=self.binary_rate, inband_dtmf=settings.dtmf_inband)
+            binary_rate=self.binary_rate, inband_dtmf=settings.dtmf_inband,
+            encapsulation=self.protocol.encapsulation, rtp_identity=_rtp_identity())
         return form, [(template.head, template.middle, template.tail) for template in templates]
 
     @property
@@ -73,13 +86,25 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     """Raises SettingError."""
     settings = resolve(call.variable, command.prefix, command.dialect)
     protocol = PROTOCOLS[settings.protocol]
+    if command.url.lower().startswith(f"{AUDIOSOCKET}:"):
+        protocol = AUDIOSOCKET_TCP  # the scheme says all there is to say
+    if protocol.encapsulation:
+        settings = replace(settings, deflate=False)  # compiled code takes the messages as they come
+    track, encoding = protocol.carried(command.track, command.encoding, command.rate)
+    command = replace(command, track=track, encoding=encoding)
     account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
     info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
                       _channels(protocol, command), command.metadata, account, settings.format == "base64")
     community = command.dialect is Dialect.COMMUNITY
     timeout = settings.connect_timeout if community else command.timeout or None
     plays = settings.playback if community else command.bidirectional
-    return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays)
+    return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays,
+                command.captures)
+
+
+def _rtp_identity() -> tuple[int, int, int]:
+    """SSRC, first sequence number and first timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
+    return secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
 
 
 def _channels(protocol: WireProtocol, command: Start) -> int:

@@ -6,7 +6,8 @@ from typing import Any, Callable
 
 from ..audio import Samples, decode
 from ..protocols.messages import PlayAudio
-from ..realtime.layout import ATTEND_MARK, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN, ATTEND_PLAYBACK_STARTED
+from ..realtime.layout import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN,
+                               ATTEND_PLAYBACK_STARTED)
 from ..realtime.path import MediaPath
 from .reports import Reporter
 
@@ -130,6 +131,11 @@ class Player:
         if bits & ATTEND_PLAYBACK_OVERRUN:
             self._reporter.error("playback_full", "the playback queue is full: the newest audio is dropped; send less "
                                  "ahead, send media.clear, or raise playback-secs")
+
+        if bits & ATTEND_PLAYBACK_FULL:
+            self._reporter.error("playback_full", "the playback queue is full: no more is read from the server until some "
+                                 "of it has been played, so what it sends now waits in the network; send 20 ms of audio "
+                                 "every 20 ms, or raise playback-secs")
 
     def _has_new_frames(self) -> bool:
         """Whether audio has come since the last look that no message announced: binary frames."""

@@ -69,12 +69,15 @@ class Reporter:
         self.fire("connection_timeout" if isinstance(error, ConnectTimeout) else "connection_failed",
                   error=str(error), serverUrl=url)
 
-    def error(self, kind: str, text: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Fire stream_error, at most once per kind and second; `count` says how many stand behind it."""
-        self.errors += 1
+    def error(self, kind: str, text: str, clock: Callable[[], float] = time.monotonic, times: int = 1) -> None:
+        """Fire stream_error, at most once per kind and second; `count` says how many stand behind it.
+
+        `times`: how often it has happened since the last call.
+        """
+        self.errors += times
         self.last_error = text
         complaint = self._complaints.setdefault(kind, _Complaint())
-        complaint.count, complaint.text = complaint.count + 1, text
+        complaint.count, complaint.text = complaint.count + times, text
         now = clock()
         if now - complaint.told_at >= _ERROR_INTERVAL:
             complaint.told_at = now

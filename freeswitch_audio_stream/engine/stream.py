@@ -10,12 +10,13 @@ import orjson
 
 from ..config import Dialect
 from ..errors import ConnectError, ConnectTimeout, MessageError, RefusedError
-from ..protocols.messages import (ClearAudio, Incoming, OutMessage, PlayAudio, SetCheckpoint, StreamAudio,
+from ..protocols.messages import (ClearAudio, HangUp, Incoming, OutMessage, PlayAudio, SetCheckpoint, StreamAudio,
                                   TextReceived, TranscriptionReceived)
-from ..realtime.layout import ATTEND_DRAINED, ATTEND_OVERRUN, ATTEND_RATE
+from ..realtime.layout import ATTEND_DRAINED, ATTEND_GARBAGE, ATTEND_OVERRUN, ATTEND_RATE
 from ..realtime.path import MediaPath
 from ..transports import Connection
 from .attachment import Attachment
+from .audiosocket_link import AudioSocketLink
 from .call import BugKind, Call
 from .community_reports import CommunityReporter
 from .conversion import Conversion
@@ -25,6 +26,7 @@ from .guests import Visit
 from .inbox import BINARY, TEXT, Message
 from .link import CLOSE_GOING_AWAY, CLOSE_NORMAL, Link, LinkState
 from .message_log import MessageLog
+from .packet_report import PacketReport
 from .planning import Plan
 from .player import Player
 from .reports import Reporter, timestamp
@@ -65,9 +67,11 @@ class Stream:
         self._sounds = sounds
         self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
         self.attachment = Attachment(call, path, self.capture, self._end_when_free)
+        self.packets = PacketReport(path, self.reporter)
         self.player = Player(path, self.reporter, self._answer_checkpoint)
         self.visit = visit
-        self.link = Link(plan.url, plan.settings, path, dispatcher, self, visit.arrival if visit else None)
+        link = AudioSocketLink if plan.is_audiosocket else Link
+        self.link = link(plan.url, plan.settings, path, dispatcher, self, visit.arrival if visit else None)
         self._dispatcher = dispatcher
         self._timers = Timers(dispatcher)
         self._on_ended = on_ended
@@ -295,6 +299,8 @@ class Stream:
             self._timers.after("overrun", _OVERRUN_SECONDS, self._report_overrun)
         if bits & ATTEND_RATE:
             self.reporter.error("rate", "the call's codec has a sample rate that cannot be converted")
+        if bits & ATTEND_GARBAGE:
+            self.packets.attend()
         if bits & ATTEND_DRAINED:
             self._sent_all()
 
@@ -324,6 +330,14 @@ class Stream:
             self._on_text(message.data)
         elif message.opcode == BINARY:
             self._on_binary(message.data)
+
+    def link_frame(self, kind: int, payload: bytes) -> None:
+        """The server sent an AudioSocket frame that is not audio."""
+        try:
+            for message in self.plan.protocol.receive_frame(kind, payload):
+                self._obey(message)
+        except MessageError as error:
+            self.reporter.error(error.kind, str(error))
 
     def _on_binary(self, data: bytes) -> None:
         """Binary messages that the compiled core did not take: compressed, or not to be played."""
@@ -368,6 +382,8 @@ class Stream:
             self.reporter.emit_text("json", message.text)
         elif isinstance(message, StreamAudio):
             self._take_sound(message)
+        elif isinstance(message, HangUp):
+            self.link.hung_up()
 
     def _take_sound(self, message: StreamAudio) -> None:
         """Audio as a file for the application, and to the caller where that is wanted."""
@@ -388,8 +404,13 @@ class Stream:
     # What we say.
 
     def _send(self, message: OutMessage | None) -> None:
-        if message is not None and not self.link.send_text(message.head, message.tail):
+        if message is not None and not self._queue(message):
             self.reporter.error("outbox_full", "the server does not read: a message to it was dropped")
+
+    def _queue(self, message: OutMessage) -> bool:
+        if message.kind is not None:
+            return self.link.send_frame(message.kind, message.head)
+        return self.link.send_text(message.head, message.tail)
 
     def _answer_checkpoint(self, name: str, status: str) -> None:
         if self.link.state is LinkState.OPEN:
@@ -402,7 +423,7 @@ class Stream:
         if self.attachment.call.hides_digits():
             return
         self.reporter.fire("dtmf", digit=digit, duration=duration_ms)
-        if self.state is State.STREAMING and self.plan.settings.dtmf:
+        if self.state is State.STREAMING and self.plan.settings.dtmf and self.plan.captures:
             self._send(self.plan.protocol.dtmf(self.plan.info, digit, duration_ms))
 
     def send_text(self, text: str) -> None:
@@ -412,6 +433,9 @@ class Stream:
         if self.state is not State.STREAMING:
             raise RefusedError(f"the stream is {self.state.value}: text can be sent while it is streaming")
         message = self.plan.protocol.text(self.plan.info, text)
+        if message is None:
+            raise RefusedError(f"the protocol {self.plan.protocol.name} has no text messages: start the stream with the "
+                               "protocol json, binary or community to exchange text")
         if not self.link.send_text(message.head, message.tail):
             raise RefusedError(f"the server does not read: {self.path.unsent} bytes of messages wait already")
 
@@ -436,7 +460,7 @@ class Stream:
             "msPlayed": 1000 * counters.played // play_rate,
             "captureQueueMs": 1000 * counters.waiting // rate,
             "playbackQueueMs": 1000 * counters.play_waiting // play_rate,
-            "reconnects": self._reconnects, "errors": self.reporter.errors,
+            "reconnects": self._reconnects, "errors": self.reporter.errors, **self.packets.statistics(),
         }
 
     def status(self) -> dict[str, Any]:

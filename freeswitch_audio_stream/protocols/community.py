@@ -14,7 +14,7 @@ import orjson
 
 from ..audio import Track
 from ..errors import MessageError
-from .messages import Incoming, MediaTemplate, OutMessage, StreamAudio, StreamInfo, TextReceived
+from .messages import Incoming, MediaTemplate, Messaging, OutMessage, StreamAudio, StreamInfo, TextReceived
 from .reading import check_writable, from_base64, shown
 
 KINDS = ("raw", "wav", "mp3", "ogg", "pcmu", "pcma")
@@ -27,7 +27,7 @@ _G711_RATE = 8000
 
 
 @dataclass(frozen=True)
-class Community:
+class Community(Messaging):
     """See `messages.WireProtocol`."""
 
     name: str = "community"

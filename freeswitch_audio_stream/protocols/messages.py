@@ -7,7 +7,7 @@ from any thread and by any number of streams at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Protocol, Union
+from typing import Any, ClassVar, Mapping, Protocol, Union
 
 from ..audio import Encoding, Track
 
@@ -17,7 +17,7 @@ ACCOUNT_VARIABLES = ("stream_auth_id", "stream_account_id", "stream_subaccount_i
 
 @dataclass(frozen=True)
 class OutMessage:
-    """A text message (UTF-8), numbered by whoever sends it.
+    """A text message (UTF-8), numbered by whoever sends it; with a `kind` an AudioSocket frame of it.
 
     With a `tail`, the stream's next sequence number (decimal, the first is 1) goes between `head` and `tail`
     at the moment of sending: only the sender knows what has gone before. Without one, `head` is sent as it is
@@ -26,6 +26,7 @@ class OutMessage:
 
     head: bytes
     tail: bytes | None = None
+    kind: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,25 @@ class TextReceived:
     text: str
 
 
-Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived]
+@dataclass(frozen=True)
+class HangUp:
+    """The server has had enough: the stream ends."""
+
+
+Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp]
+
+
+class Messaging:
+    """What the protocols with text messages have in common."""
+
+    encapsulation: ClassVar[str] = ""
+    packet_ms: ClassVar[int | None] = None
+
+    def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
+        return track, encoding
+
+    def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
+        return []
 
 
 class WireProtocol(Protocol):
@@ -132,6 +151,17 @@ class WireProtocol(Protocol):
     def name(self) -> str:
         """The value of the setting `protocol` that selects it."""
 
+    @property
+    def encapsulation(self) -> str:
+        """What there is in binary messages, of realtime.path.ENCAPSULATIONS; "" where they are samples."""
+
+    @property
+    def packet_ms(self) -> int | None:
+        """Milliseconds of audio in a media message; None where that can be chosen."""
+
+    def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
+        """What of that, and how, the protocol carries; raises SettingError where it cannot. `rate` is in Hz."""
+
     def start(self, info: StreamInfo) -> OutMessage | None:
         """The first message of a connection."""
 
@@ -142,14 +172,17 @@ class WireProtocol(Protocol):
     def stop(self, info: StreamInfo, reason: str) -> OutMessage | None:
         """The last message of a stream; `reason` may be ""."""
 
-    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage:
+    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage | None:
         """The caller pressed a key."""
 
     def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage | None:
         """`status`: "played" when the caller has heard all before the checkpoint, "cleared" when not."""
 
-    def text(self, info: StreamInfo, text: str) -> OutMessage:
+    def text(self, info: StreamInfo, text: str) -> OutMessage | None:
         """A message of the application's own."""
 
     def receive(self, info: StreamInfo, message: bytes) -> list[Incoming]:
         """What a text message of the server asks for; raises MessageError, and nothing else."""
+
+    def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
+        """What an AudioSocket frame of the server asks for, where it sends such; raises MessageError."""

@@ -16,7 +16,7 @@ import orjson
 
 from ..audio import ALL_RATES, Encoding, Track
 from ..errors import MessageError
-from .messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio, SetCheckpoint, StreamInfo,
+from .messages import (ClearAudio, Incoming, MediaTemplate, Messaging, OutMessage, PlayAudio, SetCheckpoint, StreamInfo,
                        TranscriptionReceived)
 from .reading import check_writable, from_base64, shown
 
@@ -25,7 +25,7 @@ LONGEST_NAME = 1024
 
 
 @dataclass(frozen=True)
-class StreamApi:
+class StreamApi(Messaging):
     """See `messages.WireProtocol`."""
 
     name: str

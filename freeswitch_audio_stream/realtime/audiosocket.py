@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ..protocols.audiosocket import KIND_AUDIO, KIND_DTMF, KIND_ERROR, KIND_HANGUP, KIND_UUID, RATES
 from .atomics import bytes_at, wide
 from .compiler import native_helper
 from .delivery import PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather, to_inbox, to_playback
 from .layout import FRAMING_AUDIOSOCKET, PEER_BARE, PEER_FRAMES, PEER_UNKNOWN
 
-KIND_HANGUP, KIND_UUID, KIND_DTMF, KIND_ERROR = 0x00, 0x01, 0x03, 0xFF
-KIND_AUDIO = 0x10
-RATES = (8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000)
-"""Hz of KIND_AUDIO and the kinds after it; samples of 16 bits, little-endian, one channel."""
 RATE_OF_KIND = np.array(RATES, np.int64)
 
 FRAME_OPCODE = 0x100

@@ -1,8 +1,9 @@
 """How the core is compiled: typed fronts for Numba's decorators, and where compiled code is kept.
 
 Functions compile when they are first asked for (or all at once by `core.compile_all`), never on a media
-thread. The cache is keyed by the content of all compiled folders, because Numba itself only notices a change
-in the file of the function it looks at, not in the functions inlined into it.
+thread. The cache is keyed by the content of all compiled folders and of what their constants come from,
+because Numba itself only notices a change in the file of the function it looks at, not in the functions inlined
+into it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _OPTIONS: dict[str, Any] = {
 def _content_key() -> str:
     digest = hashlib.sha256(numba.__version__.encode())
     package = Path(__file__).parent.parent
-    for source in sorted(package.glob("realtime/*.py")) + sorted(package.glob("simulator/*.py")):
+    for source in sorted(package.glob("realtime/*.py")) + sorted(package.glob("simulator/*.py")) + [
+            package / "protocols" / "audiosocket.py"]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Encoding
+from ..protocols.audiosocket import KIND_AUDIO, RATES
 from . import capture, playback, wakeup
-from .audiosocket import KIND_AUDIO, RATES
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
 from .delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW

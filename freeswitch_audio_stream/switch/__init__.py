@@ -11,11 +11,11 @@ from .codecs import CodecFormat, L16Codec
 from .constants import BugEvent, BugFlag, ChannelState, LogLevel
 from .events import Channel, ChannelSnapshot
 from .library import Library, Resolver
-from .modules import Registration
+from .modules import Application, Registration
 from .sessions import Session
 from .switch import Switch
 
 __all__ = [
-    "BugEvent", "BugFlag", "Channel", "ChannelSnapshot", "ChannelState", "CodecFormat", "L16Codec", "Library",
-    "LogLevel", "Registration", "Resolver", "Session", "Switch",
+    "Application", "BugEvent", "BugFlag", "Channel", "ChannelSnapshot", "ChannelState", "CodecFormat", "L16Codec",
+    "Library", "LogLevel", "Registration", "Resolver", "Session", "Switch",
 ]

@@ -26,14 +26,24 @@ _kept: list[object] = []
 
 
 @dataclass(frozen=True)
+class Application:
+    """A dialplan application. `run(session, arguments)` runs on the call's own thread; the session is borrowed."""
+
+    name: str
+    description: str
+    syntax: str
+    run: Callable[[Session, str], None]
+
+
+@dataclass(frozen=True)
 class Module:
     """What to register. `on_command` and `on_application` may run on many threads at once, and must not
     block long.
 
     `on_command(arguments, uuid)` answers the text to print; `uuid` is the calling call's when a dialplan
     uses ``${api(arguments)}``, else None. `on_application(session, arguments)` runs on the call's own
-    thread; the session is borrowed. `on_shutdown()` runs once, at unload or at the switch's own shutdown,
-    with calls possibly still up; callbacks may come even after it.
+    thread; the session is borrowed; `applications` are further ones. `on_shutdown()` runs once, at unload or
+    at the switch's own shutdown, with calls possibly still up; callbacks may come even after it.
     """
     name: str
     api_name: str
@@ -43,6 +53,7 @@ class Module:
     on_application: Callable[[Session, str], None]
     on_shutdown: Callable[[], None]
     completions: Sequence[str] = field(default=())
+    applications: Sequence[Application] = field(default=())
 
 
 class Registration:
@@ -56,7 +67,9 @@ class Registration:
         self._load = layouts.LoadFunction(self._on_load)
         self._shutdown = layouts.ShutdownFunction(self._on_shutdown)
         self._api = layouts.ApiFunction(self._on_api)
-        self._application = layouts.ApplicationFunction(self._on_application)
+        own = Application(module.api_name, module.description, module.syntax, module.on_application)
+        self._applications = [_Registered(library, application, self._report)
+                              for application in (own, *module.applications)]
         _kept.append(self)
 
     def load(self) -> None:
@@ -89,22 +102,25 @@ class Registration:
     def _verify(self) -> None:
         # An interface allowlist skips what it does not name and still reports success.
         library = self._library
-        api = self._registered(library.switch_loadable_module_get_api_interface, layouts.ApiInterface)
-        application = self._registered(library.switch_loadable_module_get_application_interface,
-                                       layouts.ApplicationInterface)
-        for kind, found, ours in (("API command", api, self._api),
-                                  ("application", application, self._application)):
-            if found != _address(ours):
+        api = self._registered(library.switch_loadable_module_get_api_interface, layouts.ApiInterface,
+                               self._module.api_name)
+        found = [(f"API command {self._module.api_name}", api, self._api)]
+        for application in self._applications:
+            address = self._registered(library.switch_loadable_module_get_application_interface,
+                                       layouts.ApplicationInterface, application.name)
+            found.append((f"application {application.name}", address, application.function))
+        for what, address, ours in found:
+            if address != _address(ours):
                 self.unload()
                 raise SwitchError(
-                    f"the switch did not take the {kind} {self._module.api_name}: where switch.conf.xml has "
+                    f"the switch did not take the {what}: where switch.conf.xml has "
                     f"an <interface-allowlist>, add {self._module.name} to it")
 
-    def _registered(self, get: Callable[[bytes], int | None], layout: Any) -> int | None:
-        """The function behind our name; the look-up holds two locks and two counts, which are given back
+    def _registered(self, get: Callable[[bytes], int | None], layout: Any, name: str) -> int | None:
+        """The function behind a name of ours; the look-up holds two locks and two counts, which are given back
         here.
         """
-        address = get(encode(self._module.api_name))
+        address = get(encode(name))
         if not address:
             return None
         interface = layout.from_address(address)
@@ -126,7 +142,8 @@ class Registration:
             module = self._library.switch_loadable_module_create_module_interface(pool, self._strings["name"])
             ctypes.c_void_p.from_address(interface).value = module
             self._add_api(module)
-            self._add_application(module)
+            for application in self._applications:
+                application.add(module)
             return Status.SUCCESS
         except BaseException:
             self._report("loading failed")
@@ -139,16 +156,6 @@ class Registration:
         _set_text(api, "desc", self._strings["description"])
         _set_text(api, "syntax", self._strings["syntax"])
         api.function = _address(self._api)
-
-    def _add_application(self, module: int) -> None:
-        address = self._library.switch_loadable_module_create_interface(module, INTERFACE_APPLICATION)
-        application = layouts.ApplicationInterface.from_address(address)
-        _set_text(application, "interface_name", self._strings["api_name"])
-        _set_text(application, "short_desc", self._strings["description"])
-        _set_text(application, "long_desc", self._strings["description"])
-        _set_text(application, "syntax", self._strings["syntax"])
-        application.flags = APPLICATION_FLAGS_NONE
-        application.function = _address(self._application)
 
     def _on_api(self, arguments: bytes | None, session: int | None, stream: int) -> int:
         try:
@@ -165,12 +172,6 @@ class Registration:
         # below it.
         return Status.SUCCESS
 
-    def _on_application(self, session: int, arguments: bytes | None) -> None:
-        try:
-            self._module.on_application(Session(self._library, session, locked=False), decode_exactly(arguments))
-        except BaseException:
-            self._report("an application failed")
-
     def _report(self, what: str) -> None:
         """Log the exception at hand; the standard streams of a switch in the background lead nowhere."""
         try:
@@ -184,6 +185,36 @@ class Registration:
         except BaseException:
             self._report("shutdown failed")
         return Status.SUCCESS
+
+
+class _Registered:
+    """An application as the switch has it."""
+
+    def __init__(self, library: Library, application: Application, report: Callable[[str], None]) -> None:
+        self.name = application.name
+        self.function = layouts.ApplicationFunction(self._on_application)
+        self._library = library
+        self._application = application
+        self._report = report
+        self._strings = {name: ctypes.create_string_buffer(encode(getattr(application, name)))
+                         for name in ("name", "description", "syntax")}
+
+    def add(self, module: int) -> None:
+        """Create its interface."""
+        address = self._library.switch_loadable_module_create_interface(module, INTERFACE_APPLICATION)
+        interface = layouts.ApplicationInterface.from_address(address)
+        _set_text(interface, "interface_name", self._strings["name"])
+        _set_text(interface, "short_desc", self._strings["description"])
+        _set_text(interface, "long_desc", self._strings["description"])
+        _set_text(interface, "syntax", self._strings["syntax"])
+        interface.flags = APPLICATION_FLAGS_NONE
+        interface.function = _address(self.function)
+
+    def _on_application(self, session: int, arguments: bytes | None) -> None:
+        try:
+            self._application.run(Session(self._library, session, locked=False), decode_exactly(arguments))
+        except BaseException:
+            self._report("an application failed")
 
 
 def _address(function: Any) -> int | None:

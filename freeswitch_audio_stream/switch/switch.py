@@ -7,7 +7,7 @@ from typing import Callable, Iterable, Sequence
 from . import commands, configuration, events, log, sessions, version
 from .constants import LogLevel
 from .library import Resolver, load, process_symbols
-from .modules import Module, Registration
+from .modules import Application, Module, Registration
 from .sessions import Session
 
 
@@ -64,15 +64,16 @@ class Switch:
 
     def register(self, name: str, api_name: str, syntax: str, on_command: Callable[[str, str | None], str],
                  on_application: Callable[[Session, str], None], on_shutdown: Callable[[], None],
-                 completions: Sequence[str] = (), description: str = "") -> Registration:
+                 completions: Sequence[str] = (), description: str = "",
+                 applications: Sequence[Application] = ()) -> Registration:
         """Load us as module `name` with an API command and an application, both `api_name`; see
         `modules.Module`.
 
         `completions` are lines for the console, such as ``add uuid_audio_stream ::console::list_uuid
-        start``. Raises SwitchError, with the remedy, when the switch does not take it.
+        start``; `applications` are further ones. Raises SwitchError, with the remedy, when the switch does not take it.
         """
         module = Module(name, api_name, description or api_name, syntax, on_command, on_application,
-                        on_shutdown, completions)
+                        on_shutdown, completions, applications)
         registration = Registration(self.library, module)
         registration.load()
         return registration

@@ -8,14 +8,17 @@
     deflate.py    compressed messages
     target.py     what a URL says
     handshake.py  the opening handshake of a WebSocket
-    websocket.py  all of it: from a URL to a connected socket; the door of this layer
+    websocket.py  all of it: from a ws or wss URL to a connected socket
+    bare_tcp.py   the same for TCP without any handshake
+    schemes.py    whichever the URL asks for; the door of this layer
 """
 
 from .attempt import Cancel
 from .deflate import Deflate, Deflater, InflatedTooBig, InflateError, Inflater
 from .openssl import LIBRARY as _OPENSSL
+from .schemes import connect
 from .tls import TlsOptions
-from .websocket import Connection, connect
+from .websocket import Connection
 
 __all__ = ["Cancel", "Connection", "Deflate", "Deflater", "InflateError", "InflatedTooBig", "Inflater",
            "TLS_IN_LOOP", "TlsOptions", "connect"]

@@ -1,4 +1,4 @@
-"""What a ws:// or wss:// URL says about the server and the request."""
+"""What a ws://, wss:// or audiosocket:// URL says about the server and the request."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import ConnectError
 
-_PORTS = {"ws": 80, "wss": 443}
+AUDIOSOCKET = "audiosocket"
+_PORTS = {"ws": 80, "wss": 443, AUDIOSOCKET: None}
 
 
 @dataclass(frozen=True)
 class Target:
     """A parsed URL."""
 
-    secure: bool
+    scheme: str
+    """ws, wss or audiosocket."""
     host: str
     """A name or an address; an IPv6 address without brackets."""
     port: int
@@ -30,7 +32,9 @@ class Target:
             parts = urlsplit(url)
             port = parts.port or _PORTS[parts.scheme]
         except (ValueError, KeyError):
-            raise ConnectError("the URL is not a ws:// or wss:// one with a valid port") from None
+            raise ConnectError("the URL is not a ws://, wss:// or audiosocket:// one with a valid port") from None
+        if port is None:
+            raise ConnectError("the URL has no port: write audiosocket://host:port")
         if not parts.hostname:
             raise ConnectError("the URL names no host")
         # Escaped in the path: what would end it, and ";", which websocket-client takes for an end too.
@@ -38,7 +42,12 @@ class Target:
         if parts.query:
             resource += "?" + quote(parts.query, safe="/%:@!$&'()*+,=~;?")
         user = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-        return cls(parts.scheme == "wss", parts.hostname, port, resource, user)
+        return cls(parts.scheme, parts.hostname, port, resource, user)
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.scheme == "wss"
 
     @property
     def where(self) -> str:
@@ -48,7 +57,7 @@ class Target:
     @property
     def url(self) -> str:
         """The URL without user and password."""
-        return f"{'wss' if self.secure else 'ws'}://{self.where}{self.resource}"
+        return f"{self.scheme}://{self.where}{self.resource}"
 
 
 def place(host: str, port: int) -> str:

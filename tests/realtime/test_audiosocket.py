@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import natives
 from freeswitch_audio_stream.audio import Encoding, mulaw_to_samples
-from freeswitch_audio_stream.realtime.audiosocket import FRAME_OPCODE, RATES
+from freeswitch_audio_stream.protocols.audiosocket import RATES
+from freeswitch_audio_stream.realtime.audiosocket import FRAME_OPCODE
 from freeswitch_audio_stream.realtime.layout import (ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_OVERRUN,
                                                      FRAMING_AUDIOSOCKET)
 from freeswitch_audio_stream.realtime.jitter_buffer import MAX_PACKET

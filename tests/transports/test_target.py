@@ -8,13 +8,13 @@ from freeswitch_audio_stream.transports.target import Target
 
 
 @pytest.mark.parametrize("url, expected", [
-    ("ws://host", Target(False, "host", 80, "/", None)),
-    ("wss://host/", Target(True, "host", 443, "/", None)),
-    ("ws://my_host.example:8080/a/b?c=d&e=f", Target(False, "my_host.example", 8080, "/a/b?c=d&e=f", None)),
-    ("wss://[2001:db8::1]:9/x", Target(True, "2001:db8::1", 9, "/x", None)),
-    ("ws://user:p%40ss@host/", Target(False, "host", 80, "/", ("user", "p@ss"))),
-    ("ws://user@host?q", Target(False, "host", 80, "/?q", ("user", ""))),
-    ("ws://host/a b;c/é%20?d;e#f", Target(False, "host", 80, "/a%20b%3Bc/%C3%A9%20?d;e", None)),
+    ("ws://host", Target("ws", "host", 80, "/", None)),
+    ("wss://host/", Target("wss", "host", 443, "/", None)),
+    ("ws://my_host.example:8080/a/b?c=d&e=f", Target("ws", "my_host.example", 8080, "/a/b?c=d&e=f", None)),
+    ("wss://[2001:db8::1]:9/x", Target("wss", "2001:db8::1", 9, "/x", None)),
+    ("ws://user:p%40ss@host/", Target("ws", "host", 80, "/", ("user", "p@ss"))),
+    ("ws://user@host?q", Target("ws", "host", 80, "/?q", ("user", ""))),
+    ("ws://host/a b;c/é%20?d;e#f", Target("ws", "host", 80, "/a%20b%3Bc/%C3%A9%20?d;e", None)),
 ])
 def test_parts(url: str, expected: Target) -> None:
     assert Target.of(url) == expected

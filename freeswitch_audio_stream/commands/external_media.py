@@ -1,0 +1,60 @@
+"""``external_media_start``: play to a call what a server sends, and send that server nothing.
+
+Its argument is the ``option`` of the action of that name, as JSON, or a URL and an encapsulation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import orjson
+
+from ..audio import Track
+from ..errors import RefusedError
+from ..protocols import ENCAPSULATIONS
+from .parts import prefix_and_url
+from .urls import AUDIOSOCKET, check_url
+from .vocabulary import Start
+from .words import Words, shown, unquoted
+
+_RATE = 8000  # Hz, where the setting sample-rate does not name another
+
+
+def read_external_media(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> Start:
+    """The command in the words after the action; raises CommandError."""
+    prefix, url, encapsulation = _arguments(words)
+    check_url(url, schemes)
+    over_tcp = url.lower().startswith(f"{AUDIOSOCKET}:")
+    if over_tcp and encapsulation in (None, AUDIOSOCKET):
+        encapsulation = AUDIOSOCKET
+    elif over_tcp or encapsulation not in ENCAPSULATIONS:
+        known = AUDIOSOCKET if over_tcp else ", ".join(ENCAPSULATIONS)
+        given = "no encapsulation" if encapsulation is None else f"bad encapsulation {shown(encapsulation)}"
+        raise RefusedError(f"{given}: use {'' if over_tcp else 'one of '}{known}")
+    return Start(uuid, stream_id, url, Track.INBOUND, _RATE, timeout=0, bidirectional=True,
+                 prefix={**prefix, "protocol": str(encapsulation)}, captures=False)
+
+
+def _arguments(words: Words) -> tuple[dict[str, str], str, str | None]:
+    """Settings, URL and encapsulation, unchecked."""
+    option = _json(unquoted(words.rest))
+    if option is None:
+        prefix, url = prefix_and_url(words)
+        return prefix, url, (words.next_if_any() or None)
+    if not isinstance(option, dict):
+        raise RefusedError('the JSON is no object: write {"url":"wss://…","encapsulation":"rtp"}')
+    inner = option.get("option")
+    option = inner if isinstance(inner, dict) else option
+    given, encapsulation = option.get("url"), option.get("encapsulation")
+    if not isinstance(given, str) or not isinstance(encapsulation, (str, type(None))):
+        raise RefusedError("url and encapsulation have to be texts: write "
+                           '{"url":"wss://…","encapsulation":"rtp"}')
+    return {}, given, encapsulation
+
+
+def _json(text: str) -> Any:
+    """The value; None where it is not JSON."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,63 @@
+"""AudioSocket, Asterisk's protocol: its frames, and what they mean to a stream.
+
+A frame is a kind (8 bits), a length (16 bits, big-endian) and that many bytes. Over TCP a stream is nothing but
+frames. Within a WebSocket our audio goes without them, 20 ms in a message, and the peer's comes either way.
+"""
+
+from __future__ import annotations
+
+import uuid as uuids
+from dataclasses import dataclass
+
+from ..errors import MessageError
+from .encapsulations import Encapsulation
+from .messages import HangUp, Incoming, OutMessage, StreamInfo
+
+KIND_HANGUP, KIND_UUID, KIND_DTMF, KIND_AUDIO, KIND_ERROR = 0x00, 0x01, 0x03, 0x10, 0xFF
+RATES = (8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000)
+"""Hz of KIND_AUDIO and the kinds after it; samples of 16 bits, little-endian, one channel."""
+
+_ERRORS = {0x01: "the calling party hung up", 0x02: "a frame could not be forwarded", 0x04: "out of memory"}
+_NAMESPACE = uuids.UUID("4f0d7f0a-2f59-5a3b-9c42-3c8f0f0b6d51")
+
+
+@dataclass(frozen=True)
+class AudioSocket(Encapsulation):
+    """See `messages.WireProtocol`."""
+
+    name: str = "audiosocket"
+    packet_ms: int | None = 20
+    over_tcp: bool = False
+    """True where the connection is nothing but frames."""
+
+    def start(self, info: StreamInfo) -> OutMessage | None:
+        return OutMessage(call_uuid(info.uuid), kind=KIND_UUID) if self.over_tcp else None
+
+    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage | None:
+        return OutMessage(digit.encode(), kind=KIND_DTMF)
+
+    def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
+        if kind == KIND_HANGUP:
+            return [HangUp()]
+        if kind == KIND_UUID:
+            return []  # who speaks first may introduce itself
+        if kind == KIND_ERROR:
+            meaning = _ERRORS.get(payload[0], "which has no meaning here") if payload else ""
+            code = f"code 0x{payload[0]:02x}, {meaning}" if payload else "without a code"
+            raise MessageError("audiosocket_error", f"the server reports an error ({code}): see its log")
+        raise MessageError("audiosocket_kind", f"the server sent an AudioSocket frame of kind 0x{kind:02x}, which means "
+                                               "nothing: use 0x10 to 0x18 for audio and 0x00 to hang up")
+
+
+AUDIOSOCKET = AudioSocket()
+AUDIOSOCKET_TCP = AudioSocket(over_tcp=True)
+
+
+def call_uuid(call: str) -> bytes:
+    """The 16 bytes by which a server knows the call: its UUID, or where its id is none, one made of the id (version 5),
+    the same every time.
+    """
+    try:
+        return uuids.UUID(call).bytes
+    except ValueError:
+        return uuids.uuid5(_NAMESPACE, call).bytes
