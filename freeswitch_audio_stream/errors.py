@@ -14,6 +14,7 @@
     │   ├── HostNotFound            the host name has no address
     │   ├── ConnectionRefused       nobody listens there, or the network does not lead there
     │   ├── TlsRefused              no secure connection: certificate, host name or protocol version
+    │   │   └── TlsFileRefused      a file of ours: what certificates are checked with, or the client's own
     │   └── HandshakeRefused        the server does not open a WebSocket; `status` is its HTTP status
     └── SwitchError                 FreeSWITCH does not do what was asked of it
         ├── MissingSymbols          `names` are not exported by the library
@@ -95,6 +96,10 @@ class ConnectionRefused(ConnectError):
 
 class TlsRefused(ConnectError):
     """No TLS session: which check failed, and the setting that would loosen exactly that one."""
+
+
+class TlsFileRefused(TlsRefused):
+    """A PEM file of ours cannot be used: which, and what is wrong with it; nothing has been sent to the server."""
 
 
 class HandshakeRefused(ConnectError):

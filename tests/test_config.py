@@ -208,6 +208,13 @@ def test_headers(text: str, headers: dict[str, str]) -> None:
     assert Settings().headers == {}
 
 
+@pytest.mark.parametrize("value", ["a.b", "a, b", "x,y , z"])
+def test_a_header_of_subprotocols(value: str) -> None:
+    settings, warnings = resolved(channel={"MOD_AUDIO_STREAM_EXTRA_HEADERS": f'{{"X":"y","sec-WebSocket-Protocol":"{value}"}}'})
+    assert (settings.headers, settings.subprotocols, warnings) == ({"X": "y"}, value, [])
+    assert Settings(subprotocol_name="own").subprotocols == "own"
+
+
 BAD_HEADERS = [
     ("X-Name: value", "not JSON"), ("{", "not JSON"), ("[]", "not a JSON object"), ('"x"', "not a JSON object"),
     ("\udcff", "not JSON"), ("[" * 100000, "not JSON"),
@@ -218,7 +225,8 @@ BAD_HEADERS = [
     ('{"ü": "x"}', "cannot be the name"), ('{"HOST": "x"}', "header HOST belongs to the handshake"),
     *((f'{{"{name}": "x"}}', "belongs to the handshake") for name in (
         "Upgrade", "connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions",
-        "Sec-WebSocket-Protocol", "Content-Length", "Transfer-Encoding")),
+        "Content-Length", "Transfer-Encoding")),
+    *((f'{{"Sec-WebSocket-Protocol": "{value}"}}', "no list of subprotocols") for value in ("", "a b", "a,", "ü")),
 ]
 
 

@@ -356,7 +356,9 @@ def test_events_of_the_community_module() -> None:
 
 
 def test_error_codes() -> None:
-    codes = {code for _, code in community_reports._CODES} | {community_reports.IO_ERROR, community_reports.PROTOCOL}
+    codes = {code for _, code in community_reports._CODES} | {
+        community_reports.IO_ERROR, community_reports.INVALID_HEADER, community_reports.PING_TIMEOUT,
+        community_reports.PROTOCOL}
     assert {int(plain(row[0])) for row in table("Code", "Means")} == codes
 
 

@@ -18,7 +18,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HANDSHAKE = frozenset((
     "connection", "content-length", "host", "sec-websocket-extensions", "sec-websocket-key",
-    "sec-websocket-protocol", "sec-websocket-version", "transfer-encoding", "upgrade"))
+    "sec-websocket-version", "transfer-encoding", "upgrade"))
+SUBPROTOCOL_HEADER = "sec-websocket-protocol"
+"""The one header of the handshake that users may name: what it says is offered in place of `subprotocol_name`."""
 
 
 def ca_file(text: str) -> str:
@@ -64,4 +66,6 @@ def parse_headers(text: str) -> dict[str, str]:
             raise ValueError(f"impossible: the header {name} belongs to the handshake")
         if not isinstance(value, str) or _CONTROL.search(value):
             raise ValueError(f"impossible: the value of the header {name[:80]} is no text in one line")
+        if name.lower() == SUBPROTOCOL_HEADER and not all(_TOKEN.fullmatch(part.strip()) for part in value.split(",")):
+            raise ValueError(f"impossible: the value of the header {name} is no list of subprotocols")
     return headers

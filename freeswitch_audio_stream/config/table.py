@@ -8,7 +8,7 @@ from typing import Any, Callable, Sequence
 from ..audio import ALL_RATES
 from ..protocols import PROTOCOLS
 from .dialects import Value
-from .readers import ca_file, header_object, ip_address, own_file, parse_headers
+from .readers import SUBPROTOCOL_HEADER, ca_file, header_object, ip_address, own_file, parse_headers
 
 VARIABLE_PREFIX = "MOD_AUDIO_STREAM_"
 _TOKENS = r" *([A-Za-z0-9._~+/=-]{16,256}( +|$))*"
@@ -99,8 +99,8 @@ class Settings:
     dtmf: bool = _setting(True, "Send the digits that the caller presses to the server.")
     dtmf_inband: bool = _setting(False, "Look for digits in the caller's audio, too.")
     playback: bool = _setting(
-        True, "Play to the caller what the server sends through the protocol community; the other protocols "
-        "always play.")
+        True, "Play to the caller what the server sends, of a stream without a stream id; with one, the flag of start "
+        "says so.")
     sample_rate: int = _setting(
         0, "Rate of the audio that the server sends as binary messages; 0: that of the stream.",
         unit="Hz", choices=tuple(map(str, (0, *ALL_RATES))))
@@ -115,7 +115,8 @@ class Settings:
     heartbeat_secs: int = _setting(
         60, "Interval of the heartbeat event; 0 sends none.", unit="s", minimum=0, maximum=3600)
     ping_secs: int = _setting(
-        20, "Interval of WebSocket pings; 0 sends none.", unit="s", minimum=0, maximum=3600)
+        20, "Interval of WebSocket pings; a server that sends nothing from one to the next is dead; 0: no pings.",
+        unit="s", minimum=0, maximum=3600)
     connect_timeout: int = _setting(
         10, "Time allowed to become connected, where start does not name one.", unit="s", minimum=1, maximum=300)
     reconnect: bool = _setting(
@@ -126,7 +127,7 @@ class Settings:
     max_message_bytes: int = _setting(
         8 << 20, "The largest message taken from the server; a larger one ends the stream, close code 1009.",
         unit="bytes", minimum=1024, maximum=128 << 20)
-    suppress_log: bool = _setting(False, "Keep what the stream does out of the log, but for errors.")
+    suppress_log: bool = _setting(False, "Keep the server's messages out of the log, where they are at level debug.")
     subprotocol_name: str = _setting(
         "audio.freeswitch.org", "The WebSocket subprotocol offered to the server; in a URL prefix, an empty "
         "value offers none.", pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]*",
@@ -139,7 +140,8 @@ class Settings:
         "", "The password of HTTP basic authentication; it is never shown.", secret=True,
         channel_aliases=("MOD_AUDIO_BASIC_AUTH_PASSWORD",))
     extra_headers: str = _setting(
-        "", "Headers to add to the WebSocket handshake, which may hold credentials: they are never shown.",
+        "", "Headers to add to the WebSocket handshake, which may hold credentials: they are never shown. One named "
+        "Sec-WebSocket-Protocol comes in place of subprotocol-name.",
         pattern=r"(?s).*", pattern_rule='a JSON object of texts, such as {"X-Name":"value"}, without the '
         "headers of the handshake itself", read=header_object, secret=True, needed=True)
     tls_ca_file: str = _setting(
@@ -195,7 +197,17 @@ class Settings:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The values of `extra_headers`, by name."""
+        """The values of `extra_headers`, by name, but for the one that `subprotocols` has."""
+        return {name: value for name, value in self._all_headers.items() if name.lower() != SUBPROTOCOL_HEADER}
+
+    @property
+    def subprotocols(self) -> str:
+        """What to offer: one or several WebSocket subprotocols, with commas between them; "" for none."""
+        named = (value for name, value in self._all_headers.items() if name.lower() == SUBPROTOCOL_HEADER)
+        return next(named, self.subprotocol_name)
+
+    @property
+    def _all_headers(self) -> dict[str, str]:
         return parse_headers(self.extra_headers) if self.extra_headers else {}
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, HostNotFound, TlsRefused
+from ..errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, HostNotFound, TlsFileRefused,
+                      TlsRefused)
 from .reports import Reporter
 
 EVENTS = ("connect", "disconnect", "error", "json", "play")
 
-IO_ERROR, BAD_HANDSHAKE, PING_TIMEOUT, CONNECT_FAILED, TLS_FAILED, TIMED_OUT, PROTOCOL = 1, 2, 5, 6, 8, 10, 11
+IO_ERROR, INVALID_HEADER, PING_TIMEOUT, CONNECT_FAILED, TLS_INIT_FAILED, TLS_FAILED, TIMED_OUT, PROTOCOL = (
+    1, 2, 5, 6, 7, 8, 10, 11)
 """The community module's error codes, as far as something of ours means the same."""
 _CODES: tuple[tuple[type[ConnectError], int], ...] = (
-    (ConnectTimeout, TIMED_OUT), (TlsRefused, TLS_FAILED), (HandshakeRefused, BAD_HANDSHAKE),
-    (HostNotFound, CONNECT_FAILED), (ConnectionRefused, CONNECT_FAILED))
+    (ConnectTimeout, TIMED_OUT), (TlsFileRefused, TLS_INIT_FAILED), (TlsRefused, TLS_FAILED),
+    (HandshakeRefused, CONNECT_FAILED), (HostNotFound, CONNECT_FAILED), (ConnectionRefused, CONNECT_FAILED))
+"""The first that fits counts."""
+_SWITCHING = 101  # HTTP status of an answer that opens a WebSocket, but wrongly
 
 
 class CommunityReporter(Reporter):
@@ -35,7 +39,10 @@ class CommunityReporter(Reporter):
 
     def not_connected(self, error: ConnectError, url: str) -> None:
         self.last_error = str(error)
-        self._error(next((code for kind, code in _CODES if isinstance(error, kind)), IO_ERROR), str(error))
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), IO_ERROR)
+        if isinstance(error, HandshakeRefused) and error.status == _SWITCHING:
+            code = INVALID_HEADER
+        self._error(code, str(error))
 
     def connection_lost(self, url: str, text: str, timed_out: bool) -> None:
         super().connection_lost(url, text, timed_out)

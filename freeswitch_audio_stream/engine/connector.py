@@ -51,7 +51,7 @@ class Connector:
             verify=settings.tls_ca_file != CA_NONE, allow_selfsigned=settings.allow_selfsigned,
             allow_expired=settings.allow_expired, skip_hostname_check=settings.skip_server_cert_hostname_check,
             cert_file=settings.tls_cert_file, key_file=settings.tls_key_file)
-        return connect(self._url, subprotocol=settings.subprotocol_name, basic_auth=_credentials(settings),
+        return connect(self._url, subprotocol=settings.subprotocols, basic_auth=_credentials(settings),
                        headers=settings.headers, tls=tls, timeout=self._timeout, cancel=self._cancel,
                        deflate=settings.deflate)
 

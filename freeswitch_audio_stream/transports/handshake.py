@@ -218,8 +218,9 @@ def _not_http(where: str) -> HandshakeRefused:
 
 def _check_subprotocol(answer: Headers, subprotocol: str, where: str) -> None:
     """A client fails the connection when the server chooses what was not offered; silence is agreement."""
-    chosen = answer.get("sec-websocket-protocol", subprotocol)
-    if chosen != subprotocol:
+    offered = [name.strip() for name in subprotocol.split(",")]
+    chosen = answer.get("sec-websocket-protocol", offered[0])
+    if chosen not in offered:
         raise HandshakeRefused(f"{where} insists on the subprotocol {printable(chosen)!r}: set "
                                "subprotocol_name to it", 101)
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator
 
-from ..errors import TlsRefused
+from ..errors import TlsFileRefused, TlsRefused
 from .attempt import Attempt
 from .openssl import Library, Session
 
@@ -221,15 +221,17 @@ def _trust(context: ssl.SSLContext, options: TlsOptions, only: bytes | None) -> 
 def _present(context: ssl.SSLContext, cert_file: str, key_file: str) -> None:
     # OpenSSL would not say in which of the two files what is wrong.
     if not cert_file:
-        raise TlsRefused(f"the client's key {key_file} is of no use without a certificate: set that too")
+        raise TlsFileRefused(f"the client's key {key_file} is of no use without a certificate: set that too")
     if "-----BEGIN CERTIFICATE-----" not in _text("the client's certificate", cert_file):
-        raise TlsRefused(f"the client's certificate {cert_file} holds no certificate in PEM")
+        raise TlsFileRefused(f"the client's certificate {cert_file} holds no certificate in PEM")
     key = _text("the client's key", key_file)
     if "PRIVATE KEY-----" not in key:
-        raise TlsRefused(f"the client's key {key_file} holds no private key in PEM")
+        raise TlsFileRefused(f"the client's key {key_file} holds no private key in PEM")
     if "ENCRYPTED" in key:
-        raise TlsRefused(f"the client's key {key_file} is encrypted: store it without a passphrase")
-    with _naming("the client's certificate", cert_file, key_file):
+        raise TlsFileRefused(f"the client's key {key_file} is encrypted: store it without a passphrase")
+    with _naming("the client's certificate", cert_file):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cert_file)
+    with _naming("the client's key", key_file, cert_file):
         # Without a password OpenSSL would ask for one on the terminal, and wait.
         context.load_cert_chain(cert_file, key_file, password="")
 
@@ -240,16 +242,15 @@ def _text(what: str, name: str) -> str:
 
 
 @contextmanager
-def _naming(what: str, name: str, key_file: str = "") -> Iterator[None]:
+def _naming(what: str, name: str, cert_file: str = "") -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as error:
         if "MISMATCH" in (error.reason or ""):
-            raise TlsRefused(f"the client's key {key_file} does not belong to its certificate "
-                             f"{name}") from error
-        raise TlsRefused(f"{what} {name} cannot be used: it holds no usable PEM") from error
+            raise TlsFileRefused(f"the client's key {name} does not belong to its certificate {cert_file}") from error
+        raise TlsFileRefused(f"{what} {name} cannot be used: it holds no usable PEM") from error
     except OSError as error:
-        raise TlsRefused(f"{what} {name} cannot be read: {error.strerror}") from error
+        raise TlsFileRefused(f"{what} {name} cannot be read: {error.strerror}") from error
 
 
 def _open(sock: socket.socket, host: str, context: ssl.SSLContext, attempt: Attempt) -> TlsSession:

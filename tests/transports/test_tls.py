@@ -264,6 +264,7 @@ SPOILT = [
     ("key_file", "a folder", "key .*key.pem cannot be read: Is a directory"),
     ("key_file", "empty", "key.pem holds no private key in PEM"),
     ("key_file", "binary", "key.pem holds no private key in PEM"),
+    ("key_file", "damaged", "key .*key.pem cannot be used: it holds no usable PEM"),
     ("key_file", "unreadable", "key.pem cannot be read: Permission denied"),
     ("key_file", "another's", "key .*key.pem does not belong to its certificate .*cert.pem"),
     ("key_file", "encrypted", "key.pem is encrypted: store it without a passphrase"),

@@ -80,6 +80,7 @@ class Peer(Recording):
         assert connection.request is not None
         self.headers = connection.request.headers
         self.extensions = connection.protocol.extensions
+        self.subprotocol = connection.subprotocol
 
     def record(self) -> None:
         """Take in messages until the connection is over; on the connection's own thread."""

@@ -12,6 +12,9 @@ import pytest
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Opcode
 
+from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.switch import LogLevel
+
 from ..harness import PATIENCE, audible, find, noise, until
 from .raw_server import RawServer
 from .server import Server, in_base64, stream_audio
@@ -28,6 +31,20 @@ def test_extra_headers(user: User, server: Server) -> None:
     peer = user.connect(server, call)
     assert {name: peer.headers[name] for name in headers} == headers
     assert "Sec-WebSocket-Protocol" not in peer.headers
+
+
+@pytest.mark.parametrize("offered, chosen", [("audio.v1", "audio.v1"), ("audio.v2, audio.v1", "audio.v1")])
+def test_a_subprotocol_among_the_extra_headers_is_offered(user: User, offered: str, chosen: str) -> None:
+    with Server(subprotocols=["audio.v1"]) as server:
+        peer = user.connect(server, user.call(STREAM_EXTRA_HEADERS=f'{{"Sec-WebSocket-Protocol":"{offered}"}}'))
+        assert peer.headers.get_all("Sec-WebSocket-Protocol") == [offered] and peer.subprotocol == chosen
+
+
+def test_another_subprotocol_than_those_offered_is_refused(user: User) -> None:
+    call = user.call(STREAM_EXTRA_HEADERS='{"Sec-WebSocket-Protocol":"a, b"}')
+    with RawServer("Sec-WebSocket-Protocol: c") as server:
+        user.start(call, server.url)
+        assert "'c'" in user.event("error", call)["message"]["error"]
 
 
 @pytest.mark.parametrize("value", [
@@ -50,6 +67,36 @@ def test_their_values_are_never_shown(user: User, server: Server) -> None:
     user.connect(server, call)
     assert "secret-word" not in str(user.status(call))
     assert not any("secret-word" in line.text for line in user.platform.switch.log_lines)
+
+
+# The log.
+
+def responses(user: User, call: Call) -> list[tuple[LogLevel, str]]:
+    return [(line.level, line.text.partition("response: ")[2]) for line in user.platform.switch.log_lines
+            if "response: " in line.text and line.uuid == call.uuid]
+
+
+def test_messages_of_the_server_are_in_the_log(user: User, server: Server) -> None:
+    """As in the events: audio is not repeated."""
+    call = user.call()
+    peer = user.connect(server, call)
+    peer.send('{"text": "hello"}')
+    peer.send("no\nJSON")
+    peer.send(stream_audio("raw", SPEECH.tobytes(), sampleRate=8000))
+    file = user.event("play", call)["file"]
+    until(lambda: len(responses(user, call)) == 3)
+    told = orjson.dumps({"audioDataType": "raw", "sampleRate": 8000, "file": file}).decode()
+    assert responses(user, call) == [(LogLevel.DEBUG, text) for text in ('{"text": "hello"}', "no?JSON", told)]
+
+
+def test_unless_that_is_suppressed(user: User, server: Server) -> None:
+    call = user.call(STREAM_SUPPRESS_LOG="true")
+    peer = user.connect(server, call)
+    peer.send("hello")
+    peer.send(stream_audio("raw", SPEECH.tobytes(), sampleRate=8000))
+    user.event("play", call)
+    assert user.bodies("json", call) == ["hello"], "events are fired still"
+    assert responses(user, call) == []
 
 
 # Compression.

@@ -110,13 +110,13 @@ def test_a_server_that_refuses_the_handshake(user: User, status: str) -> None:
         connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
     with Listener(refuse) as listener:
         code, text = failure(user, f"ws://{listener.place}/")
-        assert code == 2 and listener.place in text and status[:3] in text
+        assert code == 6 and listener.place in text and status[:3] in text
 
 
 def test_a_server_that_speaks_something_else(user: User) -> None:
     with Listener(lambda connection: connection.sendall(b"220 mail.example ESMTP\r\n")) as listener:
         code, text = failure(user, f"ws://{listener.place}/")
-        assert code == 2 and listener.place in text
+        assert code == 6 and listener.place in text
 
 
 def test_a_server_that_never_answers(user: User) -> None:

@@ -74,10 +74,14 @@ REFUSED: dict[str, tuple[str, dict[str, str], str]] = {
     "self-signed": ("self_signed", {}, "self-signed"),
     "self-signed, another CA": ("self_signed", {"CA_FILE": "ca"}, "self-signed"),
     "self-signed, any host": ("self_signed", {"DISABLE_HOSTNAME_VALIDATION": "true"}, "self-signed"),
-    "no such CA file": ("good", {"CA_FILE": "/nowhere/ca.pem"}, "/nowhere/ca.pem"),
-    "no such client file": ("good", {"CA_FILE": "ca", "CERT_FILE": "/nowhere/c.pem"}, "/nowhere/c.pem"),
-    "a key without a certificate": ("good", {"CA_FILE": "ca", "KEY_FILE": "client"}, "without a certificate"),
-    "another's key": ("good", {"CA_FILE": "ca", "CERT_FILE": "client", "KEY_FILE": "good"}, "does not belong"),
+}
+
+OUR_FILES: dict[str, tuple[dict[str, str], str]] = {
+    "no such CA file": ({"CA_FILE": "/nowhere/ca.pem"}, "/nowhere/ca.pem cannot be read: No such file"),
+    "no such client file": ({"CERT_FILE": "/nowhere/c.pem"}, "certificate /nowhere/c.pem cannot be read: No such file"),
+    "no such key file": ({"CERT_FILE": "client", "KEY_FILE": "/nowhere/k.pem"}, "key /nowhere/k.pem cannot be read"),
+    "a key without a certificate": ({"KEY_FILE": "client"}, "without a certificate"),
+    "another's key": ({"CERT_FILE": "client", "KEY_FILE": "good"}, "does not belong"),
 }
 
 
@@ -99,13 +103,20 @@ def test_refused(user: User, made: Certificates, certificate: str, chosen: dict[
         assert cause in refused(user, server, variables(made, **chosen))
 
 
-def refused(user: User, server: Server, chosen: dict[str, str]) -> str:
+@pytest.mark.parametrize("chosen, cause", OUR_FILES.values(), ids=OUR_FILES)
+def test_a_file_of_ours(user: User, made: Certificates, chosen: dict[str, str], cause: str) -> None:
+    """Each kind of damage is in tests/transports/test_tls.py; here, that the event says so."""
+    with Server(ssl=server_context(made.good)) as server:
+        assert cause in refused(user, server, variables(made, **{"CA_FILE": "ca", **chosen}), code=7)
+
+
+def refused(user: User, server: Server, chosen: dict[str, str], code: int = 8) -> str:
     """The text of the event."""
     call = user.call(variables=chosen)
     user.start(call, server.url)
     message = user.event("error", call)["message"]
     user.ended(call)
-    assert message["code"] == 8
+    assert message["code"] == code, message
     assert server.peers == [] and user.names(call) == ["error"]
     text: str = message["error"]
     return text
@@ -212,7 +223,8 @@ def test_a_server_that_changes_its_certificate_for_a_bad_one(user: User, made: C
         server.kill()
         server.change(ssl=server_context(made.self_signed))
         server.restart()
-        message = user.event("error", call)["message"]
+        assert user.event("error", call)["message"]["code"] == 1, "the loss"
+        message = user.event("error", call, 2)["message"]
         assert message["code"] == 8 or "refuse" in message["error"]
         user.ended(call)
         assert len(server.peers) == 1
