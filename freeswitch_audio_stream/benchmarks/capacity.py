@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from . import goals
+from .errors import BenchError
 from .results import Curve, Results, Table
-from .trial import Bench, BenchError, Interval
+from .trial import Bench, Interval, progress
 from .work import Work
 
 GAP_MS = 40.0
@@ -18,36 +20,40 @@ def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], first: int, 
     results = Results("capacity", [Table(
         f"Streams until the p99 gap exceeds {GAP_MS:g} ms or a frame is lost, {ours.switch.name}",
         ("", "streams", "p99 gap ms", "lost", "switch cores", "receiver cores", "what ended it"))])
+    wanted = []
     for work in works:
-        _climb(ours, work, first, seconds, results)
-        if peer is not None and work.format in peer.module.formats and not work.two_way:
-            _climb(peer, work, first, seconds, results)
+        mine = _climb(ours, work, first, seconds, results)
+        theirs = _climb(peer, work, first, seconds, results) if peer is not None and peer.module.can(work) else None
+        wanted.append(goals.of_capacity(work, mine, theirs))
+    results.tables.append(goals.table(wanted))
     return results
 
 
-def _climb(bench: Bench, work: Work, first: int, seconds: float, results: Results) -> None:
+def _climb(bench: Bench, work: Work, first: int, seconds: float, results: Results) -> int:
+    """Answers the most streams that were carried."""
     label = f"{bench.module.name} {work.label}"
     curve = Curve("p99 gap between frames (ms)", label)
     results.curves.append(curve)
-    bench.receiver.reply_to_each(work.reply()) if work.two_way else bench.receiver.reply_never()
+    bench.reply(work)
     last: tuple[int, Interval] | None = None
     count, end = first, f"{_MOST} streams run"
     while count <= _MOST:
         try:
             seen = _step(bench, work, count, seconds)
         except BenchError as error:
-            end = str(error)
+            bench.check()  # a process that has ended is no measure of what it carries
+            end = f"at {count}: {error}"
             break
         curve.add(count, seen.heard.gaps.p99)
         results.rounds.append(_record(label, count, seen))
-        print(f"{label}: {count} streams, p99 gap {seen.heard.gaps.p99:.1f} ms, {max(0, seen.lost - count)} lost",
-              flush=True)
+        progress(f"{count} streams, {label}: p99 gap {seen.heard.gaps.p99:.1f} ms, {max(0, seen.lost - count)} lost")
         if seen.heard.gaps.p99 > GAP_MS or seen.lost > count:
             end = f"at {count}: " + ("the gap" if seen.heard.gaps.p99 > GAP_MS else "lost frames")
             break
         last = count, seen
-        count = round(count * 2 ** (1 / _STEPS_PER_DOUBLING))
+        count = max(count + 1, round(count * 2 ** (1 / _STEPS_PER_DOUBLING)))
     results.tables[0].rows.append(_row(label, last, end))
+    return last[0] if last else 0
 
 
 def _step(bench: Bench, work: Work, count: int, seconds: float) -> Interval:

@@ -7,17 +7,16 @@ It reads orders, a line of JSON each, and answers each with a line of JSON.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import Any, TextIO
 
 import numpy as np
 import orjson
 
-from ..errors import SwitchError
 from ..module import AudioStreamModule
 from ..simulator import CodecSpec, EmbeddedSwitch
 from ..switch import Switch
+from .child import Child
 from .inside import Inside
 from .switches import answer_of
 
@@ -28,11 +27,14 @@ class EmbeddedSwitchProcess:
     """See `switches.SwitchProcess`. Its calls are parked and speak L16."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
+        self._process = Child(__name__)
         self._made = 0
         self.pid = self._process.pid
-        self.name = f"the embedded switch ({self.order('describe')['switch']})"
+        try:
+            self.name = f"the embedded switch ({self.order('describe')['switch']})"
+        except BaseException:
+            self.close()
+            raise
 
     def make_calls(self, count: int, rate: int) -> list[str]:
         calls = [f"bench-{self._made + number}" for number in range(count)]
@@ -51,16 +53,14 @@ class EmbeddedSwitchProcess:
         return answer_of(self._ask({"inside": orjson.dumps({"order": name, **arguments}).decode()}), name)
 
     def _ask(self, order: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(orjson.dumps(order).decode() + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SwitchError("the embedded switch's process has ended; its error is above")
-        return orjson.loads(line)
+        self._process.tell(orjson.dumps(order).decode())
+        return orjson.loads(self._process.answer())
+
+    def check(self) -> None:
+        self._process.check()
 
     def close(self) -> None:
-        self._process.communicate()
+        self._process.close()
 
 
 class _Server:

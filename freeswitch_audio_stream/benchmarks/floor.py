@@ -12,7 +12,6 @@ import base64
 import os
 import socket
 import struct
-import subprocess
 import sys
 import time
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from numba import types
 
 from ..realtime.atomics import int32_at, int64_at, pointer
 from ..realtime.libc import _two_words, send
+from .child import Child
 from .clock import monotonic_ns
 from .compiler import fresh_native
 from .work import FRAME_MS
@@ -76,9 +76,8 @@ def _connect(port: int, number: int) -> socket.socket:
 
 def measure(port: int, streams: int, size: int, seconds: float) -> Floor:
     """Run the loop in a process of its own."""
-    ran = subprocess.run([sys.executable, "-m", __name__, str(port), str(streams), str(size), str(seconds)],
-                         stdout=subprocess.PIPE, text=True, check=True)
-    user, system, frames = ran.stdout.split()
+    with Child(__name__, port, streams, size, seconds) as child:
+        user, system, frames = child.answer().split()
     return Floor(float(user), float(system), int(frames))
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Sequence
 
-
+from . import goals
 from .histogram import Counts, Quantiles, quantiles, unpack
 from .receiver import Heard
 from .results import Curve, Results, Table
 from .switches import order_for
-from .trial import SETTLE_SECONDS, Bench
+from .trial import Bench, progress
 from .work import Work
 
 REPLY_SECONDS = 0.5
@@ -41,7 +41,7 @@ def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequ
         for _ in range(rounds):
             for work in stamped:
                 _observe(ours, work, count, seconds, rows)
-                if peer is not None and work.format in peer.module.formats and not work.two_way:
+                if peer is not None and peer.module.can(work):
                     _observe(peer, work, count, seconds, rows)
         found += rows.values()
     return _results(found, ours.switch.name, len(stamped) < len(works))
@@ -58,7 +58,7 @@ def _observe(bench: Bench, work: Work, count: int, seconds: float, rows: dict[tu
             order_for(bench.switch, "listen", calls)
             receiver.reply_at_times(work.reply(), REPLY_SECONDS)
         receiver.look_for_stamps(work.stamps)
-        time.sleep(SETTLE_SECONDS)
+        bench.settle()
         bench.switch.order("take_ages")
         heard: Heard = bench.observe(seconds, count).heard
         down: Counts = unpack(bench.switch.order("take_ages"))
@@ -68,23 +68,40 @@ def _observe(bench: Bench, work: Work, count: int, seconds: float, rows: dict[tu
     row.up.append(heard.ages)
     row.gaps.append(heard.gaps)
     row.unread += heard.unread
+    progress(f"{count} streams, round {len(row.up)}, {row.who} {row.label}: p99 {heard.ages.p99:.2f} ms")
     if work.two_way:
         row.down.append(quantiles(down))
 
 
+UP, DOWN, GAP = "callback to receiver", "server to caller's frame", "gap between frames"
+
+
 def _results(rows: Sequence[Latency], switch: str, some_left_out: bool) -> Results:
     table = Table(f"Latency in ms, {switch}", ("", "streams", "frames", "p50", "p99", "p99.9", "max"))
+    results = Results("latency", [table], [vars(row) for row in rows])
     curves: dict[str, Curve] = {}
+    wanted: list[goals.Goal] = []
     for row in rows:
-        for what, found in (("callback to receiver", row.up), ("server to caller's frame", row.down),
-                            ("gap between frames", row.gaps)):
-            for one in found:
-                table.rows.append((f"{row.who} {row.label}: {what}", row.streams, *one))
+        for what, found in ((UP, row.up), (DOWN, row.down), (GAP, row.gaps)):
+            table.rows += [(f"{row.who} {row.label}: {what}", row.streams, *one) for one in found]
+            if found:
                 curve = curves.setdefault(f"{row.who} {row.label}: {what}",
                                           Curve(f"p99 {what} (ms)", f"{row.who} {row.label}"))
-                curve.add(row.streams, one.p99)
+                curve.add(row.streams, median(one.p99 for one in found))
+        if row.who == "ours":
+            wanted += _goals(row)
         if row.unread:
             table.notes.append(f"{row.who} {row.label}: {row.unread} frames without a stamp")
     if some_left_out:
         table.notes.append("resampled work is left out: the times do not survive it")
-    return Results("latency", [table], [vars(row) for row in rows], list(curves.values()))
+    results.curves = list(curves.values())
+    results.tables.append(goals.table(wanted))
+    return results
+
+
+def _goals(row: Latency) -> list[goals.Goal]:
+    what = f"{row.label}, {row.streams} streams"
+    wanted = goals.of_latency(f"{what}: {UP}", median(one.p50 for one in row.up), median(one.p99 for one in row.up))
+    if row.down:
+        wanted.append(goals.of_playback_latency(f"{what}: {DOWN}", median(one.p99 for one in row.down)))
+    return wanted

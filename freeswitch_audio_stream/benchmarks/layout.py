@@ -35,12 +35,14 @@ CONTROL = _record(
 
 CONNECTION = _record(
     # the thread that accepts
-    "fd connected_at"
+    "fd connected_at tls"
     # the loop; times in ns of CLOCK_MONOTONIC, 0 for what has not happened
     " first_at last_at closed_at frames bytes replies reply_due_at"
     # the frame at hand; the header takes three words
     " header_length payload_left header header_1 header_2")
-"""One connection, in the slot that its URL names. `frames` are text and binary frames, start messages included."""
+"""One connection, in the slot that its URL names. `tls` is the address of a TLS record or 0; `frames` are text and binary
+frames, start messages included.
+"""
 
 CONNECTION_BYTES = CONNECTION.itemsize
 HEADER_OFFSET = int(CONNECTION.fields["header"][1])  # type: ignore[index]

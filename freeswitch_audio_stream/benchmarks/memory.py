@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Iterator, Sequence
 
+from . import goals
+from .errors import BenchError
 from .processes import memory
-from .receiver import wait_until
 from .results import Curve, Results, Table
-from .trial import Bench, BenchError
+from .trial import Bench, progress
 from .work import Work
 
 _CALLS = 50  # at a time, each with one of the many streams
@@ -21,22 +22,30 @@ def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequ
     resident = Table(f"Memory and threads per stream, {ours.switch.name}",
                      ("", "streams", "KiB per stream", "threads per stream"))
     results = Results("memory", [resident])
+    wanted: list[goals.Goal] = []
     for bench in filter(None, (ours, peer)):
-        for work in works:
-            if work.format in bench.module.formats and not (bench is peer and work.two_way):
-                _resident(bench, work, counts, seconds, results)
+        for work in dict.fromkeys(work if bench.module.can(work) else work.plain for work in works):
+            each = _resident(bench, work, counts, seconds, results)
+            if bench is ours:
+                wanted.append(goals.of_memory(f"{work.label}, {counts[-1]} streams", each))
     if churn:
         results.tables.append(Table(f"Memory after many streams, {ours.switch.name}", (
             "", "streams", "MiB after a tenth", "MiB at the end", "grown %", "threads grown")))
         for bench in filter(None, (ours, peer)):
-            _churn(bench, works[0] if bench is ours else Work("binary", False, 8000, 8000), churn, results)
+            work = works[0] if bench.module.can(works[0]) else works[0].plain
+            grown = _churn(bench, work, churn, results)
+            if bench is ours:
+                wanted.append(goals.of_churn(churn, grown))
+    results.tables.append(goals.table(wanted))
     return results
 
 
-def _resident(bench: Bench, work: Work, counts: Sequence[int], seconds: float, results: Results) -> None:
+def _resident(bench: Bench, work: Work, counts: Sequence[int], seconds: float, results: Results) -> float:
+    """Answers the KiB per stream at the last of `counts`."""
     label = f"{bench.module.name} {work.label}"
     curve = Curve("resident memory per stream (KiB)", label)
-    bench.receiver.reply_to_each(work.reply()) if work.two_way else bench.receiver.reply_never()
+    bench.reply(work)
+    each = float("nan")
     for count in counts:
         with bench.calls(count, work.call_rate) as calls:
             before = memory(bench.switch.pid)
@@ -47,21 +56,26 @@ def _resident(bench: Bench, work: Work, counts: Sequence[int], seconds: float, r
         results.tables[0].rows.append((label, count, each, (after.threads - before.threads) / count))
         results.rounds.append({"label": label, "streams": count, "before": before._asdict(), "after": after._asdict()})
         curve.add(count, each)
+        progress(f"{count} streams, {label}: {each:.0f} KiB each")
     results.curves.append(curve)
+    return each
 
 
-def _churn(bench: Bench, work: Work, total: int, results: Results) -> None:
-    bench.receiver.reply_never()
+def _churn(bench: Bench, work: Work, total: int, results: Results) -> float:
+    """Answers by how many per cent memory has grown since the first mark."""
+    bench.reply(work)
     marks = [memory(bench.switch.pid)]
     for first, last in _parts(total):
         for begin in range(first, last, _CALLS):
             _round(bench, work, min(_CALLS, last - begin))
         marks.append(memory(bench.switch.pid))
         results.rounds.append({"label": bench.module.name, "ended": last, **marks[-1]._asdict()})
+        progress(f"{bench.module.name}: {last} streams ended, {marks[-1].resident / _KIB ** 2:.1f} MiB resident")
     early, late = marks[1], marks[-1]
-    results.tables[1].rows.append((
-        bench.module.name, total, early.resident / _KIB ** 2, late.resident / _KIB ** 2,
-        100 * (late.resident / early.resident - 1), late.threads - early.threads))
+    grown = 100 * (late.resident / early.resident - 1)
+    results.tables[1].rows.append((f"{bench.module.name} {work.label}", total, early.resident / _KIB ** 2,
+                                   late.resident / _KIB ** 2, grown, late.threads - early.threads))
+    return grown
 
 
 def _parts(total: int) -> Iterator[tuple[int, int]]:
@@ -71,8 +85,8 @@ def _parts(total: int) -> Iterator[tuple[int, int]]:
 
 def _round(bench: Bench, work: Work, count: int) -> None:
     """Short streams on calls of their own: what a media bug takes, FreeSWITCH gives back when its call ends."""
-    with bench.calls(count, work.call_rate, settle=0.0) as calls:
+    with bench.calls(count, work.call_rate, settled=False) as calls:
         bench.start(calls, work)
-        if not wait_until(lambda: all(bench.receiver.first_at(number) for number in range(count)), 30.0, 0.002):
+        if not bench.wait(lambda: all(bench.receiver.first_at(number) for number in range(count)), 30.0, 0.002):
             raise BenchError(f"{bench.name}: a stream sends nothing")
         bench.stop(calls)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..realtime.atomics import bytes_at, int64_at, pointer, wide
+from ..realtime.atomics import bytes_at, int64_at, wide
 from ..realtime.compiler import native_helper
 from ..realtime.encoding import base64
-from ..realtime.libc import MSG_DONTWAIT_NOSIGNAL, send
 from .histogram import count_duration
 from .layout import (BASE64_REPLY, BUFFER_BYTES, L16_REPLY, STAMPS_JSON, STAMPS_L16, control_at)
 from .stamps import NO_STAMP, STAMP_SAMPLES, age_of_l16, age_of_mulaw, stamp
+from .wire import give
 
 STAMP_BYTES = 2 * STAMP_SAMPLES
 _STAMP_CHARACTERS = STAMP_BYTES // 3 * 4
@@ -89,7 +89,5 @@ def reply(control: int, connection: Any) -> bool:
     elif record.reply_kind == BASE64_REPLY:
         stamp(record.scratch, STAMP_SAMPLES)
         base64(audio, record.scratch, STAMP_BYTES, record.base64_table)
-    sent = send(np.int32(connection.fd), pointer(record.reply), np.uint64(record.reply_bytes),
-                np.int32(MSG_DONTWAIT_NOSIGNAL))
     connection.replies += 1
-    return sent == record.reply_bytes
+    return give(connection, record.reply, record.reply_bytes)

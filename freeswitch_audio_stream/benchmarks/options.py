@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence, TypeVar
 
 from ..audio import RATES
-from .work import FORMATS, PEER_START, Work
+from .work import FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, Work, peer_module
 
 WAYS = ("one", "two")
+_MOST_STREAMS = 4000
 _DESCRIPTION = """What a stream costs and how late its audio is, measured in a real FreeSWITCH that the benchmark starts
 for itself (--freeswitch or FREESWITCH_PREFIX, else one of the usual places), or in the embedded switch where there is
-none."""
+none. With --peer-module, another module does the same work in another FreeSWITCH by turns."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,26 @@ class Subcommand:
     rounds: int
     formats: tuple[str, ...] = FORMATS
     ways: tuple[str, ...] = WAYS
+    rates: tuple[tuple[int, int], ...] = ((8000, 8000),)
+    transports: tuple[str, ...] = ("ws",)
+    has_peer: bool = True
 
 
 SUBCOMMANDS = (
-    Subcommand("cost", "CPU per stream and 20 ms frame, the calls' own subtracted", (100,), 10.0, 3),
+    Subcommand("cost", "CPU per stream and 20 ms frame, the calls' own subtracted", (100,), 10.0, 3,
+               rates=((8000, 8000), (8000, 16000)), transports=TRANSPORTS),
     Subcommand("latency", "callback to receiver, and server to the caller's frame", (100,), 20.0, 1),
     Subcommand("capacity", "streams until the p99 gap exceeds 40 ms or a frame is lost", (100,), 10.0, 1,
                ("binary",), ("one",)),
-    Subcommand("stall", "media callbacks beside Python threads that compute", (50,), 10.0, 3, ("binary",), ("two",)),
+    Subcommand("stall", "media callbacks beside Python threads that compute", (50,), 10.0, 3, ("binary",), ("two",),
+               has_peer=False),
     Subcommand("memory", "memory and threads per stream, and after many streams", (100,), 10.0, 1, ("binary",),
                ("two",)),
-    Subcommand("start", "command to answer, and to the first byte at the server", (100,), 0.0, 3, ("json",), ("one",)),
+    Subcommand("start", "command to answer, and to the first byte at the server", (100,), 0.0, 3, ("json", "binary"),
+               ("one",)),
 )
+RESAMPLER = "resampler"
+_RESAMPLER_HELP = "the resampler beside soxr's best and the one that FreeSWITCH uses: CPU, delay, spectrum"
 
 
 @dataclass(frozen=True)
@@ -47,95 +57,161 @@ class Options:
 
     command: str
     freeswitch: Path | None
-    embedded: bool
-    site_packages: Path | None
-    works: tuple[Work, ...]
-    streams: tuple[int, ...]
-    seconds: float
-    rounds: int
-    peer_module: Path | None
-    against: str
-    busy_threads: tuple[int, ...]
-    churn: int
     json: Path | None
     plot: Path | None
+    embedded: bool = False
+    site_packages: Path | None = None
+    works: tuple[Work, ...] = ()
+    streams: tuple[int, ...] = ()
+    seconds: float = 0.0
+    rounds: int = 1
+    peer_module: Path | None = None
+    against: str = PEER_START
+    busy_threads: tuple[int, ...] = ()
+    churn: int = 0
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    numbers = tuple(int(part) for part in text.split(","))
-    if min(numbers) < 0:
-        raise ValueError("negative")
-    return numbers
+T = TypeVar("T")
 
 
-def _words(allowed: Sequence[str]) -> "type[str]":
-    def parse(text: str) -> tuple[str, ...]:
-        words = tuple(text.split(","))
-        if not set(words) <= set(allowed):
-            raise argparse.ArgumentTypeError(f"use some of {','.join(allowed)}")
-        return words
-    return parse  # type: ignore[return-value]
+def _checked(kind: type[T], right: Callable[[T], bool], wish: str) -> Callable[[str], T]:
+    """For argparse: a value, or a sentence with `wish`."""
+    def parse(text: str) -> T:
+        try:
+            value = kind(text)  # type: ignore[call-arg]
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wish}") from None
+        if not right(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wish}")
+        return value
+    return parse
 
 
-def _rates(text: str) -> tuple[tuple[int, int], ...]:
-    """``8000,8000>16000``: the call's rate and the wire's."""
-    pairs = []
-    for part in text.split(","):
-        call, _, wire = part.partition(">")
+def _several(parse: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """With commas between them."""
+    return lambda text: tuple(parse(part) for part in text.split(","))
+
+
+def _one_of(allowed: Sequence[str]) -> Callable[[str], str]:
+    return _checked(str, lambda word: word in allowed, f"one of {', '.join(allowed)}")
+
+
+def _rate_pair(text: str) -> tuple[int, int]:
+    """``8000`` or ``8000>16000``: the call's rate and the wire's."""
+    call, _, wire = text.partition(">")
+    try:
         pair = int(call), int(wire or call)
-        if not set(pair) <= set(RATES) or pair[0] % 8000:
-            raise argparse.ArgumentTypeError("calls have multiples of 8000 Hz, streams one of "
-                                             + ", ".join(map(str, RATES)))
-        pairs.append(pair)
-    return tuple(pairs)
+    except ValueError:
+        pair = 0, 0
+    if not set(pair) <= set(RATES) or pair[0] % 8000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HZ or HZ>HZ: calls have multiples of 8000 Hz, streams one of "
+                                         + ", ".join(map(str, RATES)))
+    return pair
+
+
+def _output_file(text: str) -> Path:
+    file = Path(text)
+    if not file.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {file.absolute().parent}")
+    return file
+
+
+def _picture(text: str) -> Path:
+    if importlib.util.find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError("the Python package matplotlib is missing: install it, or leave the option out")
+    return _output_file(text)
+
+
+def _shown(values: Sequence[object]) -> str:
+    return ",".join(map(str, values))
+
+
+def _shown_rates(pairs: Sequence[tuple[int, int]]) -> str:
+    return ",".join(str(call) if call == wire else f"{call}>{wire}" for call, wire in pairs)
+
+
+_positive = _checked(int, lambda number: number > 0, "a number above 0")
+_count = _checked(int, lambda number: number >= 0, "a number")
+_streams = _checked(int, lambda number: 0 < number <= _MOST_STREAMS, f"a number from 1 to {_MOST_STREAMS}")
+_duration = _checked(float, lambda number: 0 <= number < 1e6, "a number of seconds")
+_file = _checked(Path, lambda file: file.is_file(), "a file")
+_folder = _checked(Path, lambda folder: folder.is_dir(), "a folder")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--freeswitch", type=_folder, metavar="PREFIX", help="an installed FreeSWITCH with mod_python3")
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", type=_output_file, metavar="FILE", help="everything, single rounds included")
+    output.add_argument("--plot", type=_picture, metavar="FILE", help="a PNG; needs matplotlib")
+
+
+def _add_work(parser: argparse.ArgumentParser, command: Subcommand) -> None:
+    work = parser.add_argument_group("what: every combination of")
+    for name, allowed, default in (("formats", FORMATS, command.formats), ("ways", WAYS, command.ways),
+                                   ("transports", TRANSPORTS, command.transports)):
+        work.add_argument(f"--{name}", type=_several(_one_of(allowed)), default=default, metavar=",".join(allowed),
+                          help=f"default: {_shown(default)}")
+    work.add_argument("--rates", type=_several(_rate_pair), default=command.rates, metavar="HZ[>HZ],…",
+                      help=f"of the call and of the wire (default: {_shown_rates(command.rates)})")
+    work.add_argument("--goals", action="store_true", help="instead of these: just what the goals are about")
 
 
 def _add(parser: argparse.ArgumentParser, command: Subcommand) -> None:
-    where = parser.add_argument_group("where")
-    where.add_argument("--freeswitch", type=Path, metavar="PREFIX", help="an installed FreeSWITCH with mod_python3")
-    where.add_argument("--embedded", action="store_true", help="use the embedded switch even so")
-    where.add_argument("--site-packages", type=Path, metavar="FOLDER",
-                       help="packages for FreeSWITCH's Python (default: those of this one)")
-    work = parser.add_argument_group("what")
-    work.add_argument("--formats", type=_words(FORMATS), default=command.formats, help="default: %(default)s")
-    work.add_argument("--ways", type=_words(WAYS), default=command.ways, help="default: %(default)s")
-    work.add_argument("--rates", type=_rates, default=((8000, 8000), (8000, 16000)), metavar="HZ[>HZ],…",
-                      help="of the call and of the wire (default: 8000,8000>16000)")
-    work.add_argument("--streams", type=_numbers, default=command.streams, metavar="N,…", help="default: %(default)s")
-    work.add_argument("--seconds", type=float, default=command.seconds, help="per measurement (default: %(default)s)")
-    work.add_argument("--rounds", type=int, default=command.rounds, help="default: %(default)s")
+    _add_output(parser)
+    parser.add_argument("--embedded", action="store_true", help="use the embedded switch even so")
+    parser.add_argument("--site-packages", type=_folder, metavar="FOLDER",
+                        help="packages for FreeSWITCH's Python (default: those of this one)")
+    _add_work(parser, command)
+    amount = parser.add_argument_group("how much")
+    amount.add_argument("--streams", type=_several(_streams), default=command.streams, metavar="N,…",
+                        help=f"default: {_shown(command.streams)}")
+    amount.add_argument("--seconds", type=_duration, default=command.seconds,
+                        help="of one measurement (default: %(default)g)")
+    amount.add_argument("--rounds", type=_positive, default=command.rounds, help="default: %(default)s")
     if command.name == "stall":
-        work.add_argument("--busy-threads", type=_numbers, default=(0, 4), metavar="N,…", help="default: %(default)s")
+        amount.add_argument("--busy-threads", type=_several(_count), default=(0, 4), metavar="N,…", help="default: 0,4")
     if command.name == "memory":
-        work.add_argument("--churn", type=int, default=10_000, metavar="N",
-                          help="streams to start and end (default: %(default)s; 0: none)")
-    against = parser.add_argument_group("against another module, in another FreeSWITCH, by turns")
-    against.add_argument("--peer-module", type=Path, metavar="FILE", help="the module's .so")
-    against.add_argument("--against", default=None, metavar="COMMAND", help=f"its start command (default: {PEER_START})")
-    output = parser.add_argument_group("output")
-    output.add_argument("--json", type=Path, metavar="FILE")
-    output.add_argument("--plot", type=Path, metavar="FILE", help="a PNG; needs matplotlib")
+        amount.add_argument("--churn", type=_count, default=10_000, metavar="N",
+                            help="streams to start and end (default: %(default)s; 0: none)")
+    if command.has_peer:
+        against = parser.add_argument_group("against another module, in another FreeSWITCH, by turns")
+        against.add_argument("--peer-module", type=_file, metavar="FILE", help="the module's .so")
+        against.add_argument("--against", metavar="COMMAND",
+                             help=f"its start command, with {{uuid}}, {{url}} and {{rate}} (default: {PEER_START})")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser; every subcommand takes the same options with defaults of its own."""
+    """The parser; most subcommands take the same options with defaults of their own."""
     main = argparse.ArgumentParser(prog="bench", description=_DESCRIPTION)
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in SUBCOMMANDS:
         _add(commands.add_parser(command.name, help=command.help, description=command.help), command)
+    _add_output(commands.add_parser(RESAMPLER, help=_RESAMPLER_HELP, description=_RESAMPLER_HELP))
     return main
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """From a command line; ends the process with a sentence where it is wrong."""
     reader = parser()
-    given = reader.parse_args(arguments)
-    if given.against is not None and given.peer_module is None:
+    given = vars(reader.parse_args(arguments))
+    if given["command"] == RESAMPLER:
+        return Options(**given)
+    against = given.pop("against", None)
+    if against is not None and given["peer_module"] is None:
         reader.error("--against needs --peer-module: the module that the command is for")
-    if min(given.streams) < 1 or given.rounds < 1:
-        reader.error("--streams and --rounds are at least 1")
-    works = tuple(Work(form, way == "two", call, wire)
-                  for call, wire in given.rates for way in given.ways for form in given.formats)
-    return Options(given.command, given.freeswitch, given.embedded, given.site_packages, works, given.streams,
-                   given.seconds, given.rounds, given.peer_module, given.against or PEER_START,
-                   getattr(given, "busy_threads", ()), getattr(given, "churn", 0), given.json, given.plot)
+    try:
+        peer_module(against or PEER_START).start_command("uuid", "url", GOAL_WORKS[0])
+    except (LookupError, ValueError):
+        reader.error("--against may have {uuid}, {url} and {rate} in braces, and no others")
+    return Options(works=_works(given), against=against or PEER_START, **given)
+
+
+def _works(given: dict[str, object]) -> tuple[Work, ...]:
+    """Takes the options that they come from."""
+    formats, ways, transports, rates, goals = (given.pop(name) for name in
+                                               ("formats", "ways", "transports", "rates", "goals"))
+    if goals:
+        return GOAL_WORKS
+    return tuple(Work(form, way == "two", call, wire, transport == "wss")
+                 for transport in transports for call, wire in rates  # type: ignore[attr-defined]
+                 for way in ways for form in formats)  # type: ignore[attr-defined]

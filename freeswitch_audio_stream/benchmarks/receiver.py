@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
 
+from .child import Child
+from .errors import BenchError
 from .histogram import Quantiles, quantiles
 from .layout import (BASE64_REPLY, L16_REPLY, PLAIN_REPLY, REPLY_AT_TIMES, REPLY_BYTES, REPLY_NEVER, REPLY_TO_EACH,
                      STAMPS_OFF)
@@ -44,23 +44,23 @@ class Receiver:
     Stream number n connects to ``url(n)``. Times are those of ``time.monotonic_ns``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        """`certificate` is a PEM file with its key, for streams that use TLS."""
         # Shared memory proper where there is any, so that counting never touches a disk.
         folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
         self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-bench-", dir=folder)
         file = Path(self._folder.name) / "receiver"
         self._memory = SharedMemory.create(file)
         self._control = self._memory.control[0]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.receiver_process", str(file)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.certificate = certificate
+        self._process = Child(f"{__package__}.receiver_process", file, *filter(None, [certificate]))
         self.pid = self._process.pid
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the receiver did not start; its error is above")
-        self.port = int(line)
         self._began = 0.0
+        try:
+            self.port, self._tls_port = map(int, self._process.answer().split())
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Receiver:
         return self
@@ -72,12 +72,18 @@ class Receiver:
     def close(self) -> None:
         """End the process."""
         self._control["stop"] = 1
-        self._process.communicate()
+        self._process.close()
         self._folder.cleanup()
 
-    def url(self, number: int) -> str:
+    def check(self) -> None:
+        """Raise BenchError if the process has ended."""
+        self._process.check()
+
+    def url(self, number: int, tls: bool = False) -> str:
         """Where stream `number` connects."""
-        return f"ws://127.0.0.1:{self.port}/{number}"
+        if tls and not self._tls_port:
+            raise BenchError("the receiver has no certificate for wss")
+        return f"wss://127.0.0.1:{self._tls_port}/{number}" if tls else f"ws://127.0.0.1:{self.port}/{number}"
 
     # Orders
 
@@ -150,17 +156,9 @@ class Receiver:
         """How many streams are connected."""
         return int((self._memory.connections["fd"] >= 0).sum())
 
-    def wait_for_frames(self, numbers: Sequence[int], frames: int, timeout: float) -> int:
-        """Wait until each of these streams has sent so many; answers how many have."""
-        def arrived() -> int:
-            return int((self._memory.connections["frames"][list(numbers)] >= frames).sum())
-        wait_until(lambda: arrived() == len(numbers), timeout)
-        return arrived()
-
-    def wait_for_ends(self, timeout: float) -> int:
-        """Wait until every connection has ended; answers how many have not."""
-        wait_until(lambda: self.open_connections() == 0, timeout)
-        return self.open_connections()
+    def flowing(self, numbers: Sequence[int], frames: int) -> int:
+        """How many of these streams have sent so many frames."""
+        return int((self._memory.connections["frames"][list(numbers)] >= frames).sum())
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, step: float = 0.01) -> bool:

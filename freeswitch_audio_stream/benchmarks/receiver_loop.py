@@ -12,14 +12,14 @@ from numba import types
 
 from ..realtime.atomics import bytes_at, int32_at, int64_at, load_acquire, pointer, wide
 from ..realtime.compiler import native_helper
-from ..realtime.libc import (EAGAIN, EINTR, EPOLL_DATA_OFFSET, EPOLL_EVENT_BYTES, MSG_DONTWAIT_NOSIGNAL, copy,
-                             epoll_wait, errno, recv, send)
+from ..realtime.libc import EAGAIN, EINTR, EPOLL_DATA_OFFSET, EPOLL_EVENT_BYTES, copy, epoll_wait
 from .clock import monotonic_ns
 from .compiler import fresh_native
 from .histogram import count_duration
 from .layout import (BUFFER_BYTES, CONNECTION_BYTES, EVENT_BATCH, HEADER_OFFSET, REPLY_AT_TIMES, REPLY_TO_EACH, SLOTS,
                      STAMPS_OFF, STOP_OFFSET, connection_at, control_at)
 from .messages import read_stamp, reply
+from .wire import give, take
 
 _close: Any = types.ExternalFunction("close", types.int32(types.int32))
 _TEXT, _BINARY, _CLOSE = 1, 2, 8
@@ -79,7 +79,7 @@ def _on_close(control: int, connection: Any) -> None:
     frame = control_at(control).scratch
     octets = bytes_at(frame, 4)
     octets[0], octets[1], octets[2], octets[3] = 0x80 | _CLOSE, 2, _NORMAL >> 8, _NORMAL & 255
-    send(np.int32(connection.fd), pointer(frame), np.uint64(4), np.int32(MSG_DONTWAIT_NOSIGNAL))
+    give(connection, frame, 4)
     _end(connection)
 
 
@@ -145,9 +145,10 @@ def _receive(control: int, fd: int) -> None:
     record = control_at(control)
     slot = int64_at(record.slot_of_fd + 8 * fd, 1)[0]
     connection = connection_at(control, slot)
-    count = recv(np.int32(fd), pointer(record.buffer), np.uint64(BUFFER_BYTES), np.int32(MSG_DONTWAIT_NOSIGNAL))
+    # Of TLS at most one record; what else there is, epoll tells again.
+    count = take(connection, record.buffer, BUFFER_BYTES)
     if count <= 0:
-        if count == 0 or (errno() != EAGAIN and errno() != EINTR):
+        if count != -EAGAIN and count != -EINTR:
             _end(connection)
         return
     now = monotonic_ns()

@@ -1,8 +1,9 @@
 """The receiver's own process: accepts WebSocket connections in Python and hands them to the compiled loop.
 
-    python -m freeswitch_audio_stream.benchmarks.receiver_process MEMORY
+    python -m freeswitch_audio_stream.benchmarks.receiver_process MEMORY [CERTIFICATE]
 
-MEMORY is a file of SharedMemory. The process says its port in a line and ends when its standard input does.
+MEMORY is a file of SharedMemory, CERTIFICATE a PEM file with its key, for TLS. The process says its two ports in a
+line, without and with TLS (0: none), and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -15,19 +16,34 @@ import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
 
 from ..realtime.encoding import BASE64_TABLE
 from ..realtime.libc import EPOLL_EVENT_BYTES
 from ..realtime.memory import Arena
-from .layout import BUFFER_BYTES, DESCRIPTORS, EVENT_BATCH
+from .layout import BUFFER_BYTES, DESCRIPTORS, EVENT_BATCH, SLOTS
 from .receiver_loop import run_receiver
 from .shared_memory import SharedMemory
+from .tls_server import TlsConnection, TlsServer
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _REQUEST = re.compile(rb"GET /(\d+)\S* HTTP/1\.1\r\n")
 _HEADER = rb"(?im)^%s:\s*(\S+)"
 _MAX_REQUEST = 16384
 _PATIENCE = 5.0
+_AT_ONCE = 32  # handshakes: some clients allow a second for theirs, and a hundred of them may come at once
+
+
+class Connection(Protocol):
+    """A socket, or TLS on one, that blocks."""
+
+    def recv(self, size: int, /) -> bytes:
+        """At least one byte; none at the end."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send."""
 
 
 class Handshake(Exception):
@@ -49,20 +65,20 @@ def accept_reply(request: bytes) -> tuple[int, bytes]:
     return int(first[1]), b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def _read_request(connection: socket.socket) -> bytes:
+def _read_request(connection: Connection) -> bytes:
     request = b""
     while not request.endswith(b"\r\n\r\n"):
         part = connection.recv(4096)
+        request += part
         if not part or len(request) > _MAX_REQUEST:
             raise Handshake("the request ends early or never")
-        request += part
     return request
 
 
 class ReceiverProcess:
     """Owns the sockets; see the module's text."""
 
-    def __init__(self, memory: SharedMemory) -> None:
+    def __init__(self, memory: SharedMemory, certificate: Path | None = None) -> None:
         self._memory = memory
         self._epoll = select.epoll()
         self._arena = Arena({"buffer": BUFFER_BYTES, "scratch": BUFFER_BYTES, "slot_of_fd": 8 * DESCRIPTORS,
@@ -74,36 +90,54 @@ class ReceiverProcess:
         control["epoll_fd"], control["base64_table"] = self._epoll.fileno(), BASE64_TABLE.ctypes.data
         for name in ("connections", "reply", "ages", "gaps"):
             control[name] = getattr(memory, name).ctypes.data
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        self.port: int = self._listener.getsockname()[1]
+        self._tls = TlsServer(certificate) if certificate else None
+        self._sessions: dict[int, TlsConnection] = {}  # by slot; the loop uses their memory
+        self._listeners = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2 if self._tls else 1)]
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Without and with TLS, 0 for none."""
+        ports = [listener.getsockname()[1] for listener in self._listeners]
+        return ports[0], ports[1] if self._tls else 0
 
     def start(self) -> None:
         """Begin to accept and to receive, on threads of their own."""
         address = int(self._memory.control.ctypes.data)
         threading.Thread(target=run_receiver, args=(address,), daemon=True).start()
-        threading.Thread(target=self._accept_all, daemon=True).start()
+        for listener, tls in zip(self._listeners, (None, self._tls)):
+            threading.Thread(target=self._accept_all, args=(listener, tls), daemon=True).start()
 
-    def _accept_all(self) -> None:
+    def _accept_all(self, listener: socket.socket, tls: TlsServer | None) -> None:
         while True:
-            connection, _ = self._listener.accept()
-            try:
-                self._open(connection)
-            except (OSError, Handshake) as error:
-                print(f"the receiver refuses a connection: {error}", file=sys.stderr, flush=True)
-                connection.close()
+            connection, _ = listener.accept()
+            self._pool.submit(self._welcome, connection, tls)
 
-    def _open(self, connection: socket.socket) -> None:
+    def _welcome(self, connection: socket.socket, tls: TlsServer | None) -> None:
+        try:
+            self._open(connection, tls)
+        except (OSError, Handshake) as error:
+            print(f"the receiver refuses a connection: {error}", file=sys.stderr, flush=True)
+            connection.close()
+
+    def _open(self, connection: socket.socket, tls: TlsServer | None) -> None:
         connection.settimeout(_PATIENCE)
-        slot, answer = accept_reply(_read_request(connection))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        session = tls.accept(connection, _PATIENCE) if tls else None
+        end: Connection = session or connection
+        slot, answer = accept_reply(_read_request(end))
+        if not 0 <= slot < SLOTS:
+            raise Handshake(f"there is no slot {slot}")
         record = self._memory.connections[slot]
         if record["fd"] >= 0:
             raise Handshake(f"slot {slot} is in use")
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for name in self._memory.connections.dtype.names or ():
             record[name] = 0
         record["connected_at"] = time.monotonic_ns()
-        connection.send(answer)
+        if session is not None:
+            record["tls"], self._sessions[slot] = session.address, session
+        end.sendall(answer)
+        connection.setblocking(False)
         fd = connection.detach()  # the loop closes it
         self._slot_of_fd[fd] = slot
         record["fd"] = fd
@@ -112,9 +146,9 @@ class ReceiverProcess:
 
 def main() -> None:
     """Serve until standard input ends."""
-    process = ReceiverProcess(SharedMemory.open(sys.argv[1]))
+    process = ReceiverProcess(SharedMemory.open(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
     process.start()
-    print(process.port, flush=True)
+    print(*process.ports, flush=True)
     sys.stdin.read()
 
 

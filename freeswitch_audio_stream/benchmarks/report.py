@@ -15,6 +15,9 @@ from .. import __version__
 from .results import Curve, Results
 
 
+_COLUMNS = 3
+
+
 def surroundings() -> dict[str, Any]:
     """What the figures depend on besides the program."""
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -35,7 +38,7 @@ def write_json(file: Path, results: Results, options: dict[str, Any], environmen
 
 
 def plot(file: Path, results: Results) -> None:
-    """The curves, one panel for each quantity, against the number of streams."""
+    """The curves, one panel for each quantity."""
     # It takes a second to load, which only a picture is worth.
     import matplotlib
     matplotlib.use("Agg")
@@ -43,13 +46,19 @@ def plot(file: Path, results: Results) -> None:
     panels: dict[str, list[Curve]] = {}
     for curve in results.curves:
         panels.setdefault(curve.panel, []).append(curve)
-    figure, axes = pyplot.subplots(1, max(1, len(panels)), figsize=(7 * max(1, len(panels)), 5), squeeze=False)
-    for axis, (panel, curves) in zip(axes[0], panels.items()):
+    columns = min(_COLUMNS, max(1, len(panels)))
+    lines = max(1, -(-len(panels) // columns))
+    figure, axes = pyplot.subplots(lines, columns, figsize=(7 * columns, 5 * lines), squeeze=False)
+    for axis, (panel, curves) in zip(axes.flat, panels.items()):
         for curve in curves:
-            axis.plot(curve.streams, curve.values, marker="o", label=curve.label)
-        axis.set(xlabel="streams", ylabel=panel, ylim=(0, None))
+            axis.plot(curve.x, curve.values, marker="o", markersize=3, label=curve.label)
+        axis.set(xlabel=curves[0].across, ylabel=panel)
+        if all(value >= 0 for curve in curves for value in curve.values):
+            axis.set_ylim(0, None)
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
+    for axis in list(axes.flat)[len(panels):]:
+        axis.set_axis_off()
     figure.tight_layout()
     figure.savefig(file, dpi=120)
     pyplot.close(figure)

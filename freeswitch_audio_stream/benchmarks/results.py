@@ -46,17 +46,18 @@ class Results:
 
 @dataclass
 class Curve:
-    """Something against the number of streams, for the plot."""
+    """Something against the number of streams, or whatever `across` says, for the plot."""
 
     panel: str
-    """What is on the vertical axis, with its unit."""
+    """What is on the vertical axis, with its unit; curves with the same are drawn together."""
     label: str
-    streams: list[int] = field(default_factory=list)
+    x: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    across: str = "streams"
 
-    def add(self, streams: int, value: float) -> None:
+    def add(self, x: float, value: float) -> None:
         """One more point."""
-        self.streams.append(streams)
+        self.x.append(x)
         self.values.append(value)
 
 
@@ -67,5 +68,5 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, float):
         size = abs(cell)
         return f"{cell:.0f}" if size >= 100 else f"{cell:.1f}" if size >= 10 else f"{cell:.2f}" if size >= 1 \
-            else f"{cell:.3f}"
+            else f"{cell + 0.0 if size >= 0.0005 else 0.0:.3f}"
     return str(cell)

@@ -7,9 +7,9 @@ from typing import Sequence
 
 import numpy as np
 
-from .receiver import wait_until
+from .errors import BenchError
 from .results import Results, Table
-from .trial import Bench, BenchError
+from .trial import Bench
 from .work import Work
 
 _NOTHING = "module_exists mod_commands"  # a command that does next to nothing
@@ -21,7 +21,7 @@ def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], streams: int
     results = Results("start", [table])
     for work in works:
         for bench in filter(None, (ours, peer)):
-            if work.format in bench.module.formats and not (bench is peer and work.two_way):
+            if bench.module.can(work):
                 times = [_round(bench, work, streams) for _ in range(rounds)]
                 for place, what in enumerate(("to its answer", "to the handshake at the server",
                                               "to the first byte at the server", "(a command that does nothing)")):
@@ -41,7 +41,7 @@ def _round(bench: Bench, work: Work, streams: int) -> list[list[float]]:
             began = time.monotonic_ns()
             bench.start([call], work, number)
             answered = time.monotonic_ns()
-            if not wait_until(lambda: bench.receiver.first_at(number) > 0, 30.0, 0.001):
+            if not bench.wait(lambda: bench.receiver.first_at(number) > 0, 30.0, 0.001):
                 raise BenchError(f"{bench.name}: a stream sends nothing")
             times = answered, bench.receiver.connected_at(number), bench.receiver.first_at(number)
             for place, at in enumerate(times):

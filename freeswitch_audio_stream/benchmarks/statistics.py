@@ -23,6 +23,11 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     return Comparison(median(first), median(second), median(ratios))
 
 
+def ratio(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """`compare`'s ratio; None where one of them was not measured."""
+    return compare(first, second).ratio if first and second else None
+
+
 def per_frame(busy: float, idle: float, frames: int) -> float:
     """Microseconds of CPU per frame: seconds `busy` with streams, `idle` without, over the same time."""
     return 1e6 * (busy - idle) / frames if frames else float("nan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol, Sequence
+from typing import Any, Mapping, Protocol, Sequence
 
 import orjson
 
@@ -67,11 +67,12 @@ class RealSwitch:
     of its own, with L16 noise to read. No other leg costs less.
     """
 
-    def __init__(self, prefix: Path, peer: Path | None = None, number: int = 0, site_packages: Path | None = None
-                 ) -> None:
+    def __init__(self, prefix: Path, peer: Path | None = None, number: int = 0, site_packages: Path | None = None,
+                 variables: Mapping[str, str] | None = None) -> None:
         """With the module at `peer` instead of ours. Instances at the same time need different numbers (0 to 5).
 
-        `site_packages` is where FreeSWITCH's Python finds us and what we need, if that is not where this one does.
+        `site_packages` is where FreeSWITCH's Python finds us and what we need, if that is not where this one does;
+        `variables` are global ones.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-bench-")
         self._server = FreeSwitch(prefix, Path(self._folder.name), rtp_offset=number)
@@ -81,14 +82,16 @@ class RealSwitch:
         self._calls: list[str] = []
         self._socket = self._server.start(python_path=site_packages is None)
         try:
+            for name, value in (variables or {}).items():
+                self.command(f"global_setvar {name}={value}")
             if peer is None:
                 self._server.wait_for_module(self._socket)
             else:
                 self._load(peer)
+            self.name = f"FreeSWITCH {self.order('describe')['switch']}"
         except BaseException:
             self.close()
             raise
-        self.name = f"FreeSWITCH {self.order('describe')['switch']}"
         self.pid = self._server.pid
 
     def _load(self, peer: Path) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import Iterator, NamedTuple, Sequence
+from typing import Callable, Iterator, NamedTuple, Sequence
 
 from ..errors import AudioStreamError
+from .errors import BenchError
 from .processes import CpuTime, cpu_time
-from .receiver import Heard, Receiver
+from .receiver import Heard, Receiver, wait_until
 from .switches import SwitchProcess
 from .work import FRAMES_PER_SECOND, Module, Work
 
 SETTLE_SECONDS = 1.0
 _CONNECT_SECONDS = 60.0
 _END_SECONDS = 30.0
-
-
-class BenchError(AudioStreamError):
-    """A measurement that could not be made, in one sentence."""
+_LOOK_SECONDS = 1.0
 
 
 class Interval(NamedTuple):
@@ -50,55 +48,106 @@ class Bench:
         """For messages."""
         return f"{self.module.name} in {self.switch.name}"
 
-    @contextmanager
-    def calls(self, count: int, rate: int, settle: float = SETTLE_SECONDS) -> Iterator[list[str]]:
-        """So many calls, `settle` seconds old."""
-        calls = self.switch.make_calls(count, rate)
-        try:
-            time.sleep(settle)
-            yield calls
-        finally:
-            self.switch.end_calls()
+    def check(self) -> None:
+        """Raise AudioStreamError where the switch or the receiver has ended by itself."""
+        self.switch.check()
+        self.receiver.check()
+
+    def wait(self, condition: Callable[[], bool], timeout: float, step: float = 0.01) -> bool:
+        """Ask every `step` seconds; False where it did not become true in time."""
+        def true_or_dead() -> bool:
+            self.check()
+            return condition()
+        return wait_until(true_or_dead, timeout, step)
+
+    def settle(self) -> None:
+        """Wait until what was just begun goes on evenly."""
+        self.let_pass(SETTLE_SECONDS)
+
+    def let_pass(self, seconds: float) -> None:
+        """Sleep, but for a look now and then whether everybody is there."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
+            self.check()
 
     @contextmanager
-    def streams(self, calls: Sequence[str], work: Work, first: int = 0) -> Iterator[None]:
-        """A stream on each call, connected and sending; stream n of the receiver is call n − `first`."""
-        self.start(calls, work, first)
-        try:
-            self.wait_until_flowing(range(first, first + len(calls)))
+    def calls(self, count: int, rate: int, settled: bool = True) -> Iterator[list[str]]:
+        """So many calls; `settled`, so that setting them up is over."""
+        calls = self.switch.make_calls(count, rate)
+        with _ending(self.switch.end_calls):
+            if settled:
+                self.settle()
+            yield calls
+
+    @contextmanager
+    def streams(self, calls: Sequence[str], work: Work) -> Iterator[None]:
+        """A stream on each call, connected and sending; stream n of the receiver is call n."""
+        self.start(calls, work)
+        with _ending(lambda: self.stop(calls)):
+            self.wait_until_flowing(range(len(calls)))
             yield
-        finally:
-            self.stop(calls)
 
     def start(self, calls: Sequence[str], work: Work, first: int = 0) -> None:
-        """Start them, without waiting."""
+        """Start them, without waiting; stream n of the receiver is call n − `first`."""
         for number, call in enumerate(calls, first):
             self.receiver.forget(number)
-            reply = self.switch.command(self.module.start_command(call, self.receiver.url(number), work))
+            url = self.receiver.url(number, work.tls)
+            reply = self.switch.command(self.module.start_command(call, url, work, self.receiver.certificate))
             if not reply.startswith("+OK"):
                 raise BenchError(f"{self.name} does not start a stream: {reply}")
 
     def wait_until_flowing(self, numbers: Sequence[int]) -> None:
         """Wait until each has sent for a while."""
         frames = int(SETTLE_SECONDS * FRAMES_PER_SECOND)
-        flowing = self.receiver.wait_for_frames(numbers, frames, _CONNECT_SECONDS)
-        if flowing < len(numbers):
-            raise BenchError(f"{self.name}: only {flowing} of {len(numbers)} streams send audio")
+        if not self.wait(lambda: self.receiver.flowing(numbers, frames) == len(numbers), _CONNECT_SECONDS):
+            raise BenchError(f"{self.name}: only {self.receiver.flowing(numbers, frames)} of {len(numbers)} streams "
+                             "send audio")
+
+    def reply(self, work: Work) -> None:
+        """Have the receiver answer every frame if the work is two-way, else none."""
+        if work.two_way:
+            self.receiver.reply_to_each(work.reply())
+        else:
+            self.receiver.reply_never()
 
     def stop(self, calls: Sequence[str]) -> None:
         """Stop them and wait until they have disconnected."""
         for call in calls:
             self.switch.command(self.module.stop_command(call))
-        left = self.receiver.wait_for_ends(_END_SECONDS)
-        if left:
-            raise BenchError(f"{self.name}: {left} streams do not disconnect after stop")
+        self.wait_for_ends()
+
+    def wait_for_ends(self) -> None:
+        """Wait until nothing is connected to the receiver."""
+        if not self.wait(lambda: self.receiver.open_connections() == 0, _END_SECONDS):
+            raise BenchError(f"{self.name}: {self.receiver.open_connections()} streams do not disconnect after stop")
 
     def observe(self, seconds: float, streams: int) -> Interval:
         """Let time pass, and see what it costs and what comes."""
+        self.check()
         pids = self.switch.pid, self.receiver.pid
         before = [cpu_time(pid) for pid in pids]
         self.receiver.record()
-        time.sleep(seconds)
+        self.let_pass(seconds)
         heard = self.receiver.heard()
         mine, other = (cpu_time(pid) - earlier for pid, earlier in zip(pids, before))
         return Interval(mine, other, heard, round(streams * heard.seconds * FRAMES_PER_SECOND))
+
+
+@contextmanager
+def _ending(end: Callable[[], None]) -> Iterator[None]:
+    """Call `end` afterwards; after a failure its own failure says nothing new."""
+    try:
+        yield
+    except BaseException:
+        try:
+            end()
+        except (AudioStreamError, OSError):
+            pass
+        raise
+    end()
+
+
+def progress(text: str) -> None:
+    """Say what was just measured."""
+    print(text, flush=True)

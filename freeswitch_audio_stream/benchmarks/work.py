@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Mapping, NamedTuple
 
 from .layout import STAMPS_JSON, STAMPS_L16, STAMPS_MULAW, STAMPS_OFF
 from .messages import STAMP_BYTES
@@ -15,9 +16,11 @@ FRAME_MS = 20
 FRAMES_PER_SECOND = 1000 // FRAME_MS
 FORMATS = ("binary", "json", "mulaw")
 """L16 in binary messages; L16 as base64 in JSON; mu-law in binary messages."""
+TRANSPORTS = ("ws", "wss")
 
 _STAMPS = {"binary": STAMPS_L16, "json": STAMPS_JSON, "mulaw": STAMPS_MULAW}
 _TEXT, _BINARY = 1, 2
+_ABOUT_AUDIO = len('{"event":"media","sequence":1000,"streamId":"bench","audio":""}')
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,13 @@ class Work:
     """Hz of the call."""
     rate: int
     """Hz on the wire."""
+    tls: bool = False
 
     @property
     def label(self) -> str:
-        """A name for tables: ``json two-way 8000>16000``."""
+        """A name for tables: ``wss json two-way 8000>16000``."""
         rates = f"{self.call_rate}" if self.rate == self.call_rate else f"{self.call_rate}>{self.rate}"
-        return f"{self.format} {'two-way' if self.two_way else 'one-way'} {rates}"
+        return f"{'wss' if self.tls else 'ws'} {self.format} {'two-way' if self.two_way else 'one-way'} {rates}"
 
     @property
     def stamps(self) -> int:
@@ -44,11 +48,16 @@ class Work:
 
     @property
     def message_bytes(self) -> int:
-        """Bytes of one media message on the wire, header included; for JSON without its surroundings."""
+        """Bytes of one media message on the wire, header included, before any TLS."""
         samples = self.rate * FRAME_MS // 1000
         audio = samples if self.format == "mulaw" else 2 * samples
-        payload = -(-audio // 3) * 4 if self.format == "json" else audio
+        payload = -(-audio // 3) * 4 + _ABOUT_AUDIO if self.format == "json" else audio
         return payload + (8 if payload >= 126 else 6)
+
+    @property
+    def plain(self) -> Work:
+        """The least that any module does on the same calls, by the same transport: binary, one way, not resampled."""
+        return Work("binary", False, self.call_rate, self.call_rate, self.tls)
 
     def reply(self) -> Reply:
         """One frame of audio from the server: ``media.play`` for JSON, else L16 as a binary message."""
@@ -64,6 +73,14 @@ class Work:
         return Reply(head + text, len(head) + len(before), len(silence), True)
 
 
+BINARY = Work("binary", False, 8000, 8000)
+JSON_RESAMPLED = Work("json", False, 8000, 16000)
+BINARY_TLS = Work("binary", False, 8000, 8000, tls=True)
+BINARY_TWO_WAY = Work("binary", True, 8000, 8000)
+GOAL_WORKS = (BINARY, JSON_RESAMPLED, BINARY_TLS, BINARY_TWO_WAY)
+"""What the goals are about."""
+
+
 def _header(opcode: int, length: int) -> bytes:
     """A server's frame header (RFC 6455): final, not masked."""
     if length < 126:
@@ -76,14 +93,24 @@ class Module(NamedTuple):
 
     name: str
     start: str
-    """With {uuid}, {url}, {rate}, and for ours {protocol}, {codec} and {flag}."""
+    """With {uuid}, {url}, {rate}, and for ours {settings}, {codec} and {flag}."""
     stop: str
     formats: tuple[str, ...]
+    plays: bool
+    """Whether the caller hears binary messages."""
+    variables: Mapping[str, str]
+    """Global variables of the switch, set before the first stream; {ca} is the file to trust."""
 
-    def start_command(self, call: str, url: str, work: Work) -> str:
-        """The command that starts a stream."""
-        return self.start.format(uuid=call, url=url, rate=work.rate, flag=int(work.two_way),
-                                 protocol="json" if work.format == "json" else "binary",
+    def can(self, work: Work) -> bool:
+        """Whether it does such work."""
+        return work.format in self.formats and (self.plays or not work.two_way)
+
+    def start_command(self, call: str, url: str, work: Work, ca: Path | None = None) -> str:
+        """The command that starts a stream; `ca` is the file to trust with TLS."""
+        settings = f"protocol={'json' if work.format == 'json' else 'binary'}"
+        if work.tls:
+            settings += f",tls-ca-file={ca}"
+        return self.start.format(uuid=call, url=url, rate=work.rate, flag=int(work.two_way), settings=settings,
                                  codec="mulaw" if work.format == "mulaw" else "l16")
 
     def stop_command(self, call: str) -> str:
@@ -91,13 +118,17 @@ class Module(NamedTuple):
         return self.stop.format(uuid=call)
 
 
-OURS = Module("ours", "uuid_audio_stream {uuid} bench start {{protocol={protocol}}}{url} inbound {codec} {rate} 60 {flag}",
-              "uuid_audio_stream {uuid} bench stop", FORMATS)
+OURS = Module("ours", "uuid_audio_stream {uuid} bench start {{{settings}}}{url} inbound {codec} {rate} 60 {flag}",
+              "uuid_audio_stream {uuid} bench stop", FORMATS, True, {})
 
 PEER_START = "uuid_audio_stream {uuid} start {url} mono {rate}"
 PEER_STOP = "uuid_audio_stream {uuid} stop"
 
 
 def peer_module(start: str) -> Module:
-    """A module with the community grammar: binary L16, one way."""
-    return Module("peer", start, PEER_STOP, ("binary",))
+    """A module with the community grammar: binary L16, one way.
+
+    Its certificate is checked by its chain alone: not every such module compares an address.
+    """
+    return Module("peer", start, PEER_STOP, ("binary",), False,
+                  {"STREAM_TLS_CA_FILE": "{ca}", "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION": "true"})

@@ -1,0 +1,50 @@
+"""One receiver for all tests, and one embedded switch beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from freeswitch_audio_stream.benchmarks.embedded import EmbeddedSwitchProcess
+from freeswitch_audio_stream.benchmarks.receiver import Receiver
+from freeswitch_audio_stream.benchmarks.tls_server import make_certificate
+from freeswitch_audio_stream.benchmarks.trial import Bench
+from freeswitch_audio_stream.benchmarks.work import OURS
+
+
+@pytest.fixture(scope="session")
+def _receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    certificate = tmp_path_factory.mktemp("certificate") / "server.pem"
+    make_certificate(certificate)
+    with Receiver(certificate) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def receiver(_receiver: Receiver) -> Iterator[Receiver]:
+    """It only listens."""
+    yield _receiver
+    _receiver.reply_never()
+    _receiver.look_for_stamps()
+
+
+@pytest.fixture(scope="session")
+def _switch() -> Iterator[EmbeddedSwitchProcess]:
+    switch = EmbeddedSwitchProcess()
+    yield switch
+    switch.close()
+
+
+@pytest.fixture
+def bench(_switch: EmbeddedSwitchProcess, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Our module in the embedded switch; it settles sooner than for a measurement."""
+    monkeypatch.setattr("freeswitch_audio_stream.benchmarks.trial.SETTLE_SECONDS", 0.1)
+    return Bench(_switch, OURS, receiver)
+
+
+@pytest.fixture
+def certificate(receiver: Receiver) -> Path:
+    assert receiver.certificate is not None
+    return receiver.certificate
