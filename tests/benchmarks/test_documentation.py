@@ -1,0 +1,53 @@
+"""What the README says of the benchmark is so."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from freeswitch_audio_stream.benchmarks.options import RESAMPLER, SUBCOMMANDS, WAYS, parse
+from freeswitch_audio_stream.benchmarks.work import FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, peer_module
+
+from ..test_readme import blocks, section, table, words
+
+TEXT = section("## Benchmarks")
+NAMED = words(re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE))
+
+
+def test_subcommands_and_their_defaults() -> None:
+    rows = table("Command of bench")
+    assert [words(row[0]) for row in rows] == [[command.name] for command in SUBCOMMANDS] + [[RESAMPLER]]
+    for row, command in zip(rows, SUBCOMMANDS):
+        assert row[2:] == [str(command.streams[0]), f"{command.seconds:g}", str(command.rounds)]
+
+
+def test_options_and_their_values() -> None:
+    rows = {words(row[0])[0]: words(row[1]) for row in table("Option of bench")}
+    assert rows["--formats"] == list(FORMATS) and rows["--ways"] == list(WAYS)
+    assert rows["--transports"] == list(TRANSPORTS)
+    assert parse(["cost", "--rates", ",".join(rows["--rates"])]).works
+
+
+def test_its_command_lines_are_understood() -> None:
+    lines = [line for block in blocks("sh", TEXT) for line in block.splitlines()]
+    assert lines
+    for line in lines:
+        arguments = line.split()
+        assert arguments.pop(0) == "./scripts/bench"
+        options = parse([__file__ if word.endswith(".so") else word for word in arguments])
+        assert options.works == GOAL_WORKS
+
+
+def test_the_peer_is_addressed_as_described() -> None:
+    assert PEER_START in NAMED
+    assert set(peer_module(PEER_START).variables) <= set(NAMED)
+
+
+def test_every_option_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["cost", "--help"])
+    known = capsys.readouterr().out
+    named = set(re.findall(r"--[a-z-]+", " ".join(NAMED)))
+    assert {"--json", "--plot", "--goals", "--against"} <= named
+    assert all(re.search(rf"{name}\b", known) for name in named)
