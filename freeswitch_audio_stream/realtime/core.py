@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import select
 import threading
 import time
+from collections import Counter
 from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -36,6 +36,9 @@ C_FUNCTIONS = FUNCTIONS.names or ()
 CAPTURE_READ: int = capture.capture_read.address
 CAPTURE_WRITE: int = capture.capture_write.address
 PLAYBACK_REPLACE: int = playback.playback_replace.address
+
+STREAMS_TOGETHER = 128
+"""Streams that one worker serves before the next is used."""
 
 _SCRATCH_BYTES = 1 << 20
 _forever: list[Any] = []  # whatever FreeSWITCH or a compiled thread may still hold an address of
@@ -134,15 +137,22 @@ class Core:
         address = int(self._streams.ctypes.data)
         self.workers = [Worker(f"audio-stream-{number}", address, int(self._functions.ctypes.data))
                         for number in range(workers)]
-        self._next_worker = itertools.cycle(range(workers))
+        self._serves: dict[int, Worker] = {}  # by index of the stream
         self.digits = dtmf.DigitQueue(self.workers[0].dispatch_queue.event_fd)
         _forever.append(self)
 
     def open_path(self, form: PathFormat, templates: Sequence[tuple[bytes, bytes, bytes]]
                   ) -> tuple[MediaPath, Worker]:
         """A stream's compiled state, and the worker that serves it; IndexError when MAX_STREAMS are open."""
-        worker = self.workers[next(self._next_worker)]
+        worker = self._choose_worker()
         return MediaPath(self._open_record(worker), form, templates), worker
+
+    def _choose_worker(self) -> Worker:
+        # As few loops as the streams need: those that share one share its wake-ups.
+        with self._lock:
+            busy = Counter(self._serves.values())
+        return next((worker for worker in self.workers if busy[worker] < STREAMS_TOGETHER),
+                    min(self.workers, key=lambda worker: busy[worker]))
 
     def open_source(self, form: PathFormat, worker: Worker) -> MediaPath:
         """A capture ring that the dispatcher of `worker` reads, instead of an I/O loop: its index comes by
@@ -155,6 +165,7 @@ class Core:
     def _open_record(self, worker: Worker) -> NDArray[Any]:
         with self._lock:
             index = self._free.pop()
+            self._serves[index] = worker
         record = self._streams[index:index + 1]
         _clear(record)
         field = record[0]
@@ -171,6 +182,7 @@ class Core:
         path.release()
         with self._lock:
             self._free.insert(0, path.index)
+            del self._serves[path.index]
 
     def stop(self, seconds: float) -> bool:
         """End the core's threads; False if one did not end in time. Streams should have ended before."""

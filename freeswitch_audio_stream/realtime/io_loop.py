@@ -3,6 +3,10 @@
 A stream's socket is given to the loop and taken back by request (SOCKET_…); between ATTACH and the answer to
 DETACH (ATTEND_SOCKET_DETACHED) no other thread touches it, so it can be neither closed under the loop nor
 written to twice. One stream that stalls costs the others nothing: all sockets are non-blocking.
+
+While streams come in faster than one per NAP_US, the loop naps for that long rather than wait to be woken: several of
+them are then served at once, and the media threads make no system call for any of them. When a nap has brought
+nothing, it sleeps until it is woken.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from .jitter_buffer import forget_packets, release_held
 from .layout import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, IO_LOOP, OFFSET, SOCKET_ATTACH,
                      SOCKET_DETACH, SOCKET_NONE, STREAM, io_loop_at, queue_at, stream_at)
 from .libc import (EPOLL_ADD, EPOLL_DATA_OFFSET, EPOLL_DEL, EPOLL_EVENT_BYTES, EPOLL_MOD, EPOLLERR, EPOLLET,
-                   EPOLLHUP, EPOLLIN, EPOLLOUT, drain_event_fd, epoll_ctl, epoll_wait, errno)
+                   EPOLLHUP, EPOLLIN, EPOLLOUT, epoll_ctl, epoll_wait, errno, monotonic_us, nap)
 from .outgoing import SENT_ALL, SENT_FAILED, SENT_PART, pump
 from .tls import tls_end
 from .wakeup import announce_sleep, attend, awake, pop, to_io
@@ -25,6 +29,8 @@ _STOP = int(IO_LOOP.fields["stop"][1])  # type: ignore[index]
 _IO_QUEUED, _SOCKET_REQUEST = OFFSET["io_queued"], OFFSET["socket_request"]
 _STREAM_BYTES = STREAM.itemsize
 EVENT_BATCH = 64
+NAP_US = 300
+_SMOOTHING = 8
 WAKE_INDEX = -1
 _NO_SOCKET = -1
 
@@ -159,33 +165,60 @@ def _on_event(loop: int, address: int, events: int) -> None:
         _send(loop, address)
 
 
+@native_helper
+def _serve_queue(loop: int) -> int:
+    """Serve the streams that were pushed; answers how many."""
+    record = io_loop_at(loop)
+    served = 0
+    while True:
+        index = pop(record.queue)
+        if index < 0:
+            return served
+        _on_queued(loop, record.streams + index * _STREAM_BYTES)
+        served += 1
+
+
+@native_helper
+def _serve_sockets(loop: int, timeout: int) -> None:
+    """Serve the sockets that epoll tells of within `timeout` ms; -1 is for ever."""
+    record = io_loop_at(loop)
+    count = epoll_wait(np.int32(record.epoll_fd), pointer(record.events), np.int32(EVENT_BATCH), np.int32(timeout))
+    for position in range(count):
+        event = record.events + position * EPOLL_EVENT_BYTES
+        index = int64_at(event + EPOLL_DATA_OFFSET, 1)[0]
+        if index != WAKE_INDEX:
+            _on_event(loop, record.streams + index * _STREAM_BYTES, wide(int32_at(event, 1)[0]))
+
+
+@native_helper
+def _sleep(loop: int) -> None:
+    """Block until a stream is pushed or a socket is ready."""
+    queue = io_loop_at(loop).queue
+    timeout = -1 if announce_sleep(queue) else 0
+    if load_acquire(loop + _STOP) == 0:
+        _serve_sockets(loop, timeout)
+    awake(queue)
+
+
 @native("void(int64)")
 def watch_wakeups(loop: int) -> None:
     """Add the queue's eventfd to the loop's epoll instance; before the loop runs."""
-    _control(loop, EPOLL_ADD, queue_at(io_loop_at(loop).queue).event_fd, EPOLLIN, WAKE_INDEX)
+    # Edge-triggered: every write of it wakes, and nobody has to read it.
+    _control(loop, EPOLL_ADD, queue_at(io_loop_at(loop).queue).event_fd, EPOLLIN | EPOLLET, WAKE_INDEX)
 
 
 @native("void(int64)")
 def run_io_loop(loop: int) -> None:
     """Serve until ``stop``; the calling thread gives up the GIL for all of it."""
-    record = io_loop_at(loop)
-    event_fd = queue_at(record.queue).event_fd
+    last, between = monotonic_us(), NAP_US
     while load_acquire(loop + _STOP) == 0:
-        while True:
-            index = pop(record.queue)
-            if index < 0:
-                break
-            _on_queued(loop, record.streams + index * _STREAM_BYTES)
-        timeout = -1 if announce_sleep(record.queue) else 0
-        if load_acquire(loop + _STOP) != 0:
-            return
-        count = epoll_wait(np.int32(record.epoll_fd), pointer(record.events), np.int32(EVENT_BATCH),
-                           np.int32(timeout))
-        awake(record.queue)
-        for position in range(count):
-            event = record.events + position * EPOLL_EVENT_BYTES
-            index = int64_at(event + EPOLL_DATA_OFFSET, 1)[0]
-            if index == WAKE_INDEX:
-                drain_event_fd(event_fd)
-            else:
-                _on_event(loop, record.streams + index * _STREAM_BYTES, wide(int32_at(event, 1)[0]))
+        served = _serve_queue(loop)
+        if served > 0:
+            now = monotonic_us()
+            between += ((now - last) // served - between) // _SMOOTHING
+            last = now
+        if served > 0 and between < NAP_US:
+            nap(NAP_US)
+            _serve_sockets(loop, 0)
+        else:
+            _sleep(loop)

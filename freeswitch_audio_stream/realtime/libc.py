@@ -94,6 +94,15 @@ def drain_event_fd(event_fd: int) -> None:
 
 
 @native_helper
+def nap(microseconds: int) -> None:
+    """Sleep for less than a second."""
+    time = _two_words()
+    int64_at(time, 2)[0] = 0
+    int64_at(time, 2)[1] = microseconds * 1000
+    ppoll(pointer(0), np.uint64(0), pointer(time), pointer(0))
+
+
+@native_helper
 def sleep_on(event_fd: int, timeout_us: int) -> int:
     """Wait until an eventfd is written (1) or the time is over (0); below 0 means for ever."""
     request = _two_words()

@@ -14,7 +14,7 @@ import pytest
 
 import natives
 from fake_leg import FakeFreeSwitch
-from freeswitch_audio_stream.realtime import wakeup
+from freeswitch_audio_stream.realtime import core as core_module, wakeup
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear
 from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
                                                      ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS,
@@ -131,11 +131,16 @@ def test_a_new_stream_knows_nothing_of_the_old_one() -> None:
         assert {name for name in STREAM.names or () if record[0][name] != 0} == kept
 
 
-def test_workers_take_turns_and_all_threads_end(switch: FakeFreeSwitch) -> None:
+def test_streams_stay_together_up_to_a_point_and_all_threads_end(switch: FakeFreeSwitch,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_module, "STREAMS_TOGETHER", 2)
     before = set(threading.enumerate())
     core = Core(switch.addresses, workers=3)
-    opened = [core.open_path(FORM, [(b"", b"", b"")]) for _ in range(6)]
-    assert [core.workers.index(worker) for _, worker in opened] == [0, 1, 2, 0, 1, 2]
+    opened = [core.open_path(FORM, [(b"", b"", b"")]) for _ in range(9)]
+    assert [core.workers.index(worker) for _, worker in opened] == [0, 0, 1, 1, 2, 2, 0, 1, 2]
+    core.close_path(opened[2][0])
+    core.close_path(opened[3][0])
+    assert core.workers.index(core.open_path(FORM, [(b"", b"", b"")])[1]) == 1
     mine = [thread for thread in threading.enumerate() if thread not in before]
     assert len(mine) == 6
     assert len({worker.clock_thread for worker in core.workers}) == 3
