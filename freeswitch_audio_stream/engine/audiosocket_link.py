@@ -20,6 +20,11 @@ class AudioSocketLink(Link):
     def _say_goodbye(self, code: int, reason: str) -> None:
         self._path.send(KIND_HANGUP, b"")
 
+    def hung_up(self) -> None:
+        super().hung_up()
+        if self.state is LinkState.CLOSING:
+            self._hang_up_when_sent()  # there is nothing to wait for
+
     def _broken(self) -> None:
         # To close the connection is as good as to hang up. Where not all was read of what we sent, it is reset, so a
         # reset means nothing while we are closing; else it is a failure.

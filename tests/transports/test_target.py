@@ -12,6 +12,8 @@ from freeswitch_audio_stream.transports.target import Target
     ("wss://host/", Target("wss", "host", 443, "/", None)),
     ("ws://my_host.example:8080/a/b?c=d&e=f", Target("ws", "my_host.example", 8080, "/a/b?c=d&e=f", None)),
     ("wss://[2001:db8::1]:9/x", Target("wss", "2001:db8::1", 9, "/x", None)),
+    ("audiosocket://host:9092", Target("audiosocket", "host", 9092, "/", None)),
+    ("AudioSocket://[::1]:9092/", Target("audiosocket", "::1", 9092, "/", None)),
     ("ws://user:p%40ss@host/", Target("ws", "host", 80, "/", ("user", "p@ss"))),
     ("ws://user@host?q", Target("ws", "host", 80, "/?q", ("user", ""))),
     ("ws://host/a b;c/é%20?d;e#f", Target("ws", "host", 80, "/a%20b%3Bc/%C3%A9%20?d;e", None)),
@@ -31,7 +33,7 @@ def test_texts_hold_no_password(url: str, where: str, again: str) -> None:
 
 @pytest.mark.parametrize("url",
                          ["", "host", "http://host", "ws://", "ws://:80/", "ws://host:99999", "ws://host:x",
-                          "ws://[::1", "ws://user:secret@/"])
+                          "ws://[::1", "ws://user:secret@/", "audiosocket://host", "audiosocket://host/"])
 def test_bad_urls(url: str) -> None:
     with pytest.raises(ConnectError) as refusal:
         Target.of(url)
