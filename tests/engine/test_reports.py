@@ -57,7 +57,15 @@ def test_errors_are_reported_once_per_kind_and_second(errors: list[tuple[str, fl
             reported[kind].append(now)
     for times in reported.values():
         assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[1:]))
+    reporting.tell_the_rest()
     occurred = Counter(kind for kind, _ in errors)
+    stands_for = Counter[str]()
+    for _, body in recorder.events:
+        stands_for[body["kind"]] += body["count"]
+    assert stands_for == occurred, "each is counted in one event"
+    told = len(recorder.events)
+    reporting.tell_the_rest()
+    assert len(recorder.events) == told
     assert reporting.errors == len(errors)
     assert {kind for kind, times in reported.items() if times} == occurred.keys()
     told: Counter[str] = Counter()

@@ -9,15 +9,17 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
+import psutil
 import pytest
 import soxr
 from numpy.typing import NDArray
 
 from freeswitch_audio_stream.live import EventSocket, FreeSwitch
 from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.servers.session import Session
 from freeswitch_audio_stream.servers.wav import read_wav, write_wav
 from tests.engine.community.server import Peer, Recording, Server, stream_audio
 
@@ -244,12 +246,13 @@ def test_twenty_streams_survive_their_server(freeswitch: FreeSwitch, events: Eve
         witness = {session.start["uuid"]: session for session in control.sessions}
         first = by_metadata(server.peers)
         # The witnesses heard the beginning later; from here on, all of it.
+        process, load = psutil.Process(freeswitch.pid), []
+        load.append(share(process, lambda: witnesses_hear(witness, 8000)))
         server.kill()
         for leg in legs:
             assert body(events, "disconnect", leg)["message"]["code"] == 1006
         at_disconnect = {leg: witness[leg].sample_count() for leg in legs}
-        for leg in legs:
-            witness[leg].wait_for(lambda session: session.sample_count() > at_disconnect[leg] + 12000)
+        load.append(share(process, lambda: witnesses_hear(witness, 12000)))
         server.restart()
         returned = time.monotonic()
         server.wait_for_peer(2 * STREAMS)
@@ -268,11 +271,26 @@ def test_twenty_streams_survive_their_server(freeswitch: FreeSwitch, events: Eve
             in_flight.append(at - _end_of(witness[leg].samples(), first[leg].audio()))
             assert streams[leg]["framesDropped"] == 0 and peer.messages[0] == leg
         report(capsys, [second[leg].began - returned for leg in legs], [streams[leg]["reconnects"] for leg in legs],
-               in_flight)
+               in_flight, load)
         assert max(streams[leg]["reconnects"] for leg in legs) < 20, "a storm"
         assert server.peers[2 * STREAMS:] == []
         for leg in legs:
             tell(events, leg, "stop")
+
+
+def witnesses_hear(witness: dict[str, Session], samples: int) -> None:
+    """Wait until each has heard so many samples more."""
+    before = {leg: session.sample_count() for leg, session in witness.items()}
+    for leg, session in witness.items():
+        session.wait_for(lambda session: session.sample_count() >= before[leg] + samples)
+
+
+def share(process: psutil.Process, wait: Callable[[], None]) -> float:
+    """Of one core, that a process uses while we wait."""
+    cpu, began = process.cpu_times(), time.monotonic()
+    wait()
+    used = process.cpu_times()
+    return float(used.user + used.system - cpu.user - cpu.system) / (time.monotonic() - began)
 
 
 def by_metadata(peers: list[Peer]) -> dict[str, Peer]:
@@ -290,8 +308,11 @@ def _end_of(whole: Samples, part: Samples) -> int:
     return at + len(tail)
 
 
-def report(capsys: pytest.CaptureFixture[str], seconds: list[float], tries: list[int], in_flight: list[int]) -> None:
+def report(capsys: pytest.CaptureFixture[str], seconds: list[float], tries: list[int], in_flight: list[int],
+           load: list[float]) -> None:
     with capsys.disabled():
         print(f"\n{STREAMS} streams resumed {min(seconds):.2f} to {max(seconds):.2f} s (median {np.median(seconds):.2f} s) "
               f"after their server's return, after {min(tries)} to {max(tries)} tries each; "
-              f"{min(in_flight) // 8} to {max(in_flight) // 8} ms were on their way when it died")
+              f"{min(in_flight) // 8} to {max(in_flight) // 8} ms were on their way when it died; FreeSWITCH, with "
+              f"{2 * STREAMS} calls and {2 * STREAMS} streams, used {load[0]:.0%} of a core before, {load[1]:.0%} "
+              "meanwhile")

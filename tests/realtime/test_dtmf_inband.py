@@ -238,6 +238,22 @@ def test_the_networks_own_tones(detector: Detector, tones: Sequence[float]) -> N
 
 
 @pytest.mark.parametrize("twist", [-8, 0, 4])
+@pytest.mark.parametrize("level", [-5, -20])
+def test_noise_meanwhile(detector: Detector, level: float, twist: float) -> None:
+    """White noise 15 dB below the fainter tone; 1000 keys of 50 ms."""
+    names = (KEYS * 63)[:1000]
+    audio = dialled([key(name, 50, level=level, twist=twist, phase=number) for number, name in enumerate(names)], 50)
+    fainter = amplitude(level + min(0, twist)) / np.sqrt(2)
+    noise = np.random.default_rng(3).normal(0, fainter * 10 ** (-15 / 20), len(audio))
+    assert detector.keys(audio + noise) == names
+
+
+def test_ten_minutes_of_speech_through_mulaw(detector: Detector) -> None:
+    samples = np.clip(np.rint(speech(8000, TEN_MINUTES, seed=2)), -32768, 32767).astype(np.int16)
+    assert detector.hear(mulaw_to_samples(samples_to_mulaw(samples))) == []
+
+
+@pytest.mark.parametrize("twist", [-8, 0, 4])
 def test_somebody_speaks_meanwhile(detector: Detector, twist: float) -> None:
     """The speaker is 12 dB below the tones, measured where there is speech."""
     names = KEYS * 10

@@ -103,6 +103,20 @@ def test_a_host_that_has_no_address(user: User) -> None:
     assert code == 6 and "no-such-host.invalid" in text
 
 
+def test_errors_that_are_held_back_are_counted(user: User, server: Server) -> None:
+    """One event a second; the last one says how many more there were."""
+    call = user.call()
+    peer = user.connect(server, call)
+    for _ in range(50):
+        peer.send('{"type":"streamAudio"}')
+    until(lambda: user.status(call)["errors"] == 50)
+    user.tell(call, "stop")
+    user.ended(call)
+    texts = [body["message"]["error"] for body in user.told("error", call)]
+    counts = [int(text.partition("(")[2].partition(" of")[0] or 1) for text in texts]
+    assert sum(counts) == 50 and len(texts) < 20
+
+
 @pytest.mark.parametrize("status", ["401 Unauthorized", "404 Not Found", "301 Moved Permanently", "503 Unavailable"])
 def test_a_server_that_refuses_the_handshake(user: User, status: str) -> None:
     def refuse(connection: socket.socket) -> None:
