@@ -14,6 +14,7 @@ from .work import Work
 _CALLS = 50  # at a time, each with one of the many streams
 _WARM_UP = 0.1  # the share of them after which nothing may grow any more
 _KIB = 1024
+_REST_SECONDS = 5.0  # FreeSWITCH frees the memory of calls a while after their end
 
 
 def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequence[int], seconds: float,
@@ -68,6 +69,7 @@ def _churn(bench: Bench, work: Work, total: int, results: Results) -> float:
     for first, last in _parts(total):
         for begin in range(first, last, _CALLS):
             _round(bench, work, min(_CALLS, last - begin))
+        bench.let_pass(_REST_SECONDS)
         marks.append(memory(bench.switch.pid))
         results.rounds.append({"label": bench.module.name, "ended": last, **marks[-1]._asdict()})
         progress(f"{bench.module.name}: {last} streams ended, {marks[-1].resident / _KIB ** 2:.1f} MiB resident")

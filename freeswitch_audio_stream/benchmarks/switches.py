@@ -79,7 +79,7 @@ class RealSwitch:
         self._server.add_script(_SCRIPT, site_packages)
         if peer is None:
             self._server.use_this_package(site_packages)
-        self._calls: list[str] = []
+        self._made = 0
         self._socket = self._server.start(python_path=site_packages is None)
         try:
             for name, value in (variables or {}).items():
@@ -100,12 +100,12 @@ class RealSwitch:
             raise SwitchError(f"FreeSWITCH does not load {peer}: {reply}")
 
     def make_calls(self, count: int, rate: int) -> list[str]:
-        made = [f"bench-{len(self._calls) + number}" for number in range(count)]
+        made = [f"bench-{self._made + number}" for number in range(count)]
+        self._made += count
         for call in made:
             reply = self.command(f"originate {{origination_uuid={call},rate={rate}}}null/bench &park")
             if not reply.startswith("+OK"):
                 raise SwitchError(f"FreeSWITCH does not make a call: {reply}")
-        self._calls += made
         return made
 
     def check(self) -> None:
@@ -113,7 +113,6 @@ class RealSwitch:
             raise SwitchError(f"FreeSWITCH ended by itself; its log ends with: {self._server.log[-2000:]}")
 
     def end_calls(self) -> None:
-        self._calls = []
         self._socket.end_calls()
 
     def command(self, line: str) -> str:

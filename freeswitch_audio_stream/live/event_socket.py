@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
 from typing import Any, Callable
 from urllib.parse import unquote
+
+from ..errors import SwitchError
 
 Event = dict[str, Any]
 
@@ -62,10 +65,18 @@ class EventSocket:
         """Hang up every call and wait until all are gone. Raises TimeoutError."""
         self.api("hupall")
         deadline = time.monotonic() + timeout
-        while not (left := self.api("show channels count")).startswith("0 "):
+        while count := self._sessions():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"calls do not end, something still holds them: {left}")
+                raise TimeoutError(f"{count} calls do not end: something still holds them")
             time.sleep(0.02)
+
+    def _sessions(self) -> int:
+        # Not `show channels`: that asks a database, which hears of calls later.
+        status = self.api("status")
+        match = re.search(r"^(\d+) session\(s\) - ", status, re.MULTILINE)
+        if match is None:
+            raise SwitchError(f"FreeSWITCH's status does not tell how many sessions there are: {status}")
+        return int(match[1])
 
     def subscribe(self, names: str) -> None:
         """Have events delivered, for example ``DTMF CUSTOM mod_audio_stream::stream_started``: all after CUSTOM are

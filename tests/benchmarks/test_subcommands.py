@@ -56,7 +56,8 @@ def test_stall(bench: Bench) -> None:
     assert len(goals_of(results).rows) >= 3
 
 
-def test_memory(bench: Bench) -> None:
+def test_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_REST_SECONDS", 0.0)
     results = memory.measure(bench, None, [BINARY_TLS], (2,), 0.2, 10)
     assert results.tables[0].rows[0][:2] == (f"ours {BINARY_TLS.label}", 2)
     assert results.tables[1].rows[0][:2] == (f"ours {BINARY_TLS.label}", 10)
