@@ -1,0 +1,190 @@
+"""rtp, sln and audiosocket on a parked SIP call of a real FreeSWITCH: 10 s each way, both legs, and no drift.
+
+LIVE_SECONDS=300 makes it five minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import threading
+import time
+import wave
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from freeswitch_audio_stream.audio import mulaw_to_samples, samples_to_mulaw
+from freeswitch_audio_stream.live import EventSocket, FreeSwitch
+from freeswitch_audio_stream.servers.wav import read_wav
+from tests.engine.audiosocket_peer import AUDIO, UUID, AudioSocketPeer
+from tests.engine.raw_server import BINARY, RawServer, frame
+
+from .conftest import Pair, call, likeness, wait_until
+
+Samples = NDArray[np.int16]
+SECONDS = int(os.environ.get("LIVE_SECONDS", "10"))
+LEAST = {"rtp": 0.98, "sln": 0.99, "audiosocket": 0.99, "tcp": 0.99}
+_EDGE = 4 * 8000  # samples at the beginning and at the end, by which drift is told
+
+
+def speech(seconds: int, seed: int) -> Samples:
+    """Noise with the spectrum of a voice, in bursts: nothing in it comes twice, so that any shift shows."""
+    count = 8000 * seconds
+    random = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(random.standard_normal(count))
+    frequencies = np.fft.rfftfreq(count, 1 / 8000)
+    spectrum[(frequencies < 200) | (frequencies > 3200)] = 0
+    sound = np.fft.irfft(spectrum / np.maximum(frequencies, 200), count)
+    loud = np.repeat(random.uniform(0.3, 1, count // 2000 + 1), 2000)[:count]
+    return np.asarray(np.rint(sound / np.abs(sound).max() * loud * 12000), np.int16)
+
+
+def write_wav(file: Path, samples: Samples) -> Path:
+    with wave.open(str(file), "wb") as wav:
+        wav.setparams((1, 2, 8000, 0, "NONE", ""))
+        wav.writeframes(samples.astype("<i2").tobytes())
+    return file
+
+
+class Server:
+    """One connection of one encapsulation: says `prompt` at its pace, and keeps what it hears."""
+
+    def __init__(self, listener: RawServer, encapsulation: str, prompt: Samples) -> None:
+        self.encapsulation = encapsulation
+        self.heard: list[Samples] = []
+        self.lateness = 0.0
+        """Seconds by which a packet left late, at most."""
+        if encapsulation == "tcp":
+            self.frames = AudioSocketPeer(listener.accept_silently())
+            assert self.frames.hear()[0] == UUID
+        else:
+            self.web = listener.accept()
+        self.say = threading.Thread(target=self._say, args=(prompt,), daemon=True)
+        self.say.start()
+        threading.Thread(target=self._hear, daemon=True).start()
+
+    def join(self) -> Samples:
+        """Wait for the end of what is said; what was heard until then."""
+        self.say.join(SECONDS + 60)
+        return np.concatenate(self.heard)
+
+    def _say(self, prompt: Samples) -> None:
+        began = time.monotonic()
+        for number, start in enumerate(range(0, len(prompt), 160)):
+            late = time.monotonic() - began - 0.02 * number
+            self.lateness = max(self.lateness, late)
+            time.sleep(max(0.0, -late))
+            part = prompt[start:start + 160]
+            if self.encapsulation == "tcp":
+                self.frames.play(part)
+            elif self.encapsulation == "rtp":
+                header = struct.pack("!BBHII", 0x80, 0x80 * (number == 0), number & 0xFFFF, start, 7)
+                self.web.send(frame(BINARY, header + samples_to_mulaw(part).tobytes()))
+            else:
+                self.web.send(frame(BINARY, part.astype("<i2").tobytes()))
+
+    def _hear(self) -> None:
+        try:
+            while True:
+                self._take(*(self.frames.hear() if self.encapsulation == "tcp" else self.web.hear()))
+        except OSError:
+            pass  # the end of the connection
+
+    def _take(self, kind: int, payload: bytes) -> None:
+        if kind != (AUDIO if self.encapsulation == "tcp" else BINARY):
+            return
+        if self.encapsulation == "rtp":
+            self.heard.append(mulaw_to_samples(np.frombuffer(payload[12:], np.uint8)))
+        else:
+            self.heard.append(np.frombuffer(payload, "<i2").astype(np.int16))
+
+
+def place(heard: Samples, part: Samples, about: int, reach: int = 8000) -> int:
+    """Where `part` begins in `heard`, within `reach` samples of a place."""
+    begin = max(0, about - reach)
+    window = heard[begin:about + len(part) + reach].astype(float)
+    size = len(window) + len(part)
+    match = np.fft.irfft(np.fft.rfft(window, size) * np.conj(np.fft.rfft(part.astype(float), size)), size)
+    return begin + int(match[:len(window) - len(part) + 1].argmax())
+
+
+def drift(heard: Samples, said: Samples) -> int:
+    """Samples by which the end of what was said comes later in `heard` than its beginning did."""
+    first = place(heard, said[8000:8000 + _EDGE], 8000, len(heard))
+    end = len(said) - 8000 - _EDGE
+    return place(heard, said[end:end + _EDGE], first + end - 8000) - first - end + 8000
+
+
+@pytest.fixture
+def listeners() -> Iterator[dict[str, RawServer]]:
+    """One for each encapsulation."""
+    with ExitStack() as stack:
+        yield {encapsulation: stack.enter_context(RawServer()) for encapsulation in LEAST}
+
+
+def url_of(listener: RawServer, encapsulation: str) -> str:
+    return f"audiosocket://127.0.0.1:{listener.port}" if encapsulation == "tcp" else listener.url
+
+
+def record(events: EventSocket, uuid: str, file: Path) -> Path:
+    assert events.api(f"uuid_record {uuid} start {file}").startswith("+OK")
+    return file
+
+
+def status_of(events: EventSocket, pair: Pair, stream_id: str) -> dict[str, Any]:
+    status: dict[str, Any] = json.loads(events.api(f"uuid_audio_stream {pair.leg} {stream_id} status"))
+    return status
+
+
+def test_both_ways(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[str, RawServer], tmp_path: Path) -> None:
+    said, prompt = speech(SECONDS + 8, 1), speech(SECONDS, 2)
+    file = write_wav(tmp_path / "said.wav", said)
+    pairs, servers, recordings = {}, {}, {}
+    for name, listener in listeners.items():
+        pair = pairs[name] = call(freeswitch, events, "park", "L16", file)
+        recordings[name] = record(events, pair.caller, tmp_path / f"{name}.wav")
+        prefix = "" if name == "tcp" else f"{{protocol={name}}}"
+        answer = events.api(f"uuid_audio_stream {pair.leg} s start {prefix}{url_of(listener, name)} inbound 8000 0 1")
+        assert answer == "+OK Success"
+        servers[name] = Server(listener, name, prompt)
+    for name, pair in pairs.items():
+        inbound, status = servers[name].join(), status_of(events, pair, "s")
+        events.api(f"uuid_record {pair.caller} stop {recordings[name]}")
+        heard = read_wav(recordings[name])[0]
+        late = round(1000 * servers[name].lateness)
+        to_server, to_caller = drift(inbound, said[:len(inbound)]), drift(heard, prompt)
+        alike = likeness(inbound, said[:len(inbound)], 8000), likeness(heard, prompt, 8000)
+        print(f"{name}: server hears {alike[0]:.5f}, caller hears {alike[1]:.5f}; drift {to_server} and {to_caller} samples; "
+              f"{status['playbackQueueMs']} ms queued at the end, sent up to {late} ms late")
+        assert min(alike) > LEAST[name]
+        assert len(inbound) >= 8000 * (SECONDS - 1)
+        assert (status["framesDropped"], status["playbackDroppedMs"], status["errors"]) == (0, 0, 0)
+        # A packet that a busy machine reads or sends late is silence once, and puts off what follows by as much;
+        # nothing adds up beyond that.
+        assert status["playbackQueueMs"] < 1000
+        assert abs(to_server) <= 800 and abs(to_caller) <= 800 + 8 * late
+
+
+def test_external_media(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[str, RawServer],
+                        tmp_path: Path) -> None:
+    prompt, file = speech(4, 3), write_wav(tmp_path / "said.wav", speech(15, 1))
+    pairs, servers, recordings = {}, {}, {}
+    for name, listener in listeners.items():
+        pair = pairs[name] = call(freeswitch, events, "park", "L16", file)
+        recordings[name] = record(events, pair.caller, tmp_path / f"{name}.wav")
+        option = json.dumps({"url": url_of(listener, name), "encapsulation": "audiosocket" if name == "tcp" else name})
+        events.api(f"uuid_transfer {pair.leg} 'm:^:external_media_start:{option}^park' inline")
+        servers[name] = Server(listener, name, prompt)
+    for name, pair in pairs.items():
+        servers[name].say.join(60)
+        wait_until(lambda: status_of(events, pair, "external_media")["playbackQueueMs"] == 0)
+        events.api(f"uuid_record {pair.caller} stop {recordings[name]}")
+        assert servers[name].heard == []
+        assert likeness(read_wav(recordings[name])[0], prompt, 8000) > LEAST[name]
+        assert events.api(f"uuid_getvar {pair.leg} uuid_audio_stream_result") == "+OK Success"
