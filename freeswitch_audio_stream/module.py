@@ -210,7 +210,7 @@ class AudioStreamModule:
         self._execute_for(session, line, f"{MEDIA_APPLICATION}(…)")
 
     def _execute_for(self, session: Session, line: str, shown: str) -> None:
-        reply = self.registry.execute(line)
+        reply = self.registry.execute(line, is_private=False)
         session.set_variable(RESULT_VARIABLE, reply)
         if reply.startswith("-"):
             self._switch.log(LogLevel.ERROR, f"{shown}: {reply}", session.uuid)

@@ -68,10 +68,17 @@ class Registry:
         """Whether streams can be started: until `shutdown`."""
         return self._open
 
-    def execute(self, line: str) -> str:
-        """Carry out a command and answer it: ``+OK …``, ``-USAGE: …``, ``-ERR …`` or JSON."""
+    def execute(self, line: str, is_private: bool = True) -> str:
+        """Carry out a command and answer it: ``+OK …``, ``-USAGE: …``, ``-ERR …`` or JSON.
+
+        An answer that is not `is_private`, because others than the asker see it, is never a token.
+        """
         try:
-            return self._run(parse(line))
+            command = parse(line)
+            if isinstance(command, MintToken) and not is_private:
+                raise RefusedError("as an application this would put the token into a channel variable, and with it "
+                                   "into events and CDRs: ask for it by fs_cli or the event socket")
+            return self._run(command)
         except CommandError as error:
             return error.reply
 

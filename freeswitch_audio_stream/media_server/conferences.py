@@ -23,7 +23,8 @@ _WATCH_SECONDS = 1.0
 _JOIN_SECONDS = 5
 _VARIABLES = (f"ignore_early_media=true,originate_timeout={_JOIN_SECONDS},loopback_bowout=false,"
               "loopback_bowout_on_execute=false,origination_caller_id_name=media_stream,"
-              "origination_caller_id_number=media_stream")
+              "origination_caller_id_number=media_stream,origination_callee_id_name=media_stream,"
+              "origination_callee_id_number=media_stream")
 
 
 class Conferences:
@@ -43,7 +44,7 @@ class Conferences:
         if not self._has_people(name):
             raise Refusal(404, "there is no such conference: nobody is in it")
         member = str(uuids.uuid4())
-        answer = self._api("originate", f"{{origination_uuid={member},{_VARIABLES}}}loopback/answer,park/default/inline "
+        answer = self._api("originate", f"{{origination_uuid={member},{_VARIABLES}}}loopback/m:^:answer^park/default/inline "
                                         f"&conference({name}+flags{{ghost}})")
         if not answer.startswith("+OK"):
             raise SwitchError(f"FreeSWITCH could not make a leg for the conference ({answer}): is mod_loopback loaded?")

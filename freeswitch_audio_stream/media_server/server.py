@@ -9,6 +9,7 @@ import ssl
 import time
 from typing import Any, Callable
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -33,8 +34,8 @@ _START_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 
 
-class _ImpatientProtocol(H11Protocol):
-    """Does not wait for ever for a request: silent connections would use up descriptors."""
+class _HttpProtocol(H11Protocol):
+    """uvicorn's, but it does not wait for ever for a request, and loses nothing that comes right behind one."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -43,6 +44,12 @@ class _ImpatientProtocol(H11Protocol):
     def _hang_up_on_silence(self) -> None:
         if getattr(self, "cycle", None) is None and self in self.connections:
             self.transport.close()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        early, _ = self.conn.trailing_data
+        if early:
+            self.transport.get_protocol().data_received(early)  # type: ignore[attr-defined]
 
 
 class MediaServer:
@@ -55,8 +62,10 @@ class MediaServer:
         Returns when the server listens; raises SettingError where it cannot.
         """
         self._registry = registry
-        tokens = Tokens(settings.media_server_tokens, settings.media_server_token_secret,
-                        settings.media_server_token_secs)
+        self.limit = FailureLimit()
+        """Only on the event loop."""
+        self.tokens = Tokens(settings.media_server_tokens, settings.media_server_token_secret,
+                             settings.media_server_token_secs)
         context = _tls(settings)
         self._socket = _listen(settings)
         self.address = place(*self._socket.getsockname()[:2])
@@ -65,12 +74,12 @@ class MediaServer:
         self._workers = Workers(on_fault)
         self._conferences = Conferences(api, on_fault)
         self._dialler = Dialler(api, registry.execute, settings.media_server_dial_string, tell)
-        parts = Parts(registry, Gate(tokens, FailureLimit()), self._workers, self._conferences, self._dialler, on_fault)
+        parts = Parts(registry, Gate(self.tokens, self.limit), self._workers, self._conferences, self._dialler, on_fault)
         self._server = uvicorn.Server(_configure(make_app(parts), context))
         self._on_fault = on_fault
         self._thread = start_thread("audio-stream-media-server", self._run)
         self._wait()
-        registry.mint = tokens.mint
+        registry.mint = self.tokens.mint
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -126,7 +135,7 @@ async def _finish(loop: asyncio.AbstractEventLoop) -> None:
 def _configure(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
     # No access log: it would have the tokens of all queries. Errors are told by the application.
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
-    config = uvicorn.Config(app, http=_ImpatientProtocol, ws=UpgradeProtocol, lifespan="off", log_config=None,
+    config = uvicorn.Config(app, http=_HttpProtocol, ws=UpgradeProtocol, lifespan="off", log_config=None,
                             access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
                             limit_concurrency=_MAX_CONNECTIONS)
     config.load()

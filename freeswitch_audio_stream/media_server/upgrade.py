@@ -89,12 +89,11 @@ class UpgradeProtocol(asyncio.Protocol):
             self._transport.abort()
 
     def _begin(self, data: bytes) -> None:
-        """uvicorn hands over a whole request."""
+        """uvicorn hands over a whole request, first and at once."""
         self._http.receive_data(data)
         request = self._http.next_event()
         assert isinstance(request, h11.Request)
         self._request = request
-        self._early = self._http.trailing_data[0]
         fault = _fault(request)
         if fault:
             self._answer(400, [(b"content-type", b"text/plain; charset=utf-8"), (b"sec-websocket-version", b"13")],
