@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from ..config import VARIABLES, Dialect
 from ..errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, HostNotFound, TlsFileRefused,
                       TlsRefused)
 from .reports import Reporter
+
+# Only names that are no words of any language.
+_VARIABLES = {variable.attribute: variable.name for variable in VARIABLES[Dialect.COMMUNITY]
+              if "_" in variable.attribute and not variable.inverted}
+_SETTING = re.compile(rf"\b({'|'.join(_VARIABLES)})\b")
 
 EVENTS = ("connect", "disconnect", "error", "json", "play")
 
@@ -42,7 +49,8 @@ class CommunityReporter(Reporter):
         code = next((code for kind, code in _CODES if isinstance(error, kind)), IO_ERROR)
         if isinstance(error, HandshakeRefused) and error.status == _SWITCHING:
             code = INVALID_HEADER
-        self._error(code, str(error))
+        # Remedies name settings; its users know them as channel variables.
+        self._error(code, _SETTING.sub(lambda match: _VARIABLES[match[1]], str(error)))
 
     def connection_lost(self, url: str, text: str, timed_out: bool) -> None:
         super().connection_lost(url, text, timed_out)

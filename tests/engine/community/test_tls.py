@@ -70,6 +70,8 @@ REFUSED: dict[str, tuple[str, dict[str, str], str]] = {
     "expired": ("expired", {"CA_FILE": "ca"}, "expired"),
     "expired, any host": ("expired", {"CA_FILE": "ca", "DISABLE_HOSTNAME_VALIDATION": "true"}, "expired"),
     "wrong host": ("elsewhere", {"CA_FILE": "ca"}, "another host"),
+    "the remedy": ("elsewhere", {"CA_FILE": "ca"}, "set STREAM_TLS_DISABLE_HOSTNAME_VALIDATION"),
+    "another remedy": ("good", {}, "set STREAM_TLS_CA_FILE to the CA's certificate"),
     "wrong host, explicitly": ("elsewhere", {"CA_FILE": "ca", "DISABLE_HOSTNAME_VALIDATION": "false"}, "another host"),
     "self-signed": ("self_signed", {}, "self-signed"),
     "self-signed, another CA": ("self_signed", {"CA_FILE": "ca"}, "self-signed"),
