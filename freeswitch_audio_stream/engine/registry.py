@@ -9,7 +9,7 @@ from typing import Callable
 
 import orjson
 
-from ..audio import Encoding, Track
+from ..audio import Track
 from ..commands import (ClearPlayback, Command, GracefulShutdown, ListStreams, MintToken, Pause, PausePlayback,
                         Resume, ResumePlayback, SendText, Start, Status, Stop, parse)
 from ..errors import CallNotFound, CapacityRefused, CommandError, MediaNotFound, RefusedError, SettingError
@@ -146,10 +146,9 @@ class Registry:
 
     def _start_visit(self, visit: Visit) -> None:
         guest = visit.guest
-        encoding = Encoding.MULAW if guest.protocol == "rtp" else Encoding.L16
         for number in itertools.count(1):
             command = Start(guest.uuid, f"{PREFIX}{number}", guest.resource, Track.INBOUND, _GUEST_RATE, 0, True,
-                            encoding=encoding, prefix={**_GUEST_SETTINGS, "protocol": guest.protocol})
+                            prefix={**_GUEST_SETTINGS, "protocol": guest.protocol})
             with self._changed:
                 if (command.uuid, command.stream_id) in self._streams:
                     continue

@@ -15,11 +15,12 @@ from .. import __version__
 from ..commands import is_conference_name
 from ..engine import Arrival, Guest, Registry
 from ..errors import AudioStreamError
+from ..protocols import ENCAPSULATIONS
 from ..transports.target import place
 from .calls import MAX_BODY_BYTES, CallRequest, Calls, Dialler, read_order
 from .conferences import Conferences
 from .gate import Gate
-from .refusals import ENCAPSULATIONS, Refusal, check_encapsulation, refusal_of, upgrade_required
+from .refusals import Refusal, check_encapsulation, refusal_of, upgrade_required
 from .upgrade import EXTENSION, Upgrade
 from .workers import Workers
 

@@ -6,9 +6,7 @@ from typing import Mapping
 
 from ..commands import SCHEMES
 from ..errors import AudioStreamError, CallNotFound, CapacityRefused, MediaNotFound, RefusedError, SwitchError
-
-ENCAPSULATIONS = ("rtp", "sln", "audiosocket")
-"""Names of wire protocols that a client can ask for."""
+from ..protocols import ENCAPSULATIONS
 
 RETRY_SECONDS = 5
 """When to come back after there was no room."""

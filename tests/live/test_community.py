@@ -22,6 +22,7 @@ from freeswitch_audio_stream.servers.agent import Agent
 from freeswitch_audio_stream.servers.session import Session
 from freeswitch_audio_stream.servers.wav import read_wav, write_wav
 from tests.engine.community.server import Peer, Recording, Server, stream_audio
+from tests.node import install_ws
 
 from .conftest import DATA, Pair, call, likeness, wait_until
 
@@ -94,16 +95,8 @@ class NodePeer(Recording):
 @pytest.fixture(scope="session")
 def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where Node finds the package ``ws``."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("there is no Node here")
     folder = tmp_path_factory.mktemp("node")
-    try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "ws"], cwd=folder, capture_output=True,
-                              text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm cannot install ws: it takes too long")
-    if done.returncode != 0:
-        pytest.skip(f"npm cannot install ws: {done.stderr[-300:]}")
+    install_ws(folder)
     shutil.copy(Path(__file__).parent / "node_server.js", folder)
     return folder
 

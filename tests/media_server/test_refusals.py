@@ -7,10 +7,9 @@ import time
 import jwt
 import pytest
 
-from freeswitch_audio_stream.media_server.refusals import ENCAPSULATIONS
-from freeswitch_audio_stream.protocols import PROTOCOLS
+from freeswitch_audio_stream.protocols import ENCAPSULATIONS
 
-from .harness import HANDSHAKE, TOKEN, Site
+from .harness import TOKEN, Site
 
 NOBODY = "/v1.0/calls/nobody/media_stream"
 WRONG = "a-wrong-token-of-some-length"
@@ -161,8 +160,3 @@ def test_requests_that_are_none(site: Site) -> None:
     assert site.request("/nothing", upgrade=False).status == 404
     assert site.request("/nothing").status == 404
     assert site.request(path("nobody"), "POST").status in (400, 405)
-
-
-def test_every_encapsulation_is_a_protocol() -> None:
-    assert set(ENCAPSULATIONS) <= set(PROTOCOLS)
-    assert set(HANDSHAKE) >= {"Upgrade", "Connection"}

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from freeswitch_audio_stream.media_server.refusals import ENCAPSULATIONS
+from freeswitch_audio_stream.protocols import ENCAPSULATIONS
 from tests.engine.harness import MODULE, PATIENCE, Platform, find, noise, stream_threads, until
 from tests.transports.certificates import Certificate, make
 
