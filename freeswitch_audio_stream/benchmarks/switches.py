@@ -80,6 +80,7 @@ class RealSwitch:
         if peer is None:
             self._server.use_this_package(site_packages)
         self._made = 0
+        self._what = "FreeSWITCH" if peer is None else "the peer's FreeSWITCH"
         self._socket = self._server.start(python_path=site_packages is None)
         try:
             for name, value in (variables or {}).items():
@@ -110,7 +111,8 @@ class RealSwitch:
 
     def check(self) -> None:
         if self._server.has_crashed():
-            raise SwitchError(f"FreeSWITCH ended by itself; its log ends with: {self._server.log[-2000:]}")
+            last = self._server.log.rstrip().rpartition("\n")[2]
+            raise SwitchError(f"{self._what} ended by itself; its log ends with: {last}")
 
     def end_calls(self) -> None:
         self._socket.end_calls()

@@ -38,8 +38,11 @@ class Interval(NamedTuple):
 class Bench:
     """One switch with one module, and the receiver that its streams connect to."""
 
-    def __init__(self, switch: SwitchProcess, module: Module, receiver: Receiver) -> None:
+    def __init__(self, switch: SwitchProcess, module: Module, receiver: Receiver, other: SwitchProcess | None = None
+                 ) -> None:
+        """`other` is that of the module which it takes turns with."""
         self.switch = switch
+        self._processes: list[SwitchProcess | Receiver] = [switch, receiver, *([other] if other else [])]
         self.module = module
         self.receiver = receiver
 
@@ -49,9 +52,9 @@ class Bench:
         return f"{self.module.name} in {self.switch.name}"
 
     def check(self) -> None:
-        """Raise AudioStreamError where the switch or the receiver has ended by itself."""
-        self.switch.check()
-        self.receiver.check()
+        """Raise AudioStreamError where a process has ended by itself."""
+        for process in self._processes:
+            process.check()
 
     def wait(self, condition: Callable[[], bool], timeout: float, step: float = 0.01) -> bool:
         """Ask every `step` seconds; False where it did not become true in time."""
