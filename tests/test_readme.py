@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
-from typing import Iterator
+from types import SimpleNamespace
+from typing import Any, Iterator, cast
 from xml.etree import ElementTree
 
 import pytest
@@ -22,10 +23,11 @@ from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VAR
 from freeswitch_audio_stream.engine import community_reports, link, registry, stream
 from freeswitch_audio_stream.engine.community_reports import CommunityReporter
 from freeswitch_audio_stream.engine.inbox import close_reason
-from freeswitch_audio_stream.engine.reports import EVENTS, MODULE
+from freeswitch_audio_stream.engine.packet_report import PacketReport
+from freeswitch_audio_stream.engine.reports import EVENTS, MODULE, Reporter
 from freeswitch_audio_stream.engine.states import TRANSITIONS
 from freeswitch_audio_stream.errors import ConnectError, RefusedError
-from freeswitch_audio_stream.protocols import PROTOCOLS, community, stream_api
+from freeswitch_audio_stream.protocols import ENCAPSULATIONS, PROTOCOLS, audiosocket, community, stream_api
 from freeswitch_audio_stream.protocols.messages import ACCOUNT_VARIABLES, OutMessage, StreamAudio, StreamInfo
 from freeswitch_audio_stream.realtime import dtmf, incoming, path
 from freeswitch_audio_stream.transports import handshake
@@ -274,6 +276,9 @@ def test_answers_are_given_somewhere(row: Row) -> None:
     f"u {257 * 's'} status", f"u {chr(0xDC80)} status",
     "u s start {chunk-ms=20 ws://h both 8k 5 1", "u s start {chunk-ms}ws://h both 8k 5 1",
     "u start http://h mono", "u start ws://h both", "u start ws://h mono 64k", "u start ws://h mono {}",
+    "u s external_media_start ws://h", "u s external_media_start ws://h g729",
+    "u s external_media_start audiosocket://h:1 rtp", "u s external_media_start []",
+    'u s external_media_start {"url":1}',
 ], ids=ascii)
 def test_answers_to_wrong_commands_are_listed(line: str) -> None:
     with pytest.raises(RefusedError) as refusal:
@@ -318,6 +323,22 @@ def test_kinds_of_errors() -> None:
 
 def test_statistics() -> None:
     assert [plain(row[0]) for row in table("Key of statistics", "Meaning")] == keys("statistics")
+
+
+def test_statistics_of_rtp() -> None:
+    path_of_rtp: Any = SimpleNamespace(format=SimpleNamespace(encapsulation="rtp"),
+                                       packets=lambda: path.Packets(*range(5)))
+    counters = PacketReport(path_of_rtp, Reporter(cast(Any, None), "s")).statistics()
+    assert [plain(row[0]) for row in table("Key of RTP statistics", "Meaning")] == list(counters)
+    assert list(counters.values()) == [*range(5)]
+
+
+def test_kinds_of_audiosocket() -> None:
+    rows = {plain(row[0]): row[2] for row in table("Kind", "To the server", "From the server")}
+    assert [*rows] == ["0x00", "0x01", "0x03", "0x10 to 0x18", "0xFF", "other"]
+    assert [int(number) for number in re.findall(r"\b\d{4,6}\b", rows["0x10 to 0x18"])] == list(audiosocket.RATES)
+    encapsulations = table("Encapsulation", "To the server", "From the server")
+    assert [plain(row[0]) for row in encapsulations] == [*ENCAPSULATIONS]
 
 
 def test_the_module_is_named_as_it_is() -> None:

@@ -25,14 +25,16 @@ def read_external_media(uuid: str, stream_id: str, words: Words, schemes: Sequen
     prefix, url, encapsulation = _arguments(words)
     check_url(url, schemes)
     over_tcp = url.lower().startswith(f"{AUDIOSOCKET}:")
-    if over_tcp and encapsulation in (None, AUDIOSOCKET):
+    if over_tcp and encapsulation is None:
         encapsulation = AUDIOSOCKET
-    elif over_tcp or encapsulation not in ENCAPSULATIONS:
-        known = AUDIOSOCKET if over_tcp else ", ".join(ENCAPSULATIONS)
-        given = "no encapsulation" if encapsulation is None else f"bad encapsulation {shown(encapsulation)}"
-        raise RefusedError(f"{given}: use {'' if over_tcp else 'one of '}{known}")
+    if encapsulation is None:
+        raise RefusedError(f"no encapsulation: use one of {', '.join(ENCAPSULATIONS)}")
+    known = (AUDIOSOCKET,) if over_tcp else ENCAPSULATIONS
+    if encapsulation not in known:
+        one_of = "one of " if known[1:] else ""
+        raise RefusedError(f"bad encapsulation {shown(encapsulation)}: use {one_of}{', '.join(known)}")
     return Start(uuid, stream_id, url, Track.INBOUND, _RATE, timeout=0, bidirectional=True,
-                 prefix={**prefix, "protocol": str(encapsulation)}, captures=False)
+                 prefix={**prefix, "protocol": encapsulation}, captures=False)
 
 
 def _arguments(words: Words) -> tuple[dict[str, str], str, str | None]:

@@ -27,8 +27,8 @@ _SYNTAX = {
     "pause_play": "pause_play",
     "resume_play": "resume_play",
     "clear_play": "clear_play",
-    "status": "status",
     "external_media_start": "external_media_start <json> | external_media_start <url> <rtp|sln|audiosocket>",
+    "status": "status",
 }
 ACTIONS = tuple(_SYNTAX)
 """The words that can follow the stream id."""

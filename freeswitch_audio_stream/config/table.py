@@ -84,7 +84,8 @@ class Settings:
 
     protocol: str = _setting(
         "json", "How the stream travels: json (JSON messages, audio in base64), binary (the same messages, "
-        "audio as binary frames) or community (bare audio, text as it is).", choices=tuple(PROTOCOLS))
+        "audio as binary frames), community (bare audio, text as it is), or nothing but audio: rtp, sln or "
+        "audiosocket.", choices=tuple(PROTOCOLS))
     format: str = _setting(
         "binary", "How the protocol community sends audio: binary (binary frames) or base64 (JSON messages).",
         choices=("binary", "base64"))

@@ -5,16 +5,6 @@ from __future__ import annotations
 from ..realtime.path import MediaPath, Packets
 from .reports import Reporter
 
-_TEXTS = {
-    "malformed": ("rtp_malformed", "messages that are no RTP packets (RFC 3550) came, and were dropped: begin each binary "
-                  "message with an RTP header of version 2, and send at most 16384 bytes"),
-    "unknown": ("rtp_payload_type", "RTP packets of another payload type than 0 (PCMU), 8 (PCMA) and 11 (L16, 44100 Hz) "
-                "came, and were dropped"),
-    "late": ("rtp_late", "RTP packets came too late, or far from the sequence, and were dropped: number them one by one"),
-    "repeated": ("rtp_repeated", "RTP packets came twice, and were dropped: number them one by one"),
-}
-"""By the counter: kind and text of the stream_error. That packets are lost is in nobody's hand here: it is counted."""
-
 
 class PacketReport:
     """Of one stream; only on its dispatcher, but for `statistics`."""
@@ -26,12 +16,23 @@ class PacketReport:
 
     def attend(self) -> None:
         """Tell of what has been counted since the last call."""
-        now, before = self._path.packets(), self._seen
+        now = self._path.packets()
+        new = Packets(*(count - before for count, before in zip(now, self._seen)))
         self._seen = now
-        for name, (kind, text) in _TEXTS.items():
-            count = getattr(now, name) - getattr(before, name)
-            if count > 0:
-                self._reporter.error(kind, text, times=count)
+        # What was lost is counted, and not told: the server may have meant it so, and we cannot help it.
+        if new.malformed:
+            self._reporter.error("rtp_malformed", "a message was no RTP packet (RFC 3550), and was dropped: begin each "
+                                 "binary message with an RTP header of version 2, and send at most 16384 bytes",
+                                 times=new.malformed)
+        if new.unknown:
+            self._reporter.error("rtp_payload_type", "an RTP packet of another payload type than 0 (PCMU), 8 (PCMA) and 11 "
+                                 "(L16, 44100 Hz) was dropped", times=new.unknown)
+        if new.late:
+            self._reporter.error("rtp_late", "an RTP packet came too late, or far from the sequence, and was dropped: number "
+                                 "them one by one", times=new.late)
+        if new.repeated:
+            self._reporter.error("rtp_repeated", "an RTP packet came twice, and was dropped: number them one by one",
+                                 times=new.repeated)
 
     def statistics(self) -> dict[str, int]:
         """The counters, where the stream has any. Any thread."""

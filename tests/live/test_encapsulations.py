@@ -153,9 +153,11 @@ def test_both_ways(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[
         answer = events.api(f"uuid_audio_stream {pair.leg} s start {prefix}{url_of(listener, name)} inbound 8000 0 1")
         assert answer == "+OK Success"
         servers[name] = Server(listener, name, prompt)
+    ends = {}
     for name, pair in pairs.items():
-        inbound, status = servers[name].join(), status_of(events, pair, "s")
+        ends[name] = servers[name].join(), status_of(events, pair, "s")
         events.api(f"uuid_record {pair.caller} stop {recordings[name]}")
+    for name, (inbound, status) in ends.items():
         heard = read_wav(recordings[name])[0]
         late = round(1000 * servers[name].lateness)
         to_server, to_caller = drift(inbound, said[:len(inbound)]), drift(heard, prompt)
