@@ -434,3 +434,27 @@ def test_pieces_of_a_message_are_put_together(user: User, server: Server) -> Non
     text = orjson.dumps({"words": "many"}).decode()
     peer.send_in_pieces([text[:4], text[4:5], text[5:]])
     until(lambda: user.bodies("json", call) == [text])
+
+
+# With a stream id.
+
+@pytest.mark.parametrize("playback", ["true", "false"])
+def test_the_protocol_with_a_stream_id_plays_as_the_flag_says(user: User, server: Server, playback: str) -> None:
+    """The setting `playback` is for streams without one."""
+    call = user.call(app="playback")
+    user.platform.start(call, f"{{protocol=community,playback={playback}}}{server.url}", "own", bidirectional=1)
+    peer = server.wait_for_peer()
+    peer.send("hello")
+    peer.send(stream_audio("raw", raw(SPEECH), sampleRate=8000))
+    user.completed(call)
+    assert find(call.heard(), SPEECH) >= 0
+    assert user.bodies("json", call) == ["hello"] and "file" in user.told("play", call)[0]
+    assert user.names(call)[:2] == ["connection_established", "stream_started"]
+
+
+def test_the_protocol_with_a_stream_id_one_way(user: User, server: Server) -> None:
+    call = user.call()
+    user.platform.start(call, f"{{protocol=community}}{server.url}", "own", bidirectional=0)
+    server.wait_for_peer().send(stream_audio("raw", raw(SPEECH), sampleRate=8000))
+    assert user.event("stream_error", call)["kind"] == "one_way"
+    assert user.bodies("play", call) == []
