@@ -6,15 +6,18 @@ import socket
 import threading
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
+from freeswitch_audio_stream.audio import Samples
+from freeswitch_audio_stream.realtime.dtmf_inband import FREQUENCIES, KEYS
 from freeswitch_audio_stream.simulator import Call
 
 from tests.transports.peers import Peer as Listener
 from tests.transports.peers import read_head
 
-from ..harness import PATIENCE, noise, until
+from ..harness import PATIENCE, find, noise, until
 from .server import Server
 from .user import FIVE, User
 
@@ -226,3 +229,39 @@ def test_many_calls_keep_their_events_apart(user: User, server: Server) -> None:
         peer.send(answer)
     for call in calls:
         assert user.event("json", call) == {"for": call.uuid}
+
+
+# Tones in the audio.
+
+def tones(keys: str, ms: int = 80) -> Samples:
+    """Keys with pauses between them, at 8 kHz."""
+    time, parts = np.arange(8 * ms) / 8000, []
+    for key in keys:
+        row, column = divmod(KEYS.index(key), 4)
+        both = np.sin(2 * np.pi * FREQUENCIES[row] * time) + np.sin(2 * np.pi * FREQUENCIES[4 + column] * time)
+        parts += [np.rint(8000 * both).astype(np.int16), np.zeros(8 * ms, np.int16)]
+    return np.concatenate(parts)
+
+
+def test_tones_are_digits_where_they_are_looked_for(user: User, server: Server) -> None:
+    """By two streams of the call, and FreeSWITCH tells of one of the keys itself: each is told once."""
+    call = user.call(STREAM_DTMF="true", STREAM_DTMF_INBAND="true")
+    peer = user.connect(server, call)
+    user.platform.start(call, "{dtmf-inband=true}" + server.url, "other")
+    user.platform.event("stream_started", call, "other")
+    call.say(tones("1"))
+    peer.wait_for(lambda peer: peer.texts)
+    call.dtmf("1")
+    call.say(tones("23AB*#"))
+    peer.wait_for(lambda peer: len(peer.texts) >= 7)
+    told = [body for body in user.told("dtmf", call) if body["streamId"] == "mod_audio_stream"]
+    assert "".join(orjson.loads(text)["digit"] for text in peer.texts) == "123AB*#"
+    assert "".join(body["digit"] for body in told) == "123AB*#"
+
+
+def test_tones_are_audio_where_they_are_not(user: User, server: Server) -> None:
+    call = user.call(STREAM_DTMF="true")
+    peer = user.connect(server, call)
+    call.say(tones("123"))
+    peer.wait_for(lambda peer: find(peer.audio(), tones("123")) >= 0)
+    assert peer.texts == [] and user.bodies("dtmf", call) == []
