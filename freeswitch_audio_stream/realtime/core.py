@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import threading
@@ -37,8 +38,8 @@ CAPTURE_READ: int = capture.capture_read.address
 CAPTURE_WRITE: int = capture.capture_write.address
 PLAYBACK_REPLACE: int = playback.playback_replace.address
 
-STREAMS_TOGETHER = 128
-"""Streams that one worker serves before the next is used."""
+STREAMS_TOGETHER = 512
+"""Streams that one I/O loop serves before the next is used."""
 
 _SCRATCH_BYTES = 1 << 20
 _forever: list[Any] = []  # whatever FreeSWITCH or a compiled thread may still hold an address of
@@ -138,6 +139,7 @@ class Core:
         self.workers = [Worker(f"audio-stream-{number}", address, int(self._functions.ctypes.data))
                         for number in range(workers)]
         self._serves: dict[int, Worker] = {}  # by index of the stream
+        self._next_clock = itertools.cycle(self.workers)
         self.digits = dtmf.DigitQueue(self.workers[0].dispatch_queue.event_fd)
         _forever.append(self)
 
@@ -171,10 +173,12 @@ class Core:
         field = record[0]
         field["address"], field["index"] = record.ctypes.data, index
         field["functions"], field["tables"] = self._functions.ctypes.data, self._tables.address
-        field["io_queue"], field["clock_queue"] = worker.io_queue.address, worker.clock_queue.address
+        field["io_queue"], field["dispatch_queue"] = worker.io_queue.address, worker.dispatch_queue.address
+        # Not the worker's own clock: writing frames is what takes a clock's time, so all clocks share it evenly.
+        clock = next(self._next_clock)
+        field["clock_queue"], field["clock_thread"] = clock.clock_queue.address, clock.clock_thread
         field["digits"] = self.digits.address
         field["mulaw_levels"], field["alaw_levels"] = MULAW_DECODE.ctypes.data, ALAW_DECODE.ctypes.data
-        field["dispatch_queue"], field["clock_thread"] = worker.dispatch_queue.address, worker.clock_thread
         return record
 
     def close_path(self, path: MediaPath) -> None:
