@@ -179,8 +179,24 @@ class Stream:
             self._step(Step.DROPPED)
             return
         self._set_reason("error" if not clean else "client_closed" if self.visit else "server_closed", text)
-        self._step(Step.LOST)
-        self._stopped()
+        if clean and not self.plan.captures and self.state is State.STREAMING:
+            self._step(Step.FINISH)
+            self._play_out()
+        else:
+            self._over()
+
+    def _play_out(self) -> None:
+        """A server that was there to be heard has said all it had to say: the caller hears it to the end."""
+        if self.state is State.DRAINING and self.player.is_busy and not self.attachment.lost:
+            self._timers.after("play out", _POLL_SECONDS, self._play_out)
+        else:
+            self._over()
+
+    def _over(self) -> None:
+        """There is no connection any more, and will not be one."""
+        if self.state is not State.ENDED:
+            self._step(Step.LOST)
+            self._stopped()
 
     def link_released(self) -> None:
         """The socket is closed."""
@@ -242,6 +258,9 @@ class Stream:
 
     def _drained(self) -> None:
         if self.state is not State.DRAINING:
+            return
+        if self.link.state in (LinkState.DETACHING, LinkState.DOWN):
+            self._over()
             return
         self.path.hold_media()  # audio that nobody took in time must not follow the last words
         self._send(self.plan.protocol.stop(self.plan.info, self._last_words()))

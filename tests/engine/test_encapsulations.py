@@ -480,6 +480,35 @@ def test_external_media_only_plays(platform: Platform, server: RawServer, encaps
     assert "stream_started" in platform.names(call)
 
 
+@pytest.mark.parametrize("encapsulation", EVERY)
+@pytest.mark.parametrize("end", ["closes", "stop", "hangup"])
+def test_what_the_server_sent_before_it_left_is_heard(platform: Platform, server: RawServer, encapsulation: str,
+                                                      end: str) -> None:
+    call = platform.call(app="playback", speed=10) if end == "closes" else platform.call(speed=1)
+    peer = Peer(server, encapsulation)
+    url, words = peer.url.rpartition("}")[2], "audiosocket" if encapsulation == "tcp" else encapsulation
+    platform.started[call.uuid, "s"] += 1
+    assert platform.run(f"{call.uuid} s external_media_start {url} {words}") == "+OK Success"
+    peer.accept()
+    long = noise(32000 if end == "closes" else 80000, seed=5)
+    peer.play(long)
+    if encapsulation == "tcp":
+        peer.frames.say(HANGUP)
+    else:
+        peer.web.send(frame(CLOSE, b"\x03\xe8"))
+        assert peer.web.hear_close() == 1000
+        peer.web.sock.close()
+    platform.event("connection_closed", call, code=1000)
+    if end == "stop":
+        platform.tell(call, "stop")
+    elif end == "hangup":
+        call.hangup()
+    stopped = platform.event("stream_stopped", call)
+    assert stopped["reason"] == "server_closed"
+    if end == "closes":
+        assert has_heard(call, heard_as(encapsulation, long))
+
+
 def test_the_application_external_media_start(platform: Platform, server: RawServer) -> None:
     call = platform.call()
     assert call.application("external_media_start", json.dumps({"url": server.url, "encapsulation": "audiosocket"}))
