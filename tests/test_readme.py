@@ -518,7 +518,7 @@ def test_texts_of_troubleshooting_are_told_somewhere(row: Row) -> None:
 # Examples
 
 def test_python_examples_compile() -> None:
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 3
     for block in blocks("python"):
         compile(block, "README.md", "exec")
 
