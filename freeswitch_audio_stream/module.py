@@ -33,7 +33,7 @@ EXTERNAL_MEDIA_ID = "external_media"
 SHUTDOWN_SECONDS = 2.0
 _SERVER_SECONDS = 1.0  # what the media server is left at least
 _COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS),
-                *(f"add {API_NAME} ::console::list_uuid {action}" for action in COMMUNITY_ACTIONS))
+                *(f"add {API_NAME} ::console::list_uuid {action}" for action in (*COMMUNITY_ACTIONS, "token")))
 _TRUE = ("true", "yes", "on", "1", "t", "enabled", "active", "allow")  # as FreeSWITCH reads a flag
 _SUBCLASSES = (*SUBCLASSES, *(f"{MODULE}::{name}" for name in COMMUNITY_EVENTS))
 _BUG_FLAGS = {

@@ -119,6 +119,30 @@ def test_the_whole_module_is_not_set_by_one_call() -> None:
         resolved(prefix={"max-streams": "8"})
 
 
+@pytest.mark.parametrize("name, text, value", [
+    ("media_server_address", " 127.0.0.1 ", "127.0.0.1"), ("media_server_address", "::0:1", "::1"),
+    ("media_server_tokens", f" {16 * 'a'}   {'b' * 256}", f" {16 * 'a'}   {'b' * 256}"),
+    ("media_server_dial_string", "{a=b}sofia/gateway/x/{destination}", "{a=b}sofia/gateway/x/{destination}"),
+    ("media_server_key_file", "NONE", ""), ("media_server_port", "65536", 65535),
+])
+def test_settings_of_the_media_server(name: str, text: str, value: object) -> None:
+    settings, _ = resolved(env={f"MOD_AUDIO_STREAM_{name.upper()}": text})
+    assert getattr(settings, name) == value
+    assert resolved(channel={f"MOD_AUDIO_STREAM_{name.upper()}": text})[0] == Settings()
+
+
+@pytest.mark.parametrize("name, text", [
+    ("media_server_address", "localhost"), ("media_server_address", "1.2.3"), ("media_server_address", "::1::"),
+    ("media_server_tokens", 15 * "a"), ("media_server_tokens", f"{20 * 'a'} short"),
+    ("media_server_tokens", f"{20 * 'a'},{20 * 'b'}"), ("media_server_token_secret", 31 * "s"),
+    ("media_server_dial_string", "sofia/gateway/x/"), ("media_server_dial_string", "user/{destination} &park"),
+])
+def test_settings_of_the_media_server_that_cannot_be_used(name: str, text: str) -> None:
+    settings, (warning,) = resolved(env={f"MOD_AUDIO_STREAM_{name.upper()}": text})
+    assert settings == Settings() and name.replace("_", "-") in warning
+    assert (text in warning) is ("token" not in name), "secrets are not shown"
+
+
 # Values
 
 @pytest.mark.parametrize("name, text, value", [

@@ -18,6 +18,7 @@ import pytest
 from freeswitch_audio_stream import __version__, commands, module
 from freeswitch_audio_stream.audio import ALL_RATES, RATES, Encoding, Track
 from freeswitch_audio_stream.commands import community as community_grammar
+from freeswitch_audio_stream.commands import tokens
 from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VARIABLES, Dialect, Setting, Settings,
                                             Value, find, parse_xml, resolve, split_prefix)
 from freeswitch_audio_stream.engine import community_reports, link, registry, stream
@@ -27,6 +28,7 @@ from freeswitch_audio_stream.engine.packet_report import PacketReport
 from freeswitch_audio_stream.engine.reports import EVENTS, MODULE, Reporter
 from freeswitch_audio_stream.engine.states import TRANSITIONS
 from freeswitch_audio_stream.errors import ConnectError, RefusedError
+from freeswitch_audio_stream.media_server import limits
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS, PROTOCOLS, audiosocket, community, stream_api
 from freeswitch_audio_stream.protocols.messages import ACCOUNT_VARIABLES, OutMessage, StreamAudio, StreamInfo
 from freeswitch_audio_stream.realtime import dtmf, incoming, path
@@ -465,6 +467,33 @@ def test_kinds_and_rates_of_streamed_audio() -> None:
     assert tuple(map(int, re.findall(r"\d{4,5}", sentence))) == community.RAW_RATES
 
 
+# The media server
+
+def test_routes_and_refusals_of_the_media_server() -> None:
+    app = pytest.importorskip("freeswitch_audio_stream.media_server.app")
+    routes = [words(row[0])[0] for row in table("Route", "What it does")]
+    made = {f"{node.func.attr.upper()} {node.args[0].value}" for node in trees("media_server/app.py")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "post")
+            and node.args and isinstance(node.args[0], ast.Constant) and str(node.args[0].value).startswith("/")}
+    assert set(routes) == made
+    statuses = {int(row[0]) for row in table("Status", "When")}
+    assert statuses == {400, *app._REFUSALS, *app._CALL_REFUSALS}
+
+
+def test_commands_that_make_tokens() -> None:
+    rows = table("Token command", "What it does", "Answers")
+    call, conference = (words(row[0])[0] for row in rows)
+    assert f"{call} | {conference.removeprefix('uuid_audio_stream ')}" == tokens.USAGE
+    assert str(tokens.LONGEST_SECONDS) in rows[0][1]
+
+
+def test_fields_of_the_body_that_makes_calls() -> None:
+    requests = pytest.importorskip("freeswitch_audio_stream.media_server.calls")
+    rows = table("Field of the body", "Meaning")
+    assert [plain(row[0]) for row in rows] == list(requests.CallRequest.model_fields)
+    assert set(requests.ACTIONS) <= set(words(rows[2][1]))
+
+
 # Limits, states, texts
 
 @pytest.mark.parametrize("what, number", [
@@ -486,6 +515,9 @@ def test_kinds_and_rates_of_streamed_audio() -> None:
     ("sound files of protocol `community`", registry._SOUNDS_SECONDS),
     ("text that is compressed", link._WORTH_DEFLATING),
     ("unload, shutdown of FreeSWITCH", module.SHUTDOWN_SECONDS),
+    ("clients of the media server", 100), ("clients of the media server", 8),
+    ("wrong tokens from one address", limits.BURST), ("wrong tokens from one address", limits.REFILL_SECONDS),
+    ("wrong tokens from one address", limits.MAX_ADDRESSES),
     ("unload, shutdown of FreeSWITCH", registry._SHUTDOWN_DRAIN_SECONDS),
 ])
 def test_limits(what: str, number: float) -> None:
@@ -495,7 +527,7 @@ def test_limits(what: str, number: float) -> None:
 
 def test_limits_are_the_defaults_of_their_settings() -> None:
     named = {"buffer-secs": 40, "playback-secs": 60, "graceful-secs": 60, "max-streams": 1000,
-             "max-message-bytes": 8 << 20}
+             "max-message-bytes": 8 << 20, "media-server-max-clients": 100, "media-server-max-clients-per-call": 8}
     assert named == {name: row.default for name in named if (row := find(name))}
 
 
