@@ -216,6 +216,7 @@ def test_complaint_13_playback_can_be_interrupted_again_and_again(user: User, se
         user.tell(call, "clear_play")
         user.tell(call, "resume_play")
         user.completed(call, number)
+        assert [body["event"] for body in user.tracking(call) if body.get("seq") == number] == ["chunk_cleared"]
     peer.send(raw(SPEECH))
     user.completed(call, 6)
     assert find(call.heard(), SPEECH) >= 0

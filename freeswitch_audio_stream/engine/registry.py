@@ -97,7 +97,8 @@ class Registry:
         elif isinstance(command, (Pause, Resume)):
             stream.capture.pause(isinstance(command, Pause))
         elif isinstance(command, (PausePlayback, ResumePlayback)):
-            stream.path.pause_playback(isinstance(command, PausePlayback))
+            # Not at once: clear_play, resume_play must not play what the former clears.
+            self._post(stream, lambda: stream.path.pause_playback(isinstance(command, PausePlayback)))
         elif isinstance(command, ClearPlayback):
             self._post(stream, stream.player.clear)
         elif isinstance(command, (Stop, GracefulShutdown)):

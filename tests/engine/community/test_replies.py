@@ -336,6 +336,19 @@ def test_a_clear_is_told_and_what_comes_after_it_is_heard(user: User, server: Se
     assert np.array_equal(heard[:-800], noise(40000, 0)[:len(heard) - 800]) and np.array_equal(heard[-800:], PROMPT[:800])
 
 
+def test_a_clear_comes_before_the_resume_behind_it(user: User, server: Server) -> None:
+    call = user.call(app="playback", STREAM_PLAYBACK="true")
+    peer = user.connect(server, call)
+    for number in range(1, 21):
+        user.tell(call, "pause_play")
+        peer.send(stream_audio("raw", raw(SPEECH), sampleRate=8000))
+        files(user, call, number)
+        user.tell(call, "clear_play")
+        user.tell(call, "resume_play")
+        user.completed(call, number)
+    assert not call.heard().any()
+
+
 def test_a_clear_while_the_playback_is_paused(user: User, server: Server) -> None:
     call = user.call(app="playback", STREAM_PLAYBACK="true")
     peer = user.connect(server, call)
