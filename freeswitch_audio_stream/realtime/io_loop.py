@@ -16,7 +16,7 @@ import numpy as np
 from .atomics import exchange, fence, int32_at, int64_at, load_acquire, pointer, store_release, wide
 from .compiler import native, native_helper
 from .incoming import RECEIVED_ALL, RECEIVED_END, has_room, parse, receive
-from .jitter_buffer import forget_packets, release_held
+from .jitter_buffer import forget_packets, release_all, release_held
 from .layout import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, IO_LOOP, OFFSET, SOCKET_ATTACH,
                      SOCKET_DETACH, SOCKET_NONE, STREAM, io_loop_at, queue_at, stream_at)
 from .libc import (EPOLL_ADD, EPOLL_DATA_OFFSET, EPOLL_DEL, EPOLL_EVENT_BYTES, EPOLL_MOD, EPOLLERR, EPOLLET,
@@ -94,6 +94,7 @@ def _obey(loop: int, address: int) -> None:
         _attach(loop, address)
     elif request == SOCKET_DETACH:
         _forget(loop, address)
+        release_all(stream_at(address))
         attend(address, ATTEND_SOCKET_DETACHED)
 
 

@@ -148,26 +148,25 @@ def release_held(stream: Any) -> None:
 
 
 @native_helper
+def release_all(stream: Any) -> None:
+    """What is missing will not come any more. The connection is over: from here on nothing is held, and the memory
+    that held it may go away.
+    """
+    while stream.held_count > 0:
+        _give_up(stream)
+
+
+@native_helper
 def forget_packets(stream: Any) -> None:
     """A new connection: nothing is known of the peer, and our first packet begins a talk spurt."""
     stream.packet_length, stream.peer_kind, stream.frame_have, stream.frame_kind = 0, 0, 0, -1
     stream.peer_known, stream.peer_rate, stream.rtp_marker = 0, 0, 1
-    _drop_held(stream)
-
-
-@native_helper
-def _drop_held(stream: Any) -> None:
-    if stream.held_count > 0:
-        for index in range(WINDOW):
-            int64_at(stream.held + HELD_BYTES * index, 5)[4] = 0
-        store_release(stream.address + _HELD_COUNT, 0)
 
 
 @native_helper
 def _begin(stream: Any, source: int, sequence: int) -> None:
     """A sender is heard for the first time, or begins anew."""
-    while stream.held_count > 0:
-        _give_up(stream)
+    release_all(stream)
     stream.peer_known, stream.peer_source, stream.peer_restart = 1, source, -1
     # Extended by a round, so that what came before the first packet has a number too.
     stream.peer_next = sequence + 65536

@@ -192,6 +192,7 @@ class MediaPath:
         self._lock = threading.Lock()
         self._released = False
         self._last_statistics: Statistics | None = None
+        self._last_packets: Packets | None = None
         self._set_up(form)
         self._set_templates(surround, templates)
 
@@ -502,13 +503,17 @@ class MediaPath:
             int(field["play_write_rate"]))
 
     def packets(self) -> Packets:
-        """The counters of RTP packets as they are now."""
+        """The counters of RTP packets as they are now, after `release` as they were then. Any thread."""
+        with self._lock:
+            return self._last_packets or self._count_packets()
+
+    def _count_packets(self) -> Packets:
         field = self._field
         return Packets(*(int(field[f"rtp_{name}"]) for name in Packets._fields))
 
     def release(self) -> None:
         """Give the memory back: every bug is closed, the socket detached and the clock off."""
         with self._lock:
-            self._last_statistics = self._count()
+            self._last_statistics, self._last_packets = self._count(), self._count_packets()
             self._released = True
             self._arena.release()

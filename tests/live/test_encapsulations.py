@@ -69,10 +69,10 @@ class Server:
         self.say.start()
         threading.Thread(target=self._hear, daemon=True).start()
 
-    def join(self) -> Samples:
-        """Wait for the end of what is said; what was heard until then."""
-        self.say.join(SECONDS + 60)
-        return np.concatenate(self.heard)
+    @property
+    def samples(self) -> int:
+        """That were heard so far."""
+        return sum(map(len, self.heard.copy()))
 
     def _say(self, prompt: Samples) -> None:
         began = time.monotonic()
@@ -155,22 +155,29 @@ def test_both_ways(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[
         servers[name] = Server(listener, name, prompt)
     ends = {}
     for name, pair in pairs.items():
-        ends[name] = servers[name].join(), status_of(events, pair, "s")
+        servers[name].say.join(SECONDS + 60)
+        status = status_of(events, pair, "s")
+        wait_until(lambda: servers[name].samples >= 8 * status["msCaptured"])
+        ends[name] = np.concatenate(servers[name].heard), status, servers[name].samples
         events.api(f"uuid_record {pair.caller} stop {recordings[name]}")
-    for name, (inbound, status) in ends.items():
+    for name, (inbound, status, received) in ends.items():
         heard = read_wav(recordings[name])[0]
         late = round(1000 * servers[name].lateness)
         to_server, to_caller = drift(inbound, said[:len(inbound)]), drift(heard, prompt)
         alike = likeness(inbound, said[:len(inbound)], 8000), likeness(heard, prompt, 8000)
+        more = received - 8 * status["msCaptured"]
         print(f"{name}: server hears {alike[0]:.5f}, caller hears {alike[1]:.5f}; drift {to_server} and {to_caller} samples; "
-              f"{status['playbackQueueMs']} ms queued at the end, sent up to {late} ms late")
+              f"{status['playbackQueueMs']} ms queued at the end, sent up to {late} ms late; {more} samples more than were "
+              "captured when that was looked at")
         assert min(alike) > LEAST[name]
         assert len(inbound) >= 8000 * (SECONDS - 1)
         assert (status["framesDropped"], status["playbackDroppedMs"], status["errors"]) == (0, 0, 0)
-        # A packet that a busy machine reads or sends late is silence once, and puts off what follows by as much;
-        # nothing adds up beyond that.
+        # All that FreeSWITCH reads arrives, and no more than is under way comes on top of it.
+        assert 0 <= more < 8000
         assert status["playbackQueueMs"] < 1000
-        assert abs(to_server) <= 800 and abs(to_caller) <= 800 + 8 * late
+        # FreeSWITCH's own clocks lose or repeat a packet now and then where the machine is busy, and a packet that we
+        # send late is silence once; none of that is of one sign, as clocks that drift apart would be.
+        assert abs(to_server) <= 1600 and abs(to_caller) <= 1600 + 8 * late
 
 
 def test_external_media(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[str, RawServer],
