@@ -120,6 +120,19 @@ def test_both_ways(platform: Platform, server: RawServer, encapsulation: str, ap
     assert (started["protocol"], started["codec"]) == (name, "MULAW" if encapsulation == "rtp" else "L16")
 
 
+def test_nobody_can_guess_an_rtp_stream(platform: Platform, server: RawServer) -> None:
+    firsts = []
+    for _ in range(3):
+        call = platform.call()
+        platform.start(call, f"{{protocol=rtp}}{server.url}")
+        peer = server.accept()
+        packets = [peer.hear()[1] for _ in range(3)]
+        assert [packet[1] for packet in packets] == [0x80, 0, 0], "the marker begins the talk spurt"
+        firsts.append(struct.unpack("!HII", packets[0][2:12]))
+    for values in zip(*firsts):
+        assert len(set(values)) > 1, "sequence number, timestamp and SSRC are random"
+
+
 @pytest.mark.parametrize("encapsulation", ["sln", "audiosocket", "tcp"])
 def test_at_16_kHz(platform: Platform, server: RawServer, encapsulation: str) -> None:
     call = platform.call(codec=CodecSpec("L16", 16000))

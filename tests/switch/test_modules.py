@@ -7,7 +7,7 @@ import pytest
 
 from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.simulator import EmbeddedSwitch
-from freeswitch_audio_stream.switch import LogLevel, Session, Switch
+from freeswitch_audio_stream.switch import Application, LogLevel, Session, Switch
 
 
 class Recorder:
@@ -63,6 +63,35 @@ def test_dialplan(embedded: EmbeddedSwitch) -> None:
     assert call.command("recorder", "in an expansion") == "+OK in an expansion\n"
     assert recorder.commands == [("in an expansion", "abc")]
     assert not call.application("no_such_application")
+
+
+def test_further_applications(embedded: EmbeddedSwitch) -> None:
+    recorder = Recorder(embedded)
+    heard: list[tuple[str, str, str]] = []
+
+    def application(name: str) -> Application:
+        return Application(name, "notes", "<text>", lambda session, text: heard.append((name, session.uuid, text)))
+
+    recorder.switch.register("mod_recorder", "recorder", "<text>", recorder.on_command, recorder.on_application,
+                             recorder.on_shutdown, applications=[application("first"), application("second")])
+    call = embedded.call("abc")
+    for name in ("second", "recorder", "first"):
+        assert call.application(name, f"to {name}")
+    assert heard == [("second", "abc", "to second"), ("first", "abc", "to first")]
+    assert [text for _, text, _ in recorder.applications] == ["to recorder"]
+    assert embedded.execute("unload mod_recorder") == "+OK\n"
+    assert not call.application("first")
+
+
+def test_an_application_that_fails_is_told(embedded: EmbeddedSwitch) -> None:
+    def fail(session: Session, text: str) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    recorder = Recorder(embedded)
+    recorder.switch.register("mod_recorder", "recorder", "", recorder.on_command, recorder.on_application,
+                             recorder.on_shutdown, applications=[Application("failing", "fails", "", fail)])
+    assert embedded.call("abc").application("failing")
+    assert [line.level for line in embedded.log_lines if "ZeroDivisionError" in line.text] == [LogLevel.ERROR]
 
 
 def test_errors_stay_on_this_side(embedded: EmbeddedSwitch) -> None:
