@@ -11,6 +11,7 @@ from typing import Iterator
 
 import numpy as np
 import pytest
+import soxr
 import websocket
 from numpy.typing import NDArray
 
@@ -111,7 +112,8 @@ def recorded(events: EventSocket, uuid: str, file: Path) -> Iterator[None]:
 
 
 def second_speech() -> Samples:
-    return read_wav(DATA / "agent_16k.wav")[0][::2].copy()
+    resampled: Samples = soxr.resample(read_wav(DATA / "agent_16k.wav")[0], 16000, 8000, quality="VHQ")
+    return resampled
 
 
 def test_two_clients_on_one_call(media_switch: FreeSwitch, media_events: EventSocket, tmp_path: Path,

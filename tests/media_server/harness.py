@@ -59,6 +59,7 @@ class Site(Platform):
         super().__init__(xml=configuration(**settings))
         self.clients = 0
         """How many have been attached since all was settled."""
+        self._open: list[Client] = []
         self.conferences: dict[str, int] = {}
         """By name: how many people are in each."""
         self.mix = noise(40000, 11)
@@ -97,6 +98,7 @@ class Site(Platform):
         url = f"{scheme}://{self.server.address}{path}?encapsulation={encapsulation}&token={token}"
         client = Client(websocket.create_connection(url, timeout=PATIENCE, **options))
         self.clients += 1
+        self._open.append(client)
         # The handshake is answered a moment before the stream has the connection.
         until(lambda: self.told()["media_client_attached"] == self.clients)
         return client
@@ -138,6 +140,8 @@ class Site(Platform):
 
     def settle(self) -> None:
         """As of a `Platform`, and no stream was there but for a client that was attached."""
+        while self._open:
+            self._open.pop().socket.shutdown()  # or each would be waited for to answer a close
         self.switch.hang_up_all(PATIENCE)
         until(lambda: self.module.registry.execute("list") == "[]")
         told = self.told()

@@ -202,6 +202,26 @@ def test_a_silent_connection_is_closed(site: Site, monkeypatch: pytest.MonkeyPat
     client.hear(part)
 
 
+@pytest.mark.parametrize("data", [
+    b"\0" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"GET \xff HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" + b"A" * 300,
+    b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10000, b"GET /" + b"a" * 100000, b"POST /v1.0/calls HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Length: -1\r\n\r\n", b"GET /v1.0/calls/x/media_stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    b"Connection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    + b"\xff" * 200000,
+], ids=lambda data: ascii(data[:12]))
+def test_garbage_is_refused_or_hung_up_on(site: Site, data: bytes) -> None:
+    host, _, port = site.server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as sock:
+        try:
+            sock.sendall(data)
+            answer = b"".join(iter(lambda: sock.recv(65536), b""))
+        except ConnectionError:
+            answer = b""
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 503"))
+    site.forgive("127.0.0.1")
+    site.connect(site.call()).close()
+
+
 def test_the_documentation_shows_every_route_and_refusal(site: Site) -> None:
     assert b"/openapi.json" in site.request("/docs", upgrade=False).body
     document = orjson.loads(site.request("/openapi.json", upgrade=False).body)
