@@ -249,10 +249,11 @@ def load() -> str:
         else:
             began = time.monotonic()
             _loaded = AudioStreamModule(switch)
+            tls = "" if TLS_IN_LOOP else ("; wss:// streams need a Python thread each, because this Python's OpenSSL "
+                                          "cannot be reached")
             line = (f"{MODULE} {__version__} loaded: FreeSWITCH {switch.version}, Python {platform.python_version()}, "
                     f"numba {numba.__version__}, {len(_loaded.core.workers)} service threads; compiled in "
-                    f"{COMPILE_SECONDS:.1f} s, started in {time.monotonic() - began:.1f} s" + ("" if TLS_IN_LOOP else
-                    "; wss:// streams need a Python thread each, because this Python's OpenSSL cannot be reached"))
+                    f"{COMPILE_SECONDS:.1f} s, started in {time.monotonic() - began:.1f} s{tls}")
         switch.log(LogLevel.NOTICE, line)
         return line
 

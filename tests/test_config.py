@@ -178,7 +178,8 @@ def test_flags(text: str, value: bool) -> None:
 @pytest.mark.parametrize("name, text, remedy", [
     ("buffer_secs", "many", "from 1 to 40"), ("buffer_secs", "2.5", "from 1 to 40"),
     ("buffer_secs", "٣", "from 1 to 40"), ("buffer_secs", "9" * 5000, "from 1 to 40"),
-    ("allow_expired", "maybe", "true or false"), ("protocol", "morse", "json, binary, community, rtp, sln or audiosocket"),
+    ("allow_expired", "maybe", "true or false"),
+    ("protocol", "morse", "json, binary, community, rtp, sln or audiosocket"),
     ("resampler", "linear", "fir or soxr"), ("subprotocol_name", "two words", "token"),
     ("http_auth_user", "a:b", "colons"), ("http_auth_password", "a\r\nX: y", "control"),
     ("tls_ca_file", "/etc/\0", "NONE or a path"), ("tls_key_file", "/etc/\n", "NONE or a path"),
@@ -234,7 +235,8 @@ def test_headers(text: str, headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("value", ["a.b", "a, b", "x,y , z"])
 def test_a_header_of_subprotocols(value: str) -> None:
-    settings, warnings = resolved(channel={"MOD_AUDIO_STREAM_EXTRA_HEADERS": f'{{"X":"y","sec-WebSocket-Protocol":"{value}"}}'})
+    text = f'{{"X":"y","sec-WebSocket-Protocol":"{value}"}}'
+    settings, warnings = resolved(channel={"MOD_AUDIO_STREAM_EXTRA_HEADERS": text})
     assert (settings.headers, settings.subprotocols, warnings) == ({"X": "y"}, value, [])
     assert Settings(subprotocol_name="own").subprotocols == "own"
 

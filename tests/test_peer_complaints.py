@@ -184,8 +184,8 @@ def test_complaint_10_chunks_do_not_cut_each_other_off(user: User, server: Serve
     assert np.array_equal(audible(call.heard()), SPEECH)
 
 
-@pytest.mark.parametrize("codec", [CodecSpec("L16", 8000, 30), CodecSpec("OPUS", 48000, 20, 2), CodecSpec("G722", 16000, 20),
-                                   CodecSpec("OPUS", 48000, 60)])
+@pytest.mark.parametrize("codec", [CodecSpec("L16", 8000, 30), CodecSpec("OPUS", 48000, 20, 2),
+                                   CodecSpec("G722", 16000, 20), CodecSpec("OPUS", 48000, 60)])
 def test_complaint_11_frames_fit_the_codec_and_the_pitch_stays(user: User, server: Server, codec: CodecSpec) -> None:
     call = user.call(codec=codec, app="playback", STREAM_PLAYBACK="true")
     tone = np.rint(8000 * np.sin(2 * np.pi * 440 * np.arange(16000) / 8000)).astype(np.int16)

@@ -46,7 +46,8 @@ class Inside:
             "take_ages": self.take_ages, "remove": self.remove}
 
     def execute(self, line: str) -> str:
-        """Carry out ``{"order": name, argument: value …}``; the answer is JSON: ``{"answer": …}`` or ``{"error": …}``."""
+        """Carry out ``{"order": name, argument: value …}``; the answer is JSON: ``{"answer": …}`` or ``{"error": …}``.
+        """
         try:
             order = orjson.loads(line)
             answer = self._orders[order.pop("order")](**order)

@@ -40,8 +40,8 @@ CONNECTION = _record(
     " first_at last_at closed_at frames bytes replies reply_due_at"
     # the frame at hand; the header takes three words
     " header_length payload_left header header_1 header_2")
-"""One connection, in the slot that its URL names. `tls` is the address of a TLS record or 0; `frames` are text and binary
-frames, start messages included.
+"""One connection, in the slot that its URL names. `tls` is the address of a TLS record or 0; `frames` are text and
+binary frames, start messages included.
 """
 
 CONNECTION_BYTES = CONNECTION.itemsize

@@ -104,8 +104,8 @@ def _rate_pair(text: str) -> tuple[int, int]:
     except ValueError:
         pair = 0, 0
     if not set(pair) <= set(RATES) or pair[0] % 8000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HZ or HZ>HZ: calls have multiples of 8000 Hz, streams one of "
-                                         + ", ".join(map(str, RATES)))
+        raise argparse.ArgumentTypeError(f"{text!r} is not HZ or HZ>HZ: calls have multiples of 8000 Hz, streams one "
+                                         "of " + ", ".join(map(str, RATES)))
     return pair
 
 
@@ -118,7 +118,8 @@ def _output_file(text: str) -> Path:
 
 def _picture(text: str) -> Path:
     if importlib.util.find_spec("matplotlib") is None:
-        raise argparse.ArgumentTypeError("the Python package matplotlib is missing: install it, or leave the option out")
+        raise argparse.ArgumentTypeError("the Python package matplotlib is missing: install it, or leave the option "
+                                         "out")
     return _output_file(text)
 
 

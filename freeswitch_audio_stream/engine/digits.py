@@ -64,6 +64,6 @@ class Digits:
     def _look_for_losses(self, now: float) -> None:
         lost = self._queue.lost
         if lost > self._lost and now - self._warned_at >= _WARNING_SECONDS:
-            self._warn(f"{lost - self._lost} DTMF digits were lost: more came at once than any caller presses; find out "
-                       "who sends them")
+            self._warn(f"{lost - self._lost} DTMF digits were lost: more came at once than any caller presses; find "
+                       "out who sends them")
             self._lost, self._warned_at = lost, now

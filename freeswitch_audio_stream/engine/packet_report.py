@@ -25,11 +25,11 @@ class PacketReport:
                                  "binary message with an RTP header of version 2, and send at most 16384 bytes",
                                  times=new.malformed)
         if new.unknown:
-            self._reporter.error("rtp_payload_type", "an RTP packet of another payload type than 0 (PCMU), 8 (PCMA) and 11 "
-                                 "(L16, 44100 Hz) was dropped", times=new.unknown)
+            self._reporter.error("rtp_payload_type", "an RTP packet of another payload type than 0 (PCMU), 8 (PCMA) "
+                                 "and 11 (L16, 44100 Hz) was dropped", times=new.unknown)
         if new.late:
-            self._reporter.error("rtp_late", "an RTP packet came too late, or far from the sequence, and was dropped: number "
-                                 "them one by one", times=new.late)
+            self._reporter.error("rtp_late", "an RTP packet came too late, or far from the sequence, and was dropped: "
+                                 "number them one by one", times=new.late)
         if new.repeated:
             self._reporter.error("rtp_repeated", "an RTP packet came twice, and was dropped: number them one by one",
                                  times=new.repeated)

@@ -133,9 +133,9 @@ class Player:
                                  "ahead, send media.clear, or raise playback-secs")
 
         if bits & ATTEND_PLAYBACK_FULL:
-            self._reporter.error("playback_full", "the playback queue is full: no more is read from the server until some "
-                                 "of it has been played, so what it sends now waits in the network; send 20 ms of audio "
-                                 "every 20 ms, or raise playback-secs")
+            self._reporter.error("playback_full", "the playback queue is full: no more is read from the server until "
+                                 "some of it has been played, so what it sends now waits in the network; send 20 ms of "
+                                 "audio every 20 ms, or raise playback-secs")
 
     def _has_new_frames(self) -> bool:
         """Whether audio has come since the last look that no message announced: binary frames."""

@@ -453,8 +453,8 @@ class Stream:
             raise RefusedError(f"the stream is {self.state.value}: text can be sent while it is streaming")
         message = self.plan.protocol.text(self.plan.info, text)
         if message is None:
-            raise RefusedError(f"the protocol {self.plan.protocol.name} has no text messages: start the stream with the "
-                               "protocol json, binary or community to exchange text")
+            raise RefusedError(f"the protocol {self.plan.protocol.name} has no text messages: start the stream with "
+                               "the protocol json, binary or community to exchange text")
         if not self.link.send_text(message.head, message.tail):
             raise RefusedError(f"the server does not read: {self.path.unsent} bytes of messages wait already")
 

@@ -44,7 +44,8 @@ class Conferences:
         if not self._has_people(name):
             raise Refusal(404, "there is no such conference: nobody is in it")
         member = str(uuids.uuid4())
-        answer = self._api("originate", f"{{origination_uuid={member},{_VARIABLES}}}loopback/m:^:answer^park/default/inline "
+        answer = self._api("originate", f"{{origination_uuid={member},{_VARIABLES}}}"
+                                        "loopback/m:^:answer^park/default/inline "
                                         f"&conference({name}+flags{{ghost}})")
         if not answer.startswith("+OK"):
             raise SwitchError(f"FreeSWITCH could not make a leg for the conference ({answer}): is mod_loopback loaded?")

@@ -45,8 +45,8 @@ class AudioSocket(Encapsulation):
             meaning = _ERRORS.get(payload[0], "which has no meaning here") if payload else ""
             code = f"code 0x{payload[0]:02x}, {meaning}" if payload else "without a code"
             raise MessageError("audiosocket_error", f"the server reports an error ({code}): see its log")
-        raise MessageError("audiosocket_kind", f"the server sent an AudioSocket frame of kind 0x{kind:02x}, which means "
-                                               "nothing: use 0x10 to 0x18 for audio and 0x00 to hang up")
+        raise MessageError("audiosocket_kind", f"the server sent an AudioSocket frame of kind 0x{kind:02x}, which "
+                                               "means nothing: use 0x10 to 0x18 for audio and 0x00 to hang up")
 
 
 AUDIOSOCKET = AudioSocket()

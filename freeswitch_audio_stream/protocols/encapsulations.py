@@ -55,8 +55,8 @@ class Encapsulation:
         return None
 
     def receive(self, info: StreamInfo, message: bytes) -> list[Incoming]:
-        raise MessageError("text", f"a text message came, and the protocol {self.name} has only binary ones: send audio "
-                                   "as binary messages, or use the protocol json, binary or community")
+        raise MessageError("text", f"a text message came, and the protocol {self.name} has only binary ones: send "
+                                   "audio as binary messages, or use the protocol json, binary or community")
 
     def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
         return []

@@ -72,8 +72,8 @@ def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | No
 
     `basic_auth` is user and password; without it those in the URL are used. `timeout` in seconds covers name
     look-up, TCP, TLS and handshake together; None = no limit. `cancel` ends the attempt from another thread.
-    `subprotocol` is one to offer, or several with commas between them. `deflate` offers compression (RFC 7692), which the
-    server may decline: see `Connection.deflate`.
+    `subprotocol` is one to offer, or several with commas between them. `deflate` offers compression (RFC 7692), which
+    the server may decline: see `Connection.deflate`.
     Proxies are not used and redirects not followed. A server that does not mention a subprotocol is accepted,
     one that chooses another is not.
 

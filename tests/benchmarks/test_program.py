@@ -17,8 +17,9 @@ WORDS = ["--embedded", "--streams", "2", "--formats", "binary", "--ways", "one"]
 
 
 def begin(*words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", "freeswitch_audio_stream.benchmarks", *words], cwd=CHECKOUT, text=True,
-                            stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, "FREESWITCH_PREFIX": "/nowhere"})
+    return subprocess.Popen([sys.executable, "-m", "freeswitch_audio_stream.benchmarks", *words], cwd=CHECKOUT,
+                            text=True, stdout=stdout, stderr=subprocess.PIPE,
+                            env={**os.environ, "FREESWITCH_PREFIX": "/nowhere"})
 
 
 def begin_measuring() -> tuple[subprocess.Popen[str], list[psutil.Process]]:

@@ -21,7 +21,8 @@ def test_labels_tell_works_apart() -> None:
 
 
 @pytest.mark.parametrize("work, payload", [
-    (BINARY, bytes(320)), (Work("binary", False, 8000, 16000), bytes(640)), (Work("mulaw", False, 8000, 8000), bytes(160))])
+    (BINARY, bytes(320)), (Work("binary", False, 8000, 16000), bytes(640)),
+    (Work("mulaw", False, 8000, 8000), bytes(160))])
 def test_bytes_of_a_message(work: Work, payload: bytes) -> None:
     assert work.message_bytes == len(masked(2, payload))
 

@@ -190,8 +190,8 @@ def test_there_are_no_texts(platform: Platform, server: RawServer, encapsulation
     peer = Peer(server, encapsulation)
     open_stream(platform, peer, call)
     answer = platform.run(f"{call.uuid} s send_text {{}}")
-    assert answer == (f"-ERR the protocol {encapsulation} has no text messages: start the stream with the protocol json, "
-                      "binary or community to exchange text")
+    assert answer == (f"-ERR the protocol {encapsulation} has no text messages: start the stream with the protocol "
+                      "json, binary or community to exchange text")
     peer.web.say({"event": "media.clear"})
     assert platform.event("stream_error", call)["kind"] == "text"
     call.dtmf("5")
@@ -204,7 +204,8 @@ def test_there_are_no_texts(platform: Platform, server: RawServer, encapsulation
     assert set(heard) <= {(BINARY, b""), (CLOSE, b"\x03\xe8")}
 
 
-def test_what_the_examples_send_without_a_header_is_told_and_does_no_harm(platform: Platform, server: RawServer) -> None:
+def test_what_the_examples_send_without_a_header_is_told_and_does_no_harm(platform: Platform,
+                                                                          server: RawServer) -> None:
     call = platform.call()
     peer = Peer(server, "rtp")
     open_stream(platform, peer, call)
@@ -417,8 +418,8 @@ def node(node_package: Path, tmp_path: Path) -> Iterator[Any]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> subprocess.Popen[str]:
-        started.append(subprocess.Popen(["node", str(script), str(node_package), str(tmp_path / "prompt.raw"), *options],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        words = ["node", str(script), str(node_package), str(tmp_path / "prompt.raw"), *options]
+        started.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         return started[-1]
     yield start
     for process in started:

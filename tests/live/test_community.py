@@ -27,7 +27,8 @@ from tests.node import install_ws
 from .conftest import DATA, Pair, call, likeness, wait_until
 
 Samples = NDArray[np.int16]
-EVENTS = "CUSTOM " + " ".join(f"mod_audio_stream::{name}" for name in ("connect", "disconnect", "error", "json", "play"))
+EVENTS = "CUSTOM " + " ".join(
+    f"mod_audio_stream::{name}" for name in ("connect", "disconnect", "error", "json", "play"))
 METADATA = '{"tenant": "seven", "words": "two words"}'
 STREAMS = 20
 
@@ -304,8 +305,8 @@ def _end_of(whole: Samples, part: Samples) -> int:
 def report(capsys: pytest.CaptureFixture[str], seconds: list[float], tries: list[int], in_flight: list[int],
            load: list[float]) -> None:
     with capsys.disabled():
-        print(f"\n{STREAMS} streams resumed {min(seconds):.2f} to {max(seconds):.2f} s (median {np.median(seconds):.2f} s) "
-              f"after their server's return, after {min(tries)} to {max(tries)} tries each; "
+        print(f"\n{STREAMS} streams resumed {min(seconds):.2f} to {max(seconds):.2f} s (median "
+              f"{np.median(seconds):.2f} s) after their server's return, after {min(tries)} to {max(tries)} tries; "
               f"{min(in_flight) // 8} to {max(in_flight) // 8} ms were on their way when it died; FreeSWITCH, with "
               f"{2 * STREAMS} calls and {2 * STREAMS} streams, used {load[0]:.0%} of a core before, {load[1]:.0%} "
               "meanwhile")

@@ -74,7 +74,8 @@ def test_tones_in_pcmu(freeswitch: FreeSwitch, events: EventSocket, tmp_path: Pa
     with Server() as server, Agent() as other:
         pair = call(freeswitch, events, "park", "PCMU", DATA / "caller_8k.wav")
         peer = listen(events, pair, server)
-        answer = events.api(f"uuid_audio_stream {pair.leg} other start {{dtmf-inband=true}}{other.url} inbound 16000 5 1")
+        url = "{dtmf-inband=true}" + other.url
+        answer = events.api(f"uuid_audio_stream {pair.leg} other start {url} inbound 16000 5 1")
         assert answer == "+OK Success"
         session = other.wait_for_session()
         session.wait_for(lambda session: session.start)

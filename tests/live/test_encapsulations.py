@@ -142,7 +142,8 @@ def status_of(events: EventSocket, pair: Pair, stream_id: str) -> dict[str, Any]
     return status
 
 
-def test_both_ways(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[str, RawServer], tmp_path: Path) -> None:
+def test_both_ways(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[str, RawServer],
+                   tmp_path: Path) -> None:
     said, prompt = speech(SECONDS + 8, 1), speech(SECONDS, 2)
     file = write_wav(tmp_path / "said.wav", said)
     pairs, servers, recordings = {}, {}, {}
@@ -166,9 +167,9 @@ def test_both_ways(freeswitch: FreeSwitch, events: EventSocket, listeners: dict[
         to_server, to_caller = drift(inbound, said[:len(inbound)]), drift(heard, prompt)
         alike = likeness(inbound, said[:len(inbound)], 8000), likeness(heard, prompt, 8000)
         more = received - 8 * status["msCaptured"]
-        print(f"{name}: server hears {alike[0]:.5f}, caller hears {alike[1]:.5f}; drift {to_server} and {to_caller} samples; "
-              f"{status['playbackQueueMs']} ms queued at the end, sent up to {late} ms late; {more} samples more than were "
-              "captured when that was looked at")
+        print(f"{name}: server hears {alike[0]:.5f}, caller hears {alike[1]:.5f}; drift {to_server} and {to_caller} "
+              f"samples; {status['playbackQueueMs']} ms queued at the end, sent up to {late} ms late; "
+              f"{more} samples more than were captured when that was looked at")
         assert min(alike) > LEAST[name]
         assert len(inbound) >= 8000 * (SECONDS - 1)
         assert (status["framesDropped"], status["playbackDroppedMs"], status["errors"]) == (0, 0, 0)

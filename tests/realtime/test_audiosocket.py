@@ -287,8 +287,8 @@ def flood(request: pytest.FixtureRequest, open_stream: Opening) -> tuple[OpenStr
         sound = noise(64_000)
         data = sound.astype("<i2").tobytes()
         return stream, messages(*(data[start:start + 3000] for start in range(0, len(data), 3000))), sound
-    packets = [struct.pack("!BBHII", 0x80, 0, number, 160 * number, 1) + codes[160 * number:160 * number + 160].tobytes()
-               for number in range(400)]
+    packets = [struct.pack("!BBHII", 0x80, 0, number, 160 * number, 1)
+               + codes[160 * number:160 * number + 160].tobytes() for number in range(400)]
     return stream, messages(*packets), np.concatenate([np.zeros(480, np.int16), mulaw_to_samples(codes)])
 
 

@@ -402,7 +402,7 @@ def test_a_message_far_too_long_is_one_packet_of_garbage(open_stream: Opening) -
     stream = open_stream(**FORM)
     server = stream.connect()
     packets = talk(2)
-    server.sendall(frame(BINARY, packets[0].wire()) + frame(BINARY, bytes(3_000_000)) + frame(BINARY, packets[1].wire()))
+    server.sendall(b"".join(frame(BINARY, data) for data in (packets[0].wire(), bytes(3_000_000), packets[1].wire())))
     stream.wait_until(lambda: stream.path.statistics().play_waiting == LEAD + 320)
     assert stream.path.packets() == Packets(1, 0, 0, 0, 0)
 

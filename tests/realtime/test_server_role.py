@@ -86,7 +86,8 @@ def test_fragments_each_with_a_key_of_its_own(open_stream: Opening, fragments: l
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-@pytest.mark.parametrize("breach", [frame(TEXT, b"bare"), frame(PING, b""), frame(BINARY, bytes(200)), b"\xc1\x80\0\0\0\0"])
+@pytest.mark.parametrize("breach", [
+    frame(TEXT, b"bare"), frame(PING, b""), frame(BINARY, bytes(200)), b"\xc1\x80\0\0\0\0"])
 def test_a_frame_without_a_mask_breaks_the_protocol(open_stream: Opening, breach: bytes, at_once: bool) -> None:
     stream = open_stream()
     wire = masked(TEXT, b"before") + breach + masked(TEXT, b"after")

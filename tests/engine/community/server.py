@@ -1,4 +1,6 @@
-"""A server such as the community module's users have, on the library `websockets`: it records, and says what it is told."""
+"""A server such as the community module's users have, on the library `websockets`: it records, and says what it is
+told.
+"""
 
 from __future__ import annotations
 

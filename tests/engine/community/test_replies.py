@@ -59,8 +59,8 @@ def files(user: User, call: Any, number: int) -> list[Path]:
 
 # Text.
 
-TEXTS = ['{"a":1}', '{"a": 1, "b": [null, 2.50]}', "no JSON at all", "[1,2]", '"text"', "", "ü 😀\n\ttwo lines", "{broken",
-         '{"type":"somethingElse","data":{}}', '{"type": "streamAudiO"}', "%s%n", "x" * 70000]
+TEXTS = ['{"a":1}', '{"a": 1, "b": [null, 2.50]}', "no JSON at all", "[1,2]", '"text"', "", "ü 😀\n\ttwo lines",
+         "{broken", '{"type":"somethingElse","data":{}}', '{"type": "streamAudiO"}', "%s%n", "x" * 70000]
 
 
 def test_every_text_is_a_json_event_as_it_came(user: User, server: Server) -> None:
@@ -333,7 +333,8 @@ def test_a_clear_is_told_and_what_comes_after_it_is_heard(user: User, server: Se
         {"event": "queue_completed", "total_chunks": 4}]
     heard = audible(call.heard())
     assert len(heard) < 40000
-    assert np.array_equal(heard[:-800], noise(40000, 0)[:len(heard) - 800]) and np.array_equal(heard[-800:], PROMPT[:800])
+    assert np.array_equal(heard[:-800], noise(40000, 0)[:len(heard) - 800])
+    assert np.array_equal(heard[-800:], PROMPT[:800])
 
 
 def test_a_clear_comes_before_the_resume_behind_it(user: User, server: Server) -> None:
@@ -402,7 +403,8 @@ def binary(user: User, peer: Peer, samples: Samples) -> None:
 @pytest.mark.parametrize("compression", ["deflate", None])
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
 def test_binary_messages_are_heard_at_the_rate_named(user: User, compression: str | None, rate: int) -> None:
-    call = user.call(app="playback", codec=CodecSpec("L16", 16000), STREAM_PLAYBACK="true", STREAM_SAMPLE_RATE=str(rate))
+    call = user.call(app="playback", codec=CodecSpec("L16", 16000), STREAM_PLAYBACK="true",
+                     STREAM_SAMPLE_RATE=str(rate))
     with Server(compression=compression) as server:
         peer = user.connect(server, call, "mono 8k")
         for begin in range(0, rate, rate // 10):

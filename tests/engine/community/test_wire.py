@@ -317,7 +317,8 @@ def test_beside_a_stream_of_the_other_grammar(user: User, server: Server) -> Non
 def test_a_codec_that_changes_goes_on_in_the_same_chunks(user: User, server: Server) -> None:
     call = user.call(app="playback", codec=CodecSpec("L16", 16000, 20), STREAM_BUFFER_SIZE="100")
     peer = user.connect(server, call, "stereo 16k")
-    for seed, codec in enumerate((CodecSpec("L16", 16000, 30), CodecSpec("PCMU", 8000, 60), CodecSpec("L16", 16000, 10))):
+    codecs = CodecSpec("L16", 16000, 30), CodecSpec("PCMU", 8000, 60), CodecSpec("L16", 16000, 10)
+    for seed, codec in enumerate(codecs):
         call.change_codec(codec)
         before, said = len(peer.audio(2)), noise(8000, seed)
         call.say(said)
