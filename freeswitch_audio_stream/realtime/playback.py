@@ -30,6 +30,7 @@ _MARKS_READ, _MARKS_WRITE, _CLEAR_COUNT = OFFSET["marks_read"], OFFSET["marks_wr
 _MARKS_TAKEN, _CLEAR_TO = OFFSET["marks_taken"], OFFSET["clear_to"]
 _PLAY_PAUSED, _WAITING_INBOX, _HELD_COUNT = OFFSET["play_paused"], OFFSET["waiting_inbox"], OFFSET["held_count"]
 _RESUME_PART = 8  # of a full queue is played before more is read
+_CLOCK_ON = OFFSET["clock_on"]
 _MAX_FRAME = 8192  # samples: a frame of FreeSWITCH carries at most 8192 bytes
 # Within play_scratch: the implementation, one block of input, rendered samples.
 INPUT_OFFSET = IMPLEMENTATION_BYTES + 16
@@ -262,7 +263,10 @@ def _unlock(address: int) -> None:
 def wake_clock(address: int) -> None:
     """There is something to play, or to wait for until the next frame."""
     if stream_at(address).has_playback:
-        to_clock(address)
+        # A clock that serves the stream looks at it before each frame, and once more after it has said that it stops.
+        fence()
+        if load_acquire(address + _CLOCK_ON) == 0:
+            to_clock(address)
 
 
 @native_helper

@@ -31,6 +31,7 @@ _STOP, _THREAD = (int(CLOCK_LOOP.fields[name][1]) for name in ("stop", "thread")
 _STREAM_BYTES = STREAM.itemsize
 _CS_HANGUP = 10
 _OFF = -1
+_GRID_US = 2000
 _GATE_US = 60_000       # a foreign writer that pauses for less, or for two frames, is still writing
 _NOT_READY_US = 100_000
 FRAME_DATA_OFFSET = 512  # within clock_frame: the frame, a codec implementation behind it, then the silence
@@ -74,6 +75,15 @@ def _free_codec(stream: Any) -> None:
 
 
 @native_helper
+def _on_grid(time: int) -> int:
+    """The next of the moments (µs) that all streams of a clock share, so that one wake-up serves several of them.
+
+    Packet times are multiples of the grid, so a stream that is on it stays there: its frames come evenly.
+    """
+    return (time + _GRID_US - 1) // _GRID_US * _GRID_US
+
+
+@native_helper
 def _packet_time(stream: Any) -> int:
     """Microseconds of a frame that the leg writes; leaves its codec implementation behind clock_frame."""
     implementation = stream.clock_frame + FRAME_BYTES
@@ -97,7 +107,7 @@ def _write_silence(address: int, now: int, ptime: int) -> int:
     _free_codec(stream)
     stream.clock_written = monotonic_us()
     due = stream.clock_due + ptime
-    return due if now - due < 5 * ptime else now + ptime
+    return due if now - due < 5 * ptime else _on_grid(now + ptime)
 
 
 @native_helper
@@ -113,10 +123,10 @@ def _tick(address: int, now: int) -> int:
     ptime = _packet_time(stream)
     gate = max(_GATE_US, 5 * ptime // 2)
     if now - stream.last_foreign_write < gate:
-        stream.clock_due = stream.last_foreign_write + gate
+        stream.clock_due = _on_grid(stream.last_foreign_write + gate)
     elif stream.last_write > stream.clock_written and now - stream.last_write < 3 * ptime // 2:
         # Another stream's clock writes to this leg; its frames carry our playback too.
-        stream.clock_due = stream.last_write + 3 * ptime // 2
+        stream.clock_due = _on_grid(stream.last_write + 3 * ptime // 2)
     else:
         stream.clock_due = _write_silence(address, now, ptime)
     return stream.clock_due
@@ -154,7 +164,7 @@ def _admit(loop: int) -> None:
         if load_acquire(address + _CLOCK_STOP) == 1:
             attend(address, ATTEND_CLOCK_OFF)
             continue
-        stream.clock_due = monotonic_us()
+        stream.clock_due = _on_grid(monotonic_us())
         store_release(address + _CLOCK_ON, 1)
         active[record.active_count] = index
         record.active_count += 1
