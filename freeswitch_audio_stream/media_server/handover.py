@@ -1,13 +1,14 @@
 """From the web server to the engine: the socket of a client whose handshake is done.
 
-A plain socket leaves asyncio for good. Its descriptor is duplicated and given to the compiled I/O loop, asyncio closes
-its own, and the TCP connection, which lives as long as one of the two, does not notice. From there on no Python runs
-for its frames.
+A socket leaves asyncio for good. Its descriptor is duplicated and given to the compiled I/O loop, asyncio closes its
+own, and the TCP connection, which lives as long as one of the two, does not notice. From there on no Python runs for
+its frames. With TLS, the OpenSSL session goes along: asyncio, whose transport is aborted in the same breath, does not
+touch it again, and the I/O loop has it read and write the socket itself.
 
-A TLS session cannot leave: its keys are in the `ssl` object that asyncio drives. Its bytes are carried between the
-session and a socket pair, whose other end is what the engine gets; the frames within are still parsed and built by the
-I/O loop alone. What one side does not take, the other is not asked for: at most one read of asyncio's is held one way,
-and asyncio's write buffer (64 KiB) the other.
+Where the session cannot be reached (see `transports.openssl`), its bytes are carried between asyncio and a socket
+pair, whose other end is what the engine gets; the frames within are still parsed and built by the I/O loop alone. What
+one side does not take, the other is not asked for: at most one read of asyncio's is held one way, and asyncio's write
+buffer (64 KiB) the other.
 """
 
 from __future__ import annotations
@@ -16,24 +17,31 @@ import asyncio
 import os
 import socket
 
-from ..transports import Connection
+from ..transports import Connection, openssl
 
 _READ_BYTES = 65536
 
 
-def take_socket(transport: asyncio.Transport) -> socket.socket:
-    """A socket of our own for a plain transport's connection; the transport has to be aborted after that."""
-    transport.pause_reading()
-    descriptor = os.dup(transport.get_extra_info("socket").fileno())
-    os.set_inheritable(descriptor, False)
-    taken = socket.socket(fileno=descriptor)
-    taken.setblocking(False)
-    return taken
+def take(transport: asyncio.Transport, early: bytes, peer: str) -> Connection | None:
+    """The connection of a transport to which all has been written, and which has read `early` already.
 
-
-def connection_of(sock: socket.socket, leftover: bytes, peer: str) -> Connection:
-    """What the engine gets: a client's socket, and the bytes that have come from it already."""
-    return Connection(sock, leftover, None, peer, {})
+    None, and nothing done, where a TLS session cannot leave asyncio. On the event loop; raises OSError where the
+    client does not take what was written to it.
+    """
+    if transport.get_write_buffer_size():
+        raise OSError("it does not read")
+    sock = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    sock.setblocking(False)
+    ssl_object, session = transport.get_extra_info("ssl_object"), None
+    if ssl_object is not None:
+        # Nothing is left in between: a session has read all of its memory when it has no more to say, and what asyncio
+        # writes to a socket that is not full is there at once.
+        session = openssl.LIBRARY.adopt(ssl_object, sock.fileno()) if openssl.LIBRARY else None
+        if session is None:
+            sock.close()
+            return None
+    transport.abort()  # reads no more from now on; closes its descriptor, not the connection
+    return Connection(sock, early, None, peer, {}, encrypted=session)
 
 
 class Tunnel:

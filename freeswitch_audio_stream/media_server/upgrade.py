@@ -18,8 +18,9 @@ from urllib.parse import unquote
 import h11
 
 from ..engine.guests import Arrival
+from ..transports import Connection
 from ..transports.target import place
-from .handover import Tunnel, connection_of, take_socket
+from .handover import Tunnel, take
 
 EXTENSION = "media_stream.upgrade"
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -158,29 +159,26 @@ class UpgradeProtocol(asyncio.Protocol):
             arrival.fail("the client has gone before its handshake was done")
             return
         peer = place(*self._transport.get_extra_info("peername")[:2])
+        self._transport.write(self._switching())
         try:
-            if self._is_secure:
-                self._tunnel = Tunnel(self._transport)
-                self._transport.write(self._switching())
-                sock = self._tunnel.local
-            else:
-                sock = take_socket(self._transport)
-                sock.send(self._switching())  # into an empty buffer: it fits
+            connection = take(self._transport, self._early, peer)
         except OSError as error:
             arrival.fail(f"the client has gone before its handshake was done: {error}")
             self._transport.abort()
             return
-        if self._tunnel is None:
+        if connection is None:
+            self._tunnel = Tunnel(self._transport)
+            connection = Connection(self._tunnel.local, self._early, None, peer, {})
+        else:
             self._state.connections.discard(self)
-            self._transport.abort()
-        arrival.arrive(connection_of(sock, self._early, peer))
+        arrival.arrive(connection)
 
     def _switching(self) -> bytes:
         assert self._request is not None
         key = _header(self._request, b"sec-websocket-key")
         accept = base64.b64encode(hashlib.sha1(key + _MAGIC).digest())
-        headers = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-accept", accept)]
-        return self._http.send(h11.InformationalResponse(status_code=101, headers=headers)) or b""
+        return (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
 
 
 def _header(request: h11.Request, name: bytes) -> bytes:

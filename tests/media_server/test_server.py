@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS
+from freeswitch_audio_stream.transports import openssl
 from tests.engine.harness import MODULE, PATIENCE, Platform, find, noise, stream_threads, until
 from tests.transports.certificates import Certificate, make
 
@@ -45,7 +46,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make(tmp_path_factory.mktemp("certificates"), "server")
 
 
-@pytest.mark.usefixtures("no_thread_is_left")
+@pytest.fixture(params=["in the I/O loop", "through asyncio"])
+def way_of_tls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in which a session can be carried."""
+    if request.param == "through asyncio":
+        monkeypatch.setattr(openssl, "LIBRARY", None)
+    elif openssl.LIBRARY is None:
+        pytest.skip("this Python's OpenSSL cannot be reached")
+
+
+@pytest.mark.usefixtures("no_thread_is_left", "way_of_tls")
 def test_tls(certificate: Certificate) -> None:
     """Both ways to the sample, with more than any buffer in between holds, and an orderly end."""
     site = Site(cert_file=certificate.file)
@@ -68,6 +78,7 @@ def test_tls(certificate: Certificate) -> None:
         site.close()
 
 
+@pytest.mark.usefixtures("way_of_tls")
 def test_a_tls_client_that_does_not_read_holds_up_nobody(certificate: Certificate) -> None:
     site = Site(cert_file=certificate.file)
     try:
@@ -203,7 +214,7 @@ def test_a_silent_connection_is_closed(site: Site, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("data", [
-    b"\0" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"GET \xff HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" + b"A" * 300,
+    b"\0" * 1000, b"GET \xff HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" + b"A" * 300,
     b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10000, b"GET /" + b"a" * 100000, b"POST /v1.0/calls HTTP/1.1\r\nHost: x\r\n"
     b"Content-Length: -1\r\n\r\n", b"GET /v1.0/calls/x/media_stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
     b"Connection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
