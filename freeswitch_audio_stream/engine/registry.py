@@ -109,10 +109,8 @@ class Registry:
         if self.mint is None:
             raise RefusedError("the media server, for whose clients tokens are, does not run: set media-server-address "
                                "in audio_stream.conf.xml; if it is set, the log says why it has not started")
-        if command.kind == "call":
-            call = self._find_call(command.name)
-            call.release()
-            call.forget()
+        if command.kind == "call" and not self.has_call(command.name):
+            raise _no_such_call(command.name)
         return f"+OK {self.mint(command)}"
 
     def _post(self, stream: Stream, job: Job) -> None:
@@ -194,8 +192,17 @@ class Registry:
     def _find_call(self, uuid: str) -> Call:
         call = self._locate(uuid)
         if call is None:
-            raise CallNotFound(f"no such call: {uuid!r} is not the UUID of a call that is up (see 'show channels')")
+            raise _no_such_call(uuid)
         return call
+
+    def has_call(self, uuid: str) -> bool:
+        """Whether there is such a call that has not hung up."""
+        call = self._locate(uuid)
+        if call is None:
+            return False
+        call.release()
+        call.forget()
+        return True
 
     def _make(self, command: Start, visit: Visit | None) -> Stream:
         call = self._find_call(command.uuid)
@@ -260,13 +267,10 @@ class Registry:
 
     def _remove_sounds(self, uuid: str, dispatcher: Dispatcher) -> None:
         """The files of a call stay as long as it does: the application may still play them."""
-        call = self._locate(uuid)
-        if call is None:
+        if self.has_call(uuid):
+            dispatcher.call_later(_SOUNDS_SECONDS, lambda: self._remove_sounds(uuid, dispatcher))
+        else:
             self._sounds.remove(uuid)
-            return
-        call.release()
-        call.forget()
-        dispatcher.call_later(_SOUNDS_SECONDS, lambda: self._remove_sounds(uuid, dispatcher))
 
     def shutdown(self, seconds: float) -> bool:
         """End every stream and every thread; False if something did not end in time."""
@@ -308,6 +312,10 @@ class Registry:
                            if stream.attachment.call.session == digit.session and not stream.attachment.released]
             for stream, dispatcher in streams:
                 dispatcher.post(lambda s=stream, d=digit: s.send_digit(d.digit, d.duration_ms))  # type: ignore[misc]
+
+
+def _no_such_call(uuid: str) -> CallNotFound:
+    return CallNotFound(f"no such call: {uuid!r} is not the UUID of a call that is up (see 'show channels')")
 
 
 def _stop(stream: Stream, reason: str) -> None:

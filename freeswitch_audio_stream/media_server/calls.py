@@ -121,12 +121,13 @@ def _media(action: Action) -> str:
 class Dialler:
     """Makes calls. Each rings on a thread of its own."""
 
-    def __init__(self, api: Api, execute: Callable[[str], str], dial_string: str,
+    def __init__(self, api: Api, exists: Callable[[str], bool], execute: Callable[[str], str], dial_string: str,
                  tell: Callable[[str], None]) -> None:
-        """`execute` carries out a command of ours, `dial_string` has {destination} in it, or is "" for none; `tell`
-        writes to the log.
+        """`exists` tells whether there is a call of that UUID, `execute` carries out a command of ours, `dial_string`
+        has {destination} in it, or is "" for none, `tell` writes to the log.
         """
         self._api = api
+        self._exists = exists  # asked often: an API command would be an event each time
         self._execute = execute
         self._dial_string = dial_string
         self._tell = tell
@@ -139,7 +140,8 @@ class Dialler:
         if not self._dial_string:
             raise Refusal(501, "this server makes no calls: set media-server-dial-string in audio_stream.conf.xml")
         attempts = [self._begin(order, number) for number in order.destinations]
-        calls = [attempt.call(self._exists) for attempt in attempts]
+        deadline = time.monotonic() + _SOON_SECONDS
+        calls = [attempt.call(self._exists, deadline) for attempt in attempts]
         made = [call.id for call in calls if call.id]
         if not made:
             raise Refusal(502, "; ".join(f"{call.destination}: {call.error}" for call in calls))
@@ -163,9 +165,6 @@ class Dialler:
                 raise Refusal(503, f"{_MAX_DIALLING} calls are ringing already", {"Retry-After": str(RETRY_SECONDS)})
             self._dialling[attempt.uuid] = start_thread("audio-stream-dial", self._run, order, attempt)
         return attempt
-
-    def _exists(self, uuid: str) -> bool:
-        return self._api("uuid_exists", uuid) == "true"
 
     def _run(self, order: Order, attempt: _Attempt) -> None:
         variables = (f"origination_uuid={attempt.uuid},originate_timeout={_RING_SECONDS},"
@@ -205,9 +204,8 @@ class _Attempt:
         self.error: str | None = None
         self.done = threading.Event()
 
-    def call(self, exists: Callable[[str], bool]) -> Call:
-        """What has become of it: soon there is a leg, or a reason."""
-        deadline = time.monotonic() + _SOON_SECONDS
+    def call(self, exists: Callable[[str], bool], deadline: float) -> Call:
+        """What has become of it: soon there is a leg, or a reason; after `deadline` (time.monotonic, s) neither."""
         while not self.done.wait(_POLL_SECONDS) and not exists(self.uuid) and time.monotonic() < deadline:
             pass
         return Call(id=None if self.error else self.uuid, destination=self.number, error=self.error)
