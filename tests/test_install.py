@@ -137,9 +137,9 @@ def test_what_pip_is_given(freeswitch: Installation) -> None:
 
 def test_what_the_media_server_needs(freeswitch: Installation) -> None:
     assert freeswitch.install() == 0
-    assert "media_server]" not in freeswitch.log.read_text() and "fastapi" not in freeswitch.log.read_text()
+    assert "media-server]" not in freeswitch.log.read_text() and "fastapi" not in freeswitch.log.read_text()
     assert freeswitch.install("--media-server") == 0
-    assert "[media_server]\n" in freeswitch.log.read_text()
+    assert "[media-server]\n" in freeswitch.log.read_text()
     assert "import freeswitch_audio_stream, numba, orjson, soxr, websocket, fastapi" in freeswitch.log.read_text()
 
 
