@@ -14,7 +14,8 @@ import soxr
 from numpy.typing import NDArray
 
 from ..realtime.core import Core, Worker
-from ..realtime.path import MediaPath, PathFormat
+from ..realtime.path import MediaPath
+from ..realtime.path_format import PathFormat
 
 _CHUNK_MS = 10  # the shortest frame there is: the dispatcher is told of every frame
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..realtime.path import MediaPath, Packets
+from ..realtime.counters import Packets
+from ..realtime.path import MediaPath
 from .reports import Reporter
 
 

@@ -12,7 +12,7 @@ from ..config import Dialect, Settings
 from ..protocols import PROTOCOLS
 from ..protocols.audiosocket import AUDIOSOCKET_TCP
 from ..protocols.messages import ACCOUNT_VARIABLES, StreamInfo, WireProtocol
-from ..realtime.path import PathFormat
+from ..realtime.path_format import PathFormat
 from .call import BugKind, Call
 
 ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], Settings]

@@ -24,7 +24,8 @@ from .layout import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SL
 from .libc import EPOLL_EVENT_BYTES
 from .memory import Arena
 from .outgoing import MASK_BYTES
-from .path import MediaPath, PathFormat
+from .path import MediaPath
+from .path_format import PathFormat
 from .resampler import TABLE_RATES, ResamplerTables
 from .write_clock import run_write_clock
 

@@ -7,44 +7,25 @@ themselves. None of them waits for a media thread or for the network.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Encoding
 from ..protocols.audiosocket import KIND_AUDIO, RATES
 from . import capture, playback, wakeup
-from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
+from .counters import Packets, Statistics
 from .delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
-from .jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW
-from .layout import (DTMF, DTMF_WORK, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_NONE, ENCAPSULATION_RTP,
-                     ENCODING_ALAW, ENCODING_L16, ENCODING_MULAW, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN,
-                     FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER, LAYOUT_INBOUND, LAYOUT_INTERLEAVED,
-                     LAYOUT_MIXED, LAYOUT_OUTBOUND, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64,
-                     PAYLOAD_BINARY, PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, RESAMPLER_WORK, SOCKET_ATTACH,
-                     SOCKET_DETACH, TLS)
+from .jitter_buffer import MAX_PACKET
+from .layout import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER,
+                     MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY,
+                     PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, SOCKET_ATTACH, SOCKET_DETACH, TLS)
 from .memory import Arena
 from .outgoing import OUTBOX_HEADER
-from .playback import RENDER_OFFSET
-from .write_clock import FRAME_DATA_OFFSET
+from .path_format import (ENCAPSULATIONS, ENCODINGS, GAPS, INBOX_BYTES, LAYOUTS, MARKS, OUTBOX_BYTES, STAGE_SECONDS,
+                          PathFormat)
 
-ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
-LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,
-           "stereo": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
-ENCAPSULATIONS = {"": ENCAPSULATION_NONE, "sln": ENCAPSULATION_NONE, "rtp": ENCAPSULATION_RTP,
-                  "audiosocket": ENCAPSULATION_AUDIOSOCKET}
 FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET}
-_CONVERTED_BYTES = 65536
-_STAGE_SECONDS = 1
-_MARKS = 1024
-_OUTBOX_BYTES = 1 << 20
-_INBOX_BYTES = 1 << 19
-_BATCH_BYTES = 1 << 17
-_PLAY_RATE = 64000  # the highest that can be queued, but for AudioSocket
-_PLAY_SLACK = 1 << 19  # samples that a patient stream's queue holds beyond what it may
-_GAPS = 256
 
 
 class Piece(NamedTuple):
@@ -55,124 +36,6 @@ class Piece(NamedTuple):
     is_last: bool
     is_compressed: bool
     """True for every part of a message that is compressed (RFC 7692); never for control frames."""
-
-
-class Statistics(NamedTuple):
-    """Counters of one stream since it began; samples are per channel, at the rate named."""
-
-    captured_frames: int
-    """Frames read from the call."""
-    captured: int
-    """Samples put into the capture ring, at the stream's rate."""
-    dropped: int
-    """Samples that found the ring full, at the stream's rate."""
-    waiting: int
-    """Samples in the capture ring, at the stream's rate."""
-    messages_sent: int
-    bytes_sent: int
-    """Bytes that the socket took, framing included."""
-    messages_received: int
-    bytes_received: int
-    played: int
-    """Samples played to the caller, at the rates at which they came."""
-    cleared: int
-    play_dropped: int
-    """Samples that found the playback queue full."""
-    play_waiting: int
-    play_rate: int
-    """Hz of what waits in the playback queue."""
-
-
-class Packets(NamedTuple):
-    """What became of the RTP packets from the peer that were not simply played, since the stream began."""
-
-    malformed: int
-    """No RTP packets at all (RFC 3550 section 5.1), or longer than jitter_buffer.MAX_PACKET."""
-    unknown: int
-    """Of another payload type than 0, 8 and 11."""
-    lost: int
-    """Never came, or too late; silence was played for them."""
-    late: int
-    """Came too late, or far off the sequence, and were dropped."""
-    repeated: int
-    """Came again."""
-
-
-@dataclass(frozen=True)
-class PathFormat:
-    """What one stream captures and how it travels."""
-
-    tracks: str
-    """One of LAYOUTS."""
-    rate: int
-    """Hz on the wire."""
-    encoding: Encoding
-    base64: bool
-    chunk_ms: int
-    buffer_secs: int
-    playback_secs: int
-    binary_playback: bool
-    """True when binary messages from the server are L16 to be played (not on a connection with deflate)."""
-    binary_rate: int = 0
-    """Hz of that audio; 0 = `rate`."""
-    numbered: bool = True
-    """Whether JSON media messages have a sequence number, which counts; else `middle` follows `head`."""
-    inband_dtmf: bool = False
-    """True to listen for the tones of digits in what the caller says; they come by `Core.digits`."""
-    encapsulation: str = ""
-    """One of ENCAPSULATIONS: what is in binary messages. With one, the peer is slowed down where it sends faster than
-    the caller hears; without, what the playback queue does not take is dropped."""
-    rtp_identity: tuple[int, int, int] = (0, 0, 0)
-    """Our SSRC (32 bits), and the first sequence number (16) and timestamp (32); best when nobody can guess them."""
-
-    @property
-    def channels(self) -> int:
-        """Channels in the capture ring."""
-        return 2 if LAYOUTS[self.tracks] == LAYOUT_INTERLEAVED else 1
-
-    @property
-    def chunk(self) -> int:
-        """Samples of one channel in a media message."""
-        return self.rate * self.chunk_ms // 1000
-
-    @property
-    def play_capacity(self) -> int:
-        """Samples that the playback queue has memory for."""
-        rate = max(RATES) if self.encapsulation == "audiosocket" else _PLAY_RATE
-        return rate * self.playback_secs + (_PLAY_SLACK if self.encapsulation else 0)
-
-    def sizes(self, templates: int) -> dict[str, int]:
-        """Bytes of every part of the stream's memory, for `templates` bytes of media templates."""
-        chunk_bytes = 2 * self.channels * self.chunk
-        return {
-            "resamplers": 3 * RESAMPLER.itemsize,
-            "read_work": 4 * RESAMPLER_WORK,
-            "write_work": 4 * RESAMPLER_WORK,
-            "play_work": 4 * RESAMPLER_WORK,
-            "capture_ring": 2 * self.channels * self.rate * self.buffer_secs,
-            "stage_ring": 2 * self.rate * _STAGE_SECONDS,
-            "read_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
-            "read_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
-            "write_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
-            "write_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
-            "mix_data": 2 * _CONVERTED_BYTES,
-            "template": max(1, templates),
-            "out": max(_OUTBOX_BYTES, _BATCH_BYTES + 2 * chunk_bytes + templates) + 64,
-            "outbox": _OUTBOX_BYTES,
-            "inbox": _INBOX_BYTES,
-            "play_ring": 2 * self.play_capacity,
-            "marks": 8 * MARK_WORDS * _MARKS,
-            "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
-            "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,
-            "dtmf": DTMF.itemsize,
-            "tls": TLS.itemsize,
-            "dtmf_work": 8 * DTMF_WORK,
-            "packet": MAX_PACKET,
-            "decoded": 2 * MAX_PACKET,
-            "held": WINDOW * HELD_BYTES,
-            "heard": 8 * HEARD,
-            "gaps": 16 * _GAPS,
-        }
 
 
 class MediaPath:
@@ -211,10 +74,10 @@ class MediaPath:
         field["layout"], field["channels"] = LAYOUTS[form.tracks], form.channels
         field["wire_rate"] = form.rate
         field["capture_capacity"] = form.rate * form.buffer_secs
-        field["stage_capacity"] = form.rate * _STAGE_SECONDS
+        field["stage_capacity"] = form.rate * STAGE_SECONDS
         field["play_capacity"], field["play_seconds"] = form.play_capacity, form.playback_secs
-        field["marks_capacity"] = _MARKS
-        field["outbox_capacity"], field["inbox_capacity"] = _OUTBOX_BYTES, _INBOX_BYTES
+        field["marks_capacity"] = MARKS
+        field["outbox_capacity"], field["inbox_capacity"] = OUTBOX_BYTES, INBOX_BYTES
         field["chunk"] = form.chunk
         field["payload"] = PAYLOAD_BASE64 if form.base64 else PAYLOAD_BINARY
         field["encoding"] = ENCODINGS[form.encoding]
@@ -232,7 +95,7 @@ class MediaPath:
             field["audio_kind"] = KIND_AUDIO + RATES.index(form.rate)
         if form.encapsulation == "rtp":
             field["payload"] = PAYLOAD_RTP
-            field["gaps"], field["gaps_capacity"] = self._arena.address["gaps"], _GAPS
+            field["gaps"], field["gaps_capacity"] = self._arena.address["gaps"], GAPS
             field["rtp_source"], field["rtp_sequence"], field["rtp_timestamp"] = form.rtp_identity
 
     def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
@@ -334,7 +197,7 @@ class MediaPath:
             if self._released:
                 return False
             position = int(self._field["outbox_write"])
-            free = _OUTBOX_BYTES - (position - int(self._field["outbox_read"]))
+            free = OUTBOX_BYTES - (position - int(self._field["outbox_read"]))
             if OUTBOX_HEADER + len(body) > free:
                 return False
             self._write_outbox(position, header + body)
@@ -343,8 +206,8 @@ class MediaPath:
 
     def _write_outbox(self, position: int, data: bytes) -> None:
         ring = self._arena.part["outbox"]
-        offset = position % _OUTBOX_BYTES
-        first = min(len(data), _OUTBOX_BYTES - offset)
+        offset = position % OUTBOX_BYTES
+        first = min(len(data), OUTBOX_BYTES - offset)
         octets = np.frombuffer(data, np.uint8)
         ring[offset:offset + first] = octets[:first]
         ring[:len(data) - first] = octets[first:]
@@ -407,8 +270,8 @@ class MediaPath:
 
     def _read_inbox(self, position: int, count: int) -> bytes:
         ring = self._arena.part["inbox"]
-        offset = position % _INBOX_BYTES
-        first = min(count, _INBOX_BYTES - offset)
+        offset = position % INBOX_BYTES
+        first = min(count, INBOX_BYTES - offset)
         return ring[offset:offset + first].tobytes() + ring[:count - first].tobytes()
 
     # Captured audio that Python converts on its way (see `Core.open_source`).
@@ -455,10 +318,10 @@ class MediaPath:
 
     def take_marks(self) -> list[tuple[int, bool]]:
         """The marks settled since the last call, in order: number, and whether played (else cleared)."""
-        table = self._arena.part["marks"].view(np.int64).reshape(_MARKS, MARK_WORDS)
+        table = self._arena.part["marks"].view(np.int64).reshape(MARKS, MARK_WORDS)
         first, last = int(self._field["marks_taken"]), wakeup.marks_settled(self.address)
         settled = [(int(value), status == MARK_PLAYED)
-                   for _, kind, value, status in (table[index % _MARKS] for index in range(first, last))
+                   for _, kind, value, status in (table[index % MARKS] for index in range(first, last))
                    if kind == MARK_NAMED]
         wakeup.release_marks(self.address, last)
         return settled

@@ -14,7 +14,7 @@ from fake_leg import FakeFreeSwitch, FakeLeg
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.realtime.core import Core
 from freeswitch_audio_stream.realtime.layout import ATTEND_CLOCK_OFF, ATTEND_SOCKET_DETACHED
-from freeswitch_audio_stream.realtime.path import PathFormat
+from freeswitch_audio_stream.realtime.path_format import PathFormat
 
 PATIENCE = 20.0
 """Seconds after which a condition that did not come is a failure; nothing is measured by it."""

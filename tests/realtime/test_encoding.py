@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import natives
 from freeswitch_audio_stream.audio import ALAW_ENCODE, MULAW_ENCODE, Encoding, encode, samples_to_l16
 from freeswitch_audio_stream.realtime.encoding import BASE64_TABLE
-from freeswitch_audio_stream.realtime.path import ENCODINGS
+from freeswitch_audio_stream.realtime.path_format import ENCODINGS
 
 GUARD = 0xA5
 ALL_SAMPLES = np.arange(-32768, 32768).astype(np.int16)

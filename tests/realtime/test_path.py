@@ -10,7 +10,8 @@ import pytest
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.realtime.core import Core
 from freeswitch_audio_stream.realtime.layout import OFFSET
-from freeswitch_audio_stream.realtime.path import MediaPath, PathFormat
+from freeswitch_audio_stream.realtime.path import MediaPath
+from freeswitch_audio_stream.realtime.path_format import PathFormat
 
 FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, base64=False, chunk_ms=20, buffer_secs=1,
                   playback_secs=1, binary_playback=False)

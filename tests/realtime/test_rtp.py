@@ -15,7 +15,7 @@ import natives
 from freeswitch_audio_stream.audio import (Encoding, alaw_to_samples, mulaw_to_samples, samples_to_alaw,
                                            samples_to_mulaw)
 from freeswitch_audio_stream.realtime.layout import ATTEND_GARBAGE, ATTEND_PLAYBACK_STARTED
-from freeswitch_audio_stream.realtime.path import Packets
+from freeswitch_audio_stream.realtime.counters import Packets
 from freeswitch_audio_stream.realtime.jitter_buffer import JITTER_MS, MAX_PACKET, WINDOW
 from open_stream import OpenStream
 from server_end import ServerEnd, frame

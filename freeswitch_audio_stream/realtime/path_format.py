@@ -1,0 +1,107 @@
+"""`PathFormat`: what one stream captures, how it travels, and how much memory that takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..audio import Encoding
+from ..protocols.audiosocket import RATES
+from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
+from .jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW
+from .layout import (DTMF, DTMF_WORK, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_NONE, ENCAPSULATION_RTP, ENCODING_ALAW,
+                     ENCODING_L16, ENCODING_MULAW, LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND,
+                     MARK_WORDS, RESAMPLER, RESAMPLER_WORK, TLS)
+from .playback import RENDER_OFFSET
+from .write_clock import FRAME_DATA_OFFSET
+
+ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
+LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,
+           "stereo": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
+ENCAPSULATIONS = {"": ENCAPSULATION_NONE, "sln": ENCAPSULATION_NONE, "rtp": ENCAPSULATION_RTP,
+                  "audiosocket": ENCAPSULATION_AUDIOSOCKET}
+_CONVERTED_BYTES = 65536
+STAGE_SECONDS = 1
+MARKS = 1024
+OUTBOX_BYTES = 1 << 20
+INBOX_BYTES = 1 << 19
+_BATCH_BYTES = 1 << 17
+_PLAY_RATE = 64000  # the highest that can be queued, but for AudioSocket
+_PLAY_SLACK = 1 << 19  # samples that a patient stream's queue holds beyond what it may
+GAPS = 256
+
+
+@dataclass(frozen=True)
+class PathFormat:
+    """What one stream captures and how it travels."""
+
+    tracks: str
+    """One of LAYOUTS."""
+    rate: int
+    """Hz on the wire."""
+    encoding: Encoding
+    base64: bool
+    chunk_ms: int
+    buffer_secs: int
+    playback_secs: int
+    binary_playback: bool
+    """True when binary messages from the server are L16 to be played (not on a connection with deflate)."""
+    binary_rate: int = 0
+    """Hz of that audio; 0 = `rate`."""
+    numbered: bool = True
+    """Whether JSON media messages have a sequence number, which counts; else `middle` follows `head`."""
+    inband_dtmf: bool = False
+    """True to listen for the tones of digits in what the caller says; they come by `Core.digits`."""
+    encapsulation: str = ""
+    """One of ENCAPSULATIONS: what is in binary messages. With one, the peer is slowed down where it sends faster than
+    the caller hears; without, what the playback queue does not take is dropped."""
+    rtp_identity: tuple[int, int, int] = (0, 0, 0)
+    """Our SSRC (32 bits), and the first sequence number (16) and timestamp (32); best when nobody can guess them."""
+
+    @property
+    def channels(self) -> int:
+        """Channels in the capture ring."""
+        return 2 if LAYOUTS[self.tracks] == LAYOUT_INTERLEAVED else 1
+
+    @property
+    def chunk(self) -> int:
+        """Samples of one channel in a media message."""
+        return self.rate * self.chunk_ms // 1000
+
+    @property
+    def play_capacity(self) -> int:
+        """Samples that the playback queue has memory for."""
+        rate = max(RATES) if self.encapsulation == "audiosocket" else _PLAY_RATE
+        return rate * self.playback_secs + (_PLAY_SLACK if self.encapsulation else 0)
+
+    def sizes(self, templates: int) -> dict[str, int]:
+        """Bytes of every part of the stream's memory, for `templates` bytes of media templates."""
+        chunk_bytes = 2 * self.channels * self.chunk
+        return {
+            "resamplers": 3 * RESAMPLER.itemsize,
+            "read_work": 4 * RESAMPLER_WORK,
+            "write_work": 4 * RESAMPLER_WORK,
+            "play_work": 4 * RESAMPLER_WORK,
+            "capture_ring": 2 * self.channels * self.rate * self.buffer_secs,
+            "stage_ring": 2 * self.rate * STAGE_SECONDS,
+            "read_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
+            "read_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
+            "write_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
+            "write_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
+            "mix_data": 2 * _CONVERTED_BYTES,
+            "template": max(1, templates),
+            "out": max(OUTBOX_BYTES, _BATCH_BYTES + 2 * chunk_bytes + templates) + 64,
+            "outbox": OUTBOX_BYTES,
+            "inbox": INBOX_BYTES,
+            "play_ring": 2 * self.play_capacity,
+            "marks": 8 * MARK_WORDS * MARKS,
+            "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
+            "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,
+            "dtmf": DTMF.itemsize,
+            "tls": TLS.itemsize,
+            "dtmf_work": 8 * DTMF_WORK,
+            "packet": MAX_PACKET,
+            "decoded": 2 * MAX_PACKET,
+            "held": WINDOW * HELD_BYTES,
+            "heard": 8 * HEARD,
+            "gaps": 16 * GAPS,
+        }
