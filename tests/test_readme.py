@@ -31,7 +31,7 @@ from freeswitch_audio_stream.errors import ConnectError, RefusedError
 from freeswitch_audio_stream.media_server import limits
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS, PROTOCOLS, audiosocket, community, stream_api
 from freeswitch_audio_stream.protocols.messages import ACCOUNT_VARIABLES, OutMessage, StreamAudio, StreamInfo
-from freeswitch_audio_stream.realtime import dtmf, incoming, path
+from freeswitch_audio_stream.realtime import dtmf, incoming, path_format
 from freeswitch_audio_stream.transports import handshake
 
 CHECKOUT = Path(__file__).parent.parent
@@ -498,9 +498,9 @@ def test_fields_of_the_body_that_makes_calls() -> None:
 
 @pytest.mark.parametrize("what, number", [
     ("capture buffer", 40), ("playback queue", 60), ("`graceful-shutdown`", 60), ("streams", 1000),
-    ("checkpoints that wait", path._MARKS),
-    ("messages to the server that wait (not audio)", path._OUTBOX_BYTES >> 20),
-    ("messages from the server that wait", path._INBOX_BYTES >> 10),
+    ("checkpoints that wait", path_format.MARKS),
+    ("messages to the server that wait (not audio)", path_format.OUTBOX_BYTES >> 20),
+    ("messages from the server that wait", path_format.INBOX_BYTES >> 10),
     ("message from the server", 8), ("message from the server", link.CLOSE_TOO_BIG),
     ("control frame from the server", 125), ("control frame from the server", incoming._CLOSE_PROTOCOL_ERROR),
     ("name of a checkpoint", stream_api.LONGEST_NAME),
