@@ -31,7 +31,8 @@ from freeswitch_audio_stream.errors import ConnectError, RefusedError
 from freeswitch_audio_stream.media_server import limits
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS, PROTOCOLS, audiosocket, community, stream_api
 from freeswitch_audio_stream.protocols.messages import ACCOUNT_VARIABLES, OutMessage, StreamAudio, StreamInfo
-from freeswitch_audio_stream.realtime import counters, dtmf, incoming, path_format
+from freeswitch_audio_stream.realtime import dtmf, incoming, path_format
+from freeswitch_audio_stream.realtime.counters import Packets
 from freeswitch_audio_stream.transports import handshake
 
 CHECKOUT = Path(__file__).parent.parent
@@ -329,7 +330,7 @@ def test_statistics() -> None:
 
 def test_statistics_of_rtp() -> None:
     path_of_rtp: Any = SimpleNamespace(format=SimpleNamespace(encapsulation="rtp"),
-                                       packets=lambda: counters.Packets(*range(5)))
+                                       packets=lambda: Packets(*range(5)))
     counters = PacketReport(path_of_rtp, Reporter(cast(Any, None), "s")).statistics()
     assert [plain(row[0]) for row in table("Key of RTP statistics", "Meaning")] == list(counters)
     assert list(counters.values()) == [*range(5)]
