@@ -21,9 +21,9 @@ from freeswitch_audio_stream.commands import community as community_grammar
 from freeswitch_audio_stream.commands import tokens
 from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VARIABLES, Dialect, Setting, Settings,
                                             Value, find, parse_xml, resolve, split_prefix)
-from freeswitch_audio_stream.engine import community_reports, link, registry, stream
+from freeswitch_audio_stream.engine import (close_frame, community_reports, end_reason, ending, link, overrun_report,
+                                            reconnecting, registry, stream)
 from freeswitch_audio_stream.engine.community_reports import CommunityReporter
-from freeswitch_audio_stream.engine.inbox import close_reason
 from freeswitch_audio_stream.engine.packet_report import PacketReport
 from freeswitch_audio_stream.engine.reports import EVENTS, MODULE, Reporter
 from freeswitch_audio_stream.engine.states import TRANSITIONS
@@ -114,9 +114,9 @@ def first_texts(name: str, *folders: str) -> set[str]:
     return {text for call in calls(name, *folders) if call.args for text in texts(call.args[0])}
 
 
-def keys(function: str) -> list[str]:
+def keys(file: str, function: str) -> list[str]:
     """The keys of the dict that a method of the stream answers."""
-    node, = (node for node in trees("engine/stream.py")
+    node, = (node for node in trees(f"engine/{file}.py")
              if isinstance(node, ast.FunctionDef) and node.name == function)
     answer = next(inner for inner in ast.walk(node) if isinstance(inner, ast.Dict))
     return [str(key.value) for key in answer.keys if isinstance(key, ast.Constant)]
@@ -265,7 +265,7 @@ def test_codecs() -> None:
 
 
 def test_status() -> None:
-    assert [plain(row[0]) for row in table("Key of status", "Meaning")] == keys("status")
+    assert [plain(row[0]) for row in table("Key of status", "Meaning")] == keys("stream", "status")
 
 
 @pytest.mark.parametrize("row", table("Answer", "What to do"), ids=lambda row: plain(row[0])[:40])
@@ -312,9 +312,10 @@ def test_reasons() -> None:
                      if isinstance(node, ast.FunctionDef) and node.name == "end_reason"
                      for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value
                      for text in texts(inner.value)}
-    used = first_texts("finish", "engine") | first_texts("_set_reason", "engine") | ends_of_calls
+    used = (first_texts("finish", "engine") | first_texts("stop", "engine") | first_texts("set_reason", "engine")
+            | ends_of_calls)
     assert {plain(row[0]) for row in rows} == used
-    assert {plain(row[0]): words(row[2])[0] for row in rows if words(row[2])} == stream._WIRE_REASONS
+    assert {plain(row[0]): words(row[2])[0] for row in rows if words(row[2])} == end_reason.WIRE_REASONS
 
 
 def test_kinds_of_errors() -> None:
@@ -325,7 +326,7 @@ def test_kinds_of_errors() -> None:
 
 
 def test_statistics() -> None:
-    assert [plain(row[0]) for row in table("Key of statistics", "Meaning")] == keys("statistics")
+    assert [plain(row[0]) for row in table("Key of statistics", "Meaning")] == keys("stream_statistics", "fields")
 
 
 def test_statistics_of_rtp() -> None:
@@ -435,9 +436,10 @@ def test_messages_from_the_server() -> None:
 
 def test_close_codes() -> None:
     rows = {int(row[0]): row for row in table("Code", "Sent by us when")}
-    assert set(rows) == {link.CLOSE_NORMAL, link.CLOSE_GOING_AWAY, link.CLOSE_ABNORMAL, link.CLOSE_BAD_DATA,
-                         link.CLOSE_TOO_BIG, incoming._CLOSE_PROTOCOL_ERROR, close_reason(b"")[0]}
-    assert {code for code, row in rows.items() if row[1] == "never"} == set(rows) & set(link._NEVER_SENT)
+    assert set(rows) == {close_frame.CLOSE_NORMAL, close_frame.CLOSE_GOING_AWAY, close_frame.CLOSE_ABNORMAL,
+                         close_frame.CLOSE_BAD_DATA, close_frame.CLOSE_TOO_BIG, incoming._CLOSE_PROTOCOL_ERROR,
+                         close_frame.close_reason(b"")[0]}
+    assert {code for code, row in rows.items() if row[1] == "never"} == set(rows) & set(close_frame._NEVER_SENT)
 
 
 def test_json_examples() -> None:
@@ -502,18 +504,18 @@ def test_fields_of_the_body_that_makes_calls() -> None:
     ("checkpoints that wait", path_format.MARKS),
     ("messages to the server that wait (not audio)", path_format.OUTBOX_BYTES >> 20),
     ("messages from the server that wait", path_format.INBOX_BYTES >> 10),
-    ("message from the server", 8), ("message from the server", link.CLOSE_TOO_BIG),
+    ("message from the server", 8), ("message from the server", close_frame.CLOSE_TOO_BIG),
     ("control frame from the server", 125), ("control frame from the server", incoming._CLOSE_PROTOCOL_ERROR),
     ("name of a checkpoint", stream_api.LONGEST_NAME),
     ("uuid, stream id", commands._LONGEST_ID),
     ("header of the server's handshake answer", handshake.MAX_HEAD_BYTES),
     ("digits that wait", dtmf._SLOTS // 2),
     ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", link._CLOSE_SECONDS),
-    ("capture buffer", stream._OVERRUN_SECONDS),
-    ("attempts to connect again", stream._RECONNECT_CEILINGS[0]),
-    ("attempts to connect again", stream._RECONNECT_CEILINGS[-1]),
-    ("attempts to connect again", stream._RECONNECT_TIMEOUT),
-    ("sound files of protocol `community`", registry._SOUNDS_SECONDS),
+    ("capture buffer", overrun_report._WATCH_SECONDS),
+    ("attempts to connect again", reconnecting._CEILINGS[0]),
+    ("attempts to connect again", reconnecting._CEILINGS[-1]),
+    ("attempts to connect again", reconnecting._TIMEOUT),
+    ("sound files of protocol `community`", ending._SOUNDS_SECONDS),
     ("text that is compressed", link._WORTH_DEFLATING),
     ("unload, shutdown of FreeSWITCH", module.SHUTDOWN_SECONDS),
     ("clients of the media server", 100), ("clients of the media server", 8),
@@ -533,7 +535,7 @@ def test_limits_are_the_defaults_of_their_settings() -> None:
 
 
 def test_waits_between_attempts_to_connect_again() -> None:
-    assert stream._RECONNECT_CEILINGS[3:8] == (2, 2, 2, 2, 4) and len(stream._RECONNECT_CEILINGS) == 11
+    assert reconnecting._CEILINGS[3:8] == (2, 2, 2, 2, 4) and len(reconnecting._CEILINGS) == 11
     assert "2 s from the fourth on, then doubling from the eighth on to 30 s" in " ".join(README.split())
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from ..protocols.audiosocket import KIND_HANGUP
-from .link import CLOSE_NORMAL, Link, LinkState
+from .close_frame import CLOSE_NORMAL
+from .link import Link, LinkState
 
 
 class AudioSocketLink(Link):

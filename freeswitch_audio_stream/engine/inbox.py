@@ -1,10 +1,13 @@
-"""Pieces of WebSocket messages to whole messages."""
+"""What the core has read: pieces of messages to whole messages, decompressed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable, Iterator
 
-from ..realtime.path import Piece
+from ..realtime.path import MediaPath, Piece
+from ..transports import InflatedTooBig, InflateError, Inflater
+from .close_frame import CLOSE_BAD_DATA, CLOSE_TOO_BIG
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CONTROL = 8
@@ -49,13 +52,42 @@ class MessageAssembler:
         return Message(piece.opcode, data, piece.is_compressed)
 
 
-def close_reason(data: bytes) -> tuple[int, str]:
-    """Code and reason of a close frame's payload (RFC 6455 section 5.5.1); 1005 where it names none."""
-    if len(data) < 2:
-        return 1005, ""
-    return int.from_bytes(data[:2], "big"), data[2:].decode("utf-8", "replace")
+class Inbox:
+    """What comes on one connection; only on the dispatcher."""
 
+    def __init__(self, path: MediaPath, limit: int, inflater: Inflater | None, peer: str,
+                 refuse: Callable[[int, str], None]) -> None:
+        """`limit`: bytes that a message may have. `refuse` is told, as a code and a text for a close frame, what the
+        `peer` ("server") did wrong.
+        """
+        self._path = path
+        self._limit = limit
+        self._assembler = MessageAssembler(limit)
+        self._inflater = inflater
+        self._peer = peer
+        self._refuse = refuse
 
-def close_payload(code: int, reason: str = "") -> bytes:
-    """The payload of a close frame; the reason is cut to what a control frame holds."""
-    return code.to_bytes(2, "big") + reason.encode()[:123].decode("utf-8", "ignore").encode()
+    def messages(self) -> Iterator[Message]:
+        """The messages that have come since the last call; none is compressed. Those that cannot be had are refused."""
+        for piece in self._path.take_inbox():
+            try:
+                message = self._assembler.add(piece)
+            except MessageTooBig:
+                self._refuse(CLOSE_TOO_BIG, f"the {self._peer} sent a message of more than {self._limit} bytes "
+                             "(max-message-bytes)")
+                return
+            if message is not None and message.is_compressed:
+                message = self._inflated(message)
+            if message is not None:
+                yield message
+
+    def _inflated(self, message: Message) -> Message | None:
+        assert self._inflater is not None  # the core refuses the bit otherwise
+        try:
+            return Message(message.opcode, self._inflater.message(message.data))
+        except InflatedTooBig:
+            self._refuse(CLOSE_TOO_BIG, f"the {self._peer} sent a compressed message of more than {self._limit} bytes "
+                         "(max-message-bytes)")
+        except InflateError as error:
+            self._refuse(CLOSE_BAD_DATA, f"the {self._peer} sent what cannot be decompressed: {error}")
+        return None

@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import os
 from enum import Enum
-from typing import Protocol
 
 from ..config import Settings
 from ..errors import ConnectError
 from ..realtime.audiosocket import FRAME_OPCODE
-from ..realtime.layout import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED)
+from ..realtime.layout import ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED
 from ..realtime.outgoing import COMPRESSED
 from ..realtime.path import MediaPath
-from ..transports import Connection, Deflater, InflatedTooBig, InflateError, Inflater
-from .connector import Connector, Outcome
+from ..transports import Connection, Deflater, Inflater
+from .attempts import Attempts
+from .close_frame import (CLOSE_ABNORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_NORMAL, close_payload, close_reason)
+from .connector import Outcome
 from .dispatcher import Dispatcher
 from .guests import Arrival
-from .inbox import (BINARY, CLOSE, PING, PONG, TEXT, Message, MessageAssembler, MessageTooBig, close_payload,
-                    close_reason)
+from .inbox import BINARY, CLOSE, PING, PONG, TEXT, Inbox, Message
+from .link_owner import LinkListener, LinkOwner
 from .timers import Timers
+from .watchdog import Watchdog
 
-CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1000, 1001, 1005, 1006, 1009
-CLOSE_BAD_DATA, CLOSE_BAD_TLS = 1007, 1015
-_NEVER_SENT = (CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_BAD_TLS)  # RFC 6455 section 7.4.1
 _WORTH_DEFLATING = 128  # bytes; shorter text hardly shrinks
 _POLL_SECONDS = 0.01
 _CLOSE_SECONDS = 1.0  # a server that does not answer the close frame for so long is left
@@ -43,34 +42,6 @@ class LinkState(Enum):
     """Over; the I/O loop still has the socket."""
 
 
-class LinkOwner(Protocol):
-    """Who is told. All calls come on the dispatcher."""
-
-    def link_up(self, connection: Connection) -> None:
-        """Connected. Queue what is to be sent first, then call `Link.attach`."""
-
-    def link_failed(self, error: ConnectError) -> None:
-        """Not connected."""
-
-    def link_message(self, message: Message) -> None:
-        """The server sent a text or binary message."""
-
-    def link_frame(self, kind: int, payload: bytes) -> None:
-        """The server sent an AudioSocket frame that is not audio."""
-
-    def link_refused(self, text: str) -> None:
-        """The server breaks a rule; the connection is being closed for it."""
-
-    def link_lost(self, text: str, timed_out: bool) -> None:
-        """The connection broke, or (`timed_out`) the peer does not answer; link_down follows."""
-
-    def link_down(self, code: int, text: str, clean: bool) -> None:
-        """The connection is over. `clean`: as the server or we wanted, rather than by a failure."""
-
-    def link_released(self) -> None:
-        """The socket is closed: `Link.connect` may be called again."""
-
-
 class Link:
     """One connection after the other. Only on the dispatcher."""
 
@@ -79,59 +50,46 @@ class Link:
     pings = True
 
     def __init__(self, url: str, settings: Settings, path: MediaPath, dispatcher: Dispatcher,
-                 owner: LinkOwner, arrival: Arrival | None = None) -> None:
+                 owner: LinkOwner, listener: LinkListener, arrival: Arrival | None = None) -> None:
         """With an `arrival` it is a client that connects to us, once; else we connect to the server at `url`."""
-        self._url = url
         self._arrival = arrival
         self._peer = "client" if arrival else "server"
         self._settings = settings
         self._path = path
-        self._dispatcher = dispatcher
         self._owner = owner
+        self._listener = listener
         self._timers = Timers(dispatcher)
-        self._assembler = MessageAssembler(settings.max_message_bytes)
-        self._inflater: Inflater | None = None
+        self._attempts = Attempts(url, settings, arrival, dispatcher, self._take_outcome)
+        self._watchdog = Watchdog(path, self._timers, self._lose_silent)
+        self._inbox = self._make_inbox(None)
         self._deflater: Deflater | None = None
-        self._connector: Connector | Arrival | None = None
         self._connection: Connection | None = None
         self._end: tuple[int, str, bool] | None = None
-        self._received_at_ping: int | None = None
         self.state = LinkState.DOWN
+
+    def _make_inbox(self, inflater: Inflater | None) -> Inbox:
+        return Inbox(self._path, self._settings.max_message_bytes, inflater, self._peer, self._refuse)
 
     def connect(self, timeout: float | None) -> None:
         """Begin to connect, within `timeout` seconds (None = no limit); answered by link_up or link_failed."""
         self.state = LinkState.CONNECTING
-        if self._arrival is None:
-            self._connector = Connector(self._url, self._settings, timeout, self._on_outcome)
-        else:
-            self._connector = self._arrival
-            self._arrival.begin(self._on_outcome)
+        self._attempts.begin(timeout)
 
     def give_up(self) -> None:
         """Do not connect after all; nothing is answered."""
-        if self.state is LinkState.CONNECTING and self._connector is not None:
-            self._connector.cancel()
-            self._connector = None
+        if self.state is LinkState.CONNECTING:
+            self._attempts.give_up()
             self.state = LinkState.DOWN
 
-    def _on_outcome(self, connector: Connector | Arrival, outcome: Outcome) -> None:
-        self._dispatcher.post(lambda: self._take_outcome(connector, outcome))
-
-    def _take_outcome(self, connector: Connector | Arrival, outcome: Outcome) -> None:
-        if connector is not self._connector:
-            if isinstance(outcome, Connection):
-                outcome.close()
-            return
-        self._connector = None
+    def _take_outcome(self, outcome: Outcome) -> None:
         if isinstance(outcome, ConnectError):
             self.state = LinkState.DOWN
             self._owner.link_failed(outcome)
             return
         self.state = LinkState.OPEN
-        self._connection, self._end, self._received_at_ping = outcome, None, None
-        self._assembler = MessageAssembler(self._settings.max_message_bytes)
+        self._connection, self._end = outcome, None
         agreed = outcome.deflate
-        self._inflater = Inflater(agreed, self._settings.max_message_bytes) if agreed else None
+        self._inbox = self._make_inbox(Inflater(agreed, self._settings.max_message_bytes) if agreed else None)
         self._deflater = Deflater(agreed) if agreed else None
         self._owner.link_up(outcome)
 
@@ -139,9 +97,9 @@ class Link:
         """Hand the socket to the I/O loop."""
         assert self._connection is not None
         self._path.attach_socket(self._connection.fileno(), self._connection.leftover,
-                                 deflate=self._inflater is not None, tls=self._connection.tls,
+                                 deflate=self._deflater is not None, tls=self._connection.tls,
                                  role=self.role if self._arrival is None else "server")
-        self._timers.every("ping", self._settings.ping_secs if self.pings else 0, self._ping)
+        self._watchdog.start(self._settings.ping_secs if self.pings else 0)
 
     def send_text(self, head: bytes, tail: bytes | None) -> bool:
         """Queue a text message, with the next sequence number between `head` and `tail`; False if it does not fit.
@@ -162,16 +120,6 @@ class Link:
             return True
         return self._path.send(BINARY, bytes((kind,)) + len(payload).to_bytes(2, "big") + payload)
 
-    def _ping(self) -> None:
-        """A peer that has said nothing since the last ping, not even its pong, is dead."""
-        received = self._path.statistics().bytes_received
-        if received == self._received_at_ping and not self._path.is_held_back:
-            self._lose(f"the {self._peer} has not answered a ping for {self._settings.ping_secs} s", timed_out=True)
-            return
-        # While it is held back, it is we who do not listen: its audio waits to be played.
-        self._received_at_ping = None if self._path.is_held_back else received
-        self._path.send(PING, b"")
-
     # The end of a connection.
 
     def close(self, code: int, reason: str = "") -> None:
@@ -182,11 +130,14 @@ class Link:
         self._path.hold_media()
         self._path.discard_audio()  # or its answer could wait behind audio that nobody will hear
         self._say_goodbye(code, reason)
-        self._timers.cancel("ping")
+        self._watchdog.stop()
         self._timers.after("close", _CLOSE_SECONDS, self._close_unanswered)
 
+    def _is_up(self) -> bool:
+        return self.state in (LinkState.OPEN, LinkState.CLOSING)
+
     def _say_goodbye(self, code: int, reason: str) -> None:
-        self._path.send(CLOSE, close_payload(CLOSE_NORMAL if code in _NEVER_SENT else code, reason))
+        self._path.send(CLOSE, close_payload(code, reason))
 
     def hung_up(self) -> None:
         """The server has hung up in words: close, and end as it wanted."""
@@ -198,19 +149,22 @@ class Link:
         self._down(*(self._end or (CLOSE_ABNORMAL, f"the {self._peer} did not answer the close", True)))
 
     def _refuse(self, code: int, text: str) -> None:
-        if self.state not in (LinkState.OPEN, LinkState.CLOSING):
+        if not self._is_up():
             return
         self._end = self._end or (code, text, True)
         self._owner.link_refused(text)
         self.close(code, text)
 
+    def _lose_silent(self) -> None:
+        self._lose(f"the {self._peer} has not answered a ping for {self._settings.ping_secs} s", timed_out=True)
+
     def _lose(self, text: str, timed_out: bool = False) -> None:
-        if self.state in (LinkState.OPEN, LinkState.CLOSING):
+        if self._is_up():
             self._owner.link_lost(text, timed_out)
             self._down(CLOSE_ABNORMAL, text, False)
 
     def _down(self, code: int, text: str, clean: bool) -> None:
-        if self.state not in (LinkState.OPEN, LinkState.CLOSING):
+        if not self._is_up():
             return
         self.state = LinkState.DETACHING
         self._timers.cancel_all()
@@ -252,41 +206,22 @@ class Link:
         self._owner.link_released()
 
     def _read_inbox(self) -> None:
-        for piece in self._path.take_inbox():
-            if self.state not in (LinkState.OPEN, LinkState.CLOSING):
+        if not self._is_up():
+            return
+        for message in self._inbox.messages():
+            self._on_message(message)
+            if not self._is_up():
                 return
-            try:
-                message = self._assembler.add(piece)
-            except MessageTooBig:
-                self._refuse(CLOSE_TOO_BIG, f"the {self._peer} sent a message of more than "
-                             f"{self._settings.max_message_bytes} bytes (max-message-bytes)")
-                return
-            if message is not None:
-                self._on_message(message)
 
     def _on_message(self, message: Message) -> None:
-        if message.is_compressed:
-            self._on_compressed(message)
-        elif message.opcode >= FRAME_OPCODE:
-            self._owner.link_frame(message.opcode - FRAME_OPCODE, message.data)
+        if message.opcode >= FRAME_OPCODE:
+            self._listener.take_frame(message.opcode - FRAME_OPCODE, message.data)
         elif message.opcode == CLOSE:
             self._on_close(*close_reason(message.data))
         elif message.opcode == PING:
             self._path.send(PONG, message.data)
         elif message.opcode != PONG:
-            self._owner.link_message(message)
-
-    def _on_compressed(self, message: Message) -> None:
-        assert self._inflater is not None  # the core refuses the bit otherwise
-        try:
-            data = self._inflater.message(message.data)
-        except InflatedTooBig:
-            self._refuse(CLOSE_TOO_BIG, f"the {self._peer} sent a compressed message of more than "
-                         f"{self._settings.max_message_bytes} bytes (max-message-bytes)")
-        except InflateError as error:
-            self._refuse(CLOSE_BAD_DATA, f"the {self._peer} sent what cannot be decompressed: {error}")
-        else:
-            self._owner.link_message(Message(message.opcode, data))
+            self._listener.take_message(message)
 
     def _on_close(self, code: int, reason: str) -> None:
         if self.state is LinkState.CLOSING:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..commands import is_conference_name
-from ..engine import Arrival, Guest, Registry
+from ..engine import Arrival, Guest, Reception
 from ..errors import AudioStreamError
 from ..protocols import ENCAPSULATIONS
 from ..transports.target import place
@@ -73,7 +73,7 @@ def _responses(refusals: Mapping[int, str], *without: int) -> dict[int | str, di
 class Parts:
     """What the routes work with."""
 
-    registry: Registry
+    reception: Reception
     gate: Gate
     workers: Workers
     conferences: Conferences
@@ -133,7 +133,7 @@ def _add_streams(app: FastAPI, parts: Parts) -> None:
         parts.gate.admit_to("call", call_id, _token(request), _address(request))
         _check_upgrade(request)
         guest = Guest(call_id, f"call {call_id}", check_encapsulation(encapsulation), _peer(request), _shown(request))
-        return _Upgraded(await parts.workers.run(parts.registry.attach, guest))
+        return _Upgraded(await parts.workers.run(parts.reception.attach, guest))
 
     @app.get("/v1.0/conferences/{name}/media_stream", summary="Hear a conference, and speak into it",
              responses=_responses(_REFUSALS, 409), **options)
@@ -148,7 +148,7 @@ def _add_streams(app: FastAPI, parts: Parts) -> None:
         guest = Guest(leg, f"conference {name}", protocol, _peer(request), _shown(request), name,
                       on_left=lambda: parts.workers.submit(lambda: parts.conferences.leave(leg)))
         try:
-            return _Upgraded(await parts.workers.run(parts.registry.attach, guest))
+            return _Upgraded(await parts.workers.run(parts.reception.attach, guest))
         except BaseException:
             parts.workers.submit(lambda: parts.conferences.leave(leg))
             raise

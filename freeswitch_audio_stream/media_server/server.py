@@ -73,10 +73,10 @@ class MediaServer:
         self.scheme = "https" if context else "http"
         self._workers = Workers(on_fault)
         self._conferences = Conferences(api, on_fault)
-        self._dialler = Dialler(api, registry.has_call, registry.execute, settings.media_server_dial_string,
+        self._dialler = Dialler(api, registry.calls.has, registry.execute, settings.media_server_dial_string,
                                 tell)
-        parts = Parts(registry, Gate(self.tokens, self.limit), self._workers, self._conferences, self._dialler,
-                      on_fault)
+        parts = Parts(registry.reception, Gate(self.tokens, self.limit), self._workers, self._conferences,
+                      self._dialler, on_fault)
         self._server = uvicorn.Server(_configure(make_app(parts), context))
         self._on_fault = on_fault
         self._thread = start_thread("audio-stream-media-server", self._run)

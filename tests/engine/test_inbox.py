@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from freeswitch_audio_stream.engine.inbox import (
-    BINARY, PING, TEXT, Message, MessageAssembler, MessageTooBig, close_payload, close_reason)
+from freeswitch_audio_stream.engine.close_frame import close_payload, close_reason
+from freeswitch_audio_stream.engine.inbox import BINARY, PING, TEXT, Message, MessageAssembler, MessageTooBig
 from freeswitch_audio_stream.realtime.path import Piece
 
 LIMIT = 1000

@@ -281,13 +281,13 @@ def test_unloading_waits_for_no_command_in_use(platform: Platform, agent: Agent)
     """A command that is being carried out keeps the module in; afterwards all is as it was."""
     call = platform.call(speech=SPEECH)
     inside, go_on = threading.Event(), threading.Event()
-    locate = platform.module.registry._locate
+    locate = platform.module.registry.calls._locate
 
     def slow(uuid: str) -> object:
         inside.set()
         assert go_on.wait(PATIENCE)
         return locate(uuid)
-    platform.module.registry._locate = slow  # type: ignore[assignment]
+    platform.module.registry.calls._locate = slow  # type: ignore[assignment]
     try:
         thread = threading.Thread(target=platform.start, args=(call, agent.url))
         thread.start()
@@ -296,7 +296,7 @@ def test_unloading_waits_for_no_command_in_use(platform: Platform, agent: Agent)
         go_on.set()
         thread.join()
     finally:
-        platform.module.registry._locate = locate
+        platform.module.registry.calls._locate = locate
     agent.wait_for_session().wait_for(lambda session: session.sample_count() > 0, PATIENCE)
 
 
@@ -305,13 +305,13 @@ def test_a_start_that_races_with_the_end(agent: Agent) -> None:
     platform = Platform()
     call = platform.call(speech=SPEECH)
     inside, go_on = threading.Event(), threading.Event()
-    locate = platform.module.registry._locate
+    locate = platform.module.registry.calls._locate
 
     def slow(uuid: str) -> object:
         inside.set()
         assert go_on.wait(PATIENCE)
         return locate(uuid)
-    platform.module.registry._locate = slow  # type: ignore[assignment]
+    platform.module.registry.calls._locate = slow  # type: ignore[assignment]
     answers: list[str] = []
     line = f"{call.uuid} s start {agent.url} inbound 8000 5 1"
     starter = threading.Thread(target=lambda: answers.append(platform.module.execute(line)))

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from freeswitch_audio_stream.audio import l16_to_samples
-from freeswitch_audio_stream.engine import stream
+from freeswitch_audio_stream.engine import reconnecting
 from freeswitch_audio_stream.simulator import Call
 
 from ..harness import PATIENCE, Platform, audible, find, noise, until
@@ -30,7 +30,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         assert low == 0, "full jitter"
         ceilings.append(high)
         return 0.0
-    monkeypatch.setattr(stream.random, "uniform", uniform)
+    monkeypatch.setattr(reconnecting.random, "uniform", uniform)
     yield ceilings
 
 

@@ -1,0 +1,70 @@
+"""From a start command to a stream that is under way."""
+
+from __future__ import annotations
+
+from typing import Callable, Mapping
+
+from ..commands import Start
+from ..errors import CapacityRefused, RefusedError, SettingError
+from ..realtime.core import Core, Worker
+from .call import Call
+from .call_finder import CallFinder
+from .dispatcher import Dispatcher
+from .guests import Visit
+from .media import Media, open_media
+from .planning import Plan, ResolveSettings, make_plan
+from .sound_files import SoundFiles
+from .stream import Stream
+from .stream_book import StreamBook
+
+
+class Starter:
+    """Makes streams. Any thread; nothing waits for the network."""
+
+    def __init__(self, core: Core, dispatchers: Mapping[Worker, Dispatcher], book: StreamBook, calls: CallFinder,
+                 resolve_settings: ResolveSettings, sounds: SoundFiles, on_ended: Callable[[Stream], None]) -> None:
+        """`on_ended` is told of every stream that has ended, on its dispatcher."""
+        self._core = core
+        self._dispatchers = dispatchers
+        self._book = book
+        self._calls = calls
+        self._resolve_settings = resolve_settings
+        self._sounds = sounds
+        self._on_ended = on_ended
+
+    def start(self, command: Start) -> None:
+        """Raises CallNotFound, MediaNotFound, CapacityRefused or another RefusedError."""
+        self._book.reserve((command.uuid, command.stream_id))
+        self.start_reserved(command)
+
+    def start_reserved(self, command: Start, visit: Visit | None = None) -> None:
+        """Start a stream whose id is reserved; raises what `start` raises, and then the id is free."""
+        try:
+            stream = self._make(command, visit)
+            stream.attach()
+        except BaseException:
+            self._book.give_up((command.uuid, command.stream_id))
+            raise
+        self._book.begin(stream)
+
+    def _make(self, command: Start, visit: Visit | None) -> Stream:
+        call = self._calls.find(command.uuid)
+        plan, media = self._prepare(command, call)
+        stream = Stream(plan, call, media, self._dispatchers[media.worker], self._sounds, self._on_ended, visit)
+        self._book.enter(stream)
+        call.hook_digits(self._core.digits.hook_address)
+        return stream
+
+    def _prepare(self, command: Start, call: Call) -> tuple[Plan, Media]:
+        try:
+            call.ensure_media()
+            plan = make_plan(command, call, self._resolve_settings)
+            return plan, open_media(self._core, plan, call)
+        except BaseException as error:
+            call.release()
+            call.forget()
+            if isinstance(error, SettingError):
+                raise RefusedError(str(error)) from error
+            if isinstance(error, IndexError):
+                raise CapacityRefused("no more streams fit into this process") from error
+            raise

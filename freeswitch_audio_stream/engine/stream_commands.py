@@ -1,0 +1,53 @@
+"""What the commands do to streams that run."""
+
+from __future__ import annotations
+
+import orjson
+
+from ..commands import (ClearPlayback, GracefulShutdown, ListStreams, Pause, PausePlayback, Resume, ResumePlayback,
+                        SendText, Status, Stop)
+from .stream import Stream
+from .stream_book import StreamBook
+
+StreamCommand = (ListStreams | Status | SendText | Pause | Resume | PausePlayback | ResumePlayback | ClearPlayback
+                 | Stop | GracefulShutdown)
+
+
+class StreamCommands:
+    """Any thread; nothing waits."""
+
+    def __init__(self, book: StreamBook) -> None:
+        self._book = book
+
+    def run(self, command: StreamCommand) -> str:
+        """Carry it out, and answer it: ``+OK …`` or JSON. Raises RefusedError."""
+        if isinstance(command, ListStreams):
+            return self._list()
+        stream = self._book.find(command.uuid, command.stream_id)
+        if isinstance(command, Status):
+            return orjson.dumps(stream.status()).decode()
+        if isinstance(command, SendText):
+            stream.send_text(command.text)
+        elif isinstance(command, (Pause, Resume)):
+            stream.media.capture.pause(isinstance(command, Pause))
+        elif isinstance(command, (PausePlayback, ResumePlayback)):
+            # Not at once: clear_play, resume_play must not play what the former clears.
+            pause = isinstance(command, PausePlayback)
+            self._book.post(stream, lambda: stream.media.path.pause_playback(pause))
+        elif isinstance(command, ClearPlayback):
+            self._book.post(stream, stream.player.clear)
+        elif isinstance(command, GracefulShutdown):
+            reason = command.reason
+            self._book.post(stream, lambda: stream.finish_gracefully(reason))
+        else:
+            self._stop(stream, command.reason)
+        return "+OK Success"
+
+    def _list(self) -> str:
+        streams = sorted(self._book.running(), key=lambda stream: stream.plan.info.stream_id)
+        return orjson.dumps([stream.status() for stream in streams]).decode()
+
+    def _stop(self, stream: Stream, reason: str) -> None:
+        # The id is free at once; the stream says goodbye to its server behind our back.
+        self._book.give_up(stream.key)
+        self._book.post(stream, lambda: stream.stop("requested", reason))
