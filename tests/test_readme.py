@@ -265,7 +265,7 @@ def test_codecs() -> None:
 
 
 def test_status() -> None:
-    assert [plain(row[0]) for row in table("Key of status", "Meaning")] == keys("stream", "status")
+    assert [plain(row[0]) for row in table("Key of status", "Meaning")] == keys("chronicle", "status")
 
 
 @pytest.mark.parametrize("row", table("Answer", "What to do"), ids=lambda row: plain(row[0])[:40])

@@ -35,6 +35,7 @@
     digits.py             digits, each told once
     digit_sharing.py      told to each stream of the call
 
+    chronicle.py          what is told of a stream's life, and its status
     reports.py            the stream API's events
     community_reports.py  the community module's events
     overrun_report.py     captured audio that was lost

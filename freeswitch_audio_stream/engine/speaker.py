@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 from ..errors import RefusedError
 from ..protocols.messages import OutMessage
 from ..realtime.path import MediaPath
 from .link import Link, LinkState
 from .planning import Plan
 from .reports import Reporter
+from .states import State
 
 
 class Speaker:
     """Of one stream; only on its dispatcher, but for `text`. What the protocol has no message for is not said."""
 
-    def __init__(self, plan: Plan, path: MediaPath, link: Link, reporter: Reporter) -> None:
+    def __init__(self, plan: Plan, path: MediaPath, link: Link, reporter: Reporter,
+                 state: Callable[[], State]) -> None:
+        """`state` answers that of the stream now."""
         self._plan = plan
         self._path = path
         self._link = link
         self._reporter = reporter
+        self._state = state
 
     def start(self) -> None:
         """Introduce the stream."""
@@ -38,6 +44,11 @@ class Speaker:
 
     def text(self, text: str) -> None:
         """Queue a message of the application; any thread. Raises RefusedError with the reason."""
+        if not self._plan.bidirectional:
+            raise RefusedError("the stream is one-way: start it with 1 as its last flag to exchange text")
+        state = self._state()
+        if state is not State.STREAMING:
+            raise RefusedError(f"the stream is {state.value}: text can be sent while it is streaming")
         message = self._plan.protocol.text(self._plan.info, text)
         if message is None:
             raise RefusedError(f"the protocol {self._plan.protocol.name} has no text messages: start the stream with "

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Callable
 
 from ..config import Dialect
-from ..errors import ConnectError, ConnectTimeout, RefusedError
-from ..realtime.layout import ATTEND_DRAINED, ATTEND_GARBAGE, ATTEND_OVERRUN, ATTEND_RATE
+from ..errors import ConnectError, ConnectTimeout
+from ..realtime.layout import ATTEND_DRAINED
 from ..transports import Connection
 from .attachment import Attachment
 from .audiosocket_link import AudioSocketLink
 from .call import BugKind, Call
+from .chronicle import Chronicle
 from .close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
 from .community_reports import CommunityReporter
 from .dispatcher import Dispatcher
@@ -19,18 +20,14 @@ from .guests import Visit
 from .link import Link, LinkState
 from .listener import Listener
 from .media import Media
-from .overrun_report import OverrunReport
-from .packet_report import PacketReport
 from .planning import Plan
 from .player import Player
 from .reconnecting import Reconnecting
-from .reports import Reporter, timestamp
+from .reports import Reporter
 from .sound_files import SoundFiles
 from .speaker import Speaker
 from .states import TRANSITIONS, State, Step
-from .stream_statistics import StreamStatistics
 from .timers import Timers
-from .visit_report import VisitReport
 
 _DRAIN_SECONDS = 1.0   # what a stop or a hangup allows for the last audio to be taken
 _POLL_SECONDS = 0.02
@@ -55,22 +52,19 @@ class Stream:
         reporter = CommunityReporter if plan.dialect is Dialect.COMMUNITY else Reporter
         self._reporter = reporter(call, plan.info.stream_id)
         self.attachment = Attachment(call, path, media.capture, self._end_when_free)
-        self.player = Player(path, self._reporter, lambda name, status: self._speaker.checkpoint(name, status))
+        self.player = Player(path, self._reporter, lambda name, status: self.speaker.checkpoint(name, status))
         listener = Listener(plan, call, path.format.binary_playback, self.player, sounds, self._reporter,
                             lambda: self.link.hung_up())
         link = AudioSocketLink if plan.is_audiosocket else Link
         self.link = link(plan.url, plan.settings, path, dispatcher, self, listener, visit.arrival if visit else None)
-        self._speaker = Speaker(plan, path, self.link, self._reporter)
+        self.speaker = Speaker(plan, path, self.link, self._reporter, lambda: self.state)
         self._timers = Timers(dispatcher)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, self.link.connect)
-        self._visit_report = VisitReport(visit, self._reporter) if visit else None
-        self._overruns = OverrunReport(path, self._reporter, self._timers, plan.settings.buffer_secs)
-        self._packets = PacketReport(path, self._reporter)
-        self._statistics = StreamStatistics(plan.info.rate, media, self._packets, self._reconnecting, self._reporter)
+        self.chronicle = Chronicle(plan, media, self._reporter, self._timers, self._reconnecting, visit,
+                                   lambda: self.state)
         self._end_reason = EndReason()
         self._on_ended = on_ended
         self._begun = False
-        self._started = False
         self._gone = False
 
     # The start.
@@ -104,68 +98,50 @@ class Stream:
 
     def link_up(self, connection: Connection) -> None:
         """The server is there: introduce the stream, before any audio and before the application can send."""
-        self._speaker.start()
+        self.speaker.start()
         self._step(Step.CONNECTED)
-        attempt = self._reconnecting.tries
         self._reconnecting.connected()
-        now = timestamp()
-        self._reporter.fire("connection_established", serverUrl=self.plan.shown_url, connectionTime=now,
-                            peer=connection.peer, subprotocol=connection.subprotocol or None, attempt=attempt or None)
+        self.chronicle.connected(connection)
         self.player.new_connection()
         self.media.path.open_media()
         self.link.attach()
-        if not self._started:
-            self._started = True
-            self._report_start(now)
-        if self._visit_report:
-            self._visit_report.attached(connection.peer, self.plan.protocol.name)
-
-    def _report_start(self, now: str) -> None:
-        info = self.plan.info
-        self._reporter.fire("stream_started", serverUrl=self.plan.shown_url, track=info.track.value,
-                            codec=info.encoding.value, sampleRate=info.rate, protocol=self.plan.protocol.name,
-                            bidirectional=self.plan.bidirectional, timestamp=now)
-        self._timers.every("heartbeat", self.plan.settings.heartbeat_secs, self._heartbeat)
+        self.chronicle.streaming(connection)
 
     def link_failed(self, error: ConnectError) -> None:
         """The server is not there."""
-        if self.state is State.RECONNECTING and self._may_reconnect():
-            self._reporter.last_error = str(error)
+        again = self.state is State.RECONNECTING and self._may_reconnect()
+        self.chronicle.not_connected(error, again)
+        if again:
             self._reconnecting.try_again()
             return
-        self._reporter.not_connected(error, self.plan.shown_url)
         self._end_reason.set_reason("timeout" if isinstance(error, ConnectTimeout) else "error", str(error))
         self._step(Step.FAILED)
         self._stopped()
 
-    # Reconnecting.
+    # The connection is over.
+
+    def link_refused(self, text: str) -> None:
+        """The server breaks a rule."""
+        self._reporter.error("protocol", text)
+        self._end_reason.set_reason("error", text)
 
     def link_lost(self, text: str, timed_out: bool) -> None:
         """The connection broke, or the server does not answer."""
-        self._reporter.connection_lost(self.plan.shown_url, text, timed_out)
+        self.chronicle.lost(text, timed_out)
 
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over: for good, or to be made again."""
         self._reconnecting.disconnected()
         again = self.state is State.STREAMING and not clean and self._may_reconnect()
-        self._reporter.fire("connection_closed", code=code, reason=text, willReconnect=again)
-        if self._visit_report:
-            self._visit_report.detached(code, text)
+        self.chronicle.disconnected(code, text, again)
         if again:
-            self._reporter.last_error = text
             self._step(Step.DROPPED)
             return
         self._end_reason.set_reason("error" if not clean else "client_closed" if self.visit else "server_closed", text)
         if clean and not self.plan.captures and self.state is State.STREAMING:
             self._step(Step.FINISH)
-            self._play_out()
-        else:
-            self._over()
-
-    def _play_out(self) -> None:
-        """A server that was there to be heard has said all it had to say: the caller hears it to the end."""
-        if self.state is State.DRAINING and self.player.is_busy and not self.attachment.lost:
-            self._timers.after("play out", _POLL_SECONDS, self._play_out)
+            # A server that was there to be heard has said all it had to say: the caller hears it to the end.
+            self._when_heard(self._over)
         else:
             self._over()
 
@@ -220,10 +196,16 @@ class Stream:
 
     def _sent_all(self) -> None:
         """The ring is empty; a graceful end also waits until the caller has heard everything."""
-        if self.state is State.DRAINING and self._plays_to_the_end() and self.player.is_busy:
-            self._timers.after("play out", _POLL_SECONDS, self._sent_all)
+        if self._plays_to_the_end():
+            self._when_heard(self._drained)
         else:
             self._drained()
+
+    def _when_heard(self, then: Callable[[], None]) -> None:
+        if self.state is State.DRAINING and self.player.is_busy and not self.attachment.lost:
+            self._timers.after("play out", _POLL_SECONDS, lambda: self._when_heard(then))
+        else:
+            then()
 
     def _drained(self) -> None:
         if self.state is not State.DRAINING:
@@ -232,7 +214,7 @@ class Stream:
             self._over()
             return
         self.media.path.hold_media()  # audio that nobody took in time must not follow the last words
-        self._speaker.stop(self._end_reason.last_words(self.plan.dialect))
+        self.speaker.stop(self._end_reason.last_words(self.plan.dialect))
         self._step(Step.DRAINED)
         self.link.close(CLOSE_GOING_AWAY if self._end_reason.name == "shutdown" else CLOSE_NORMAL)
 
@@ -241,10 +223,7 @@ class Stream:
         self._timers.cancel_all()
         self.attachment.detach_all()
         self.player.abandon()
-        self._overruns.tell_the_rest()
-        self._reporter.tell_the_rest()
-        self._reporter.fire("stream_stopped", reason=self._end_reason.name or "error",
-                            detail=self._end_reason.detail or None, statistics=self._statistics.fields())
+        self.chronicle.stopped(self._end_reason)
         self._end_when_free()
 
     def _end_when_free(self) -> None:
@@ -269,12 +248,7 @@ class Stream:
         if self.attachment.lost:
             self._finish_without_call()
         self.link.attend(bits)
-        if bits & ATTEND_OVERRUN:
-            self._overruns.attend()
-        if bits & ATTEND_RATE:
-            self._reporter.error("rate", "the call's codec has a sample rate that cannot be converted")
-        if bits & ATTEND_GARBAGE:
-            self._packets.attend()
+        self.chronicle.attend(bits)
         if bits & ATTEND_DRAINED:
             self._sent_all()
 
@@ -284,13 +258,6 @@ class Stream:
         else:
             self.finish("error", "another module removed the media bug")
 
-    def link_refused(self, text: str) -> None:
-        """The server breaks a rule."""
-        self._reporter.error("protocol", text)
-        self._end_reason.set_reason("error", text)
-
-    # What we say.
-
     def send_digit(self, digit: str, duration_ms: int) -> None:
         """Tell of a digit: always by an event, and the server where it wants to know."""
         if not self._begun or self.state is State.ENDED or self.attachment.released:
@@ -299,28 +266,4 @@ class Stream:
             return
         self._reporter.fire("dtmf", digit=digit, duration=duration_ms)
         if self.state is State.STREAMING and self.plan.settings.dtmf and self.plan.captures:
-            self._speaker.digit(digit, duration_ms)
-
-    def send_text(self, text: str) -> None:
-        """Queue a message of the application; any thread. Raises RefusedError with the reason."""
-        if not self.plan.bidirectional:
-            raise RefusedError("the stream is one-way: start it with 1 as its last flag to exchange text")
-        if self.state is not State.STREAMING:
-            raise RefusedError(f"the stream is {self.state.value}: text can be sent while it is streaming")
-        self._speaker.text(text)
-
-    # Looking at it.
-
-    def _heartbeat(self) -> None:
-        self._reporter.fire("heartbeat", state=self.state.value, statistics=self._statistics.fields())
-
-    def status(self) -> dict[str, Any]:
-        """What `status` and `list` answer. Any thread."""
-        info = self.plan.info
-        return {
-            "uuid": info.uuid, "streamId": info.stream_id, "state": self.state.value,
-            "paused": self.media.capture.paused, "serverUrl": self.plan.shown_url, "track": info.track.value,
-            "codec": info.encoding.value, "sampleRate": info.rate, "protocol": self.plan.protocol.name,
-            "bidirectional": self.plan.bidirectional,
-            **self._statistics.fields(), "lastError": self._reporter.last_error,
-        }
+            self.speaker.digit(digit, duration_ms)

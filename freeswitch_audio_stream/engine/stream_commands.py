@@ -25,9 +25,9 @@ class StreamCommands:
             return self._list()
         stream = self._book.find(command.uuid, command.stream_id)
         if isinstance(command, Status):
-            return orjson.dumps(stream.status()).decode()
+            return orjson.dumps(stream.chronicle.status()).decode()
         if isinstance(command, SendText):
-            stream.send_text(command.text)
+            stream.speaker.text(command.text)
         elif isinstance(command, (Pause, Resume)):
             stream.media.capture.pause(isinstance(command, Pause))
         elif isinstance(command, (PausePlayback, ResumePlayback)):
@@ -45,7 +45,7 @@ class StreamCommands:
 
     def _list(self) -> str:
         streams = sorted(self._book.running(), key=lambda stream: stream.plan.info.stream_id)
-        return orjson.dumps([stream.status() for stream in streams]).decode()
+        return orjson.dumps([stream.chronicle.status() for stream in streams]).decode()
 
     def _stop(self, stream: Stream, reason: str) -> None:
         # The id is free at once; the stream says goodbye to its server behind our back.
