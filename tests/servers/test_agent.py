@@ -137,12 +137,12 @@ def test_subprotocol_and_credentials() -> None:
             assert stream.subprotocol == "audio.freeswitch.org"
 
 
-def test_tls(tmp_path: Path) -> None:
+def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transports.openssl, "LIBRARY", None)  # so that plain bytes go to the connection's socket
     certificate = certificates.make(tmp_path, "agent")
     with Agent(tls=certificates.server_context(certificate)) as agent:
         assert agent.url.startswith("wss://")
-        # Not the client of the other tests: it uses the TLS session from two threads at once, and hangs at
-        # times.
+        # Not the client of the other tests: it uses the TLS session from two threads at once, and hangs at times.
         stream = transports.connect(agent.url, tls=transports.TlsOptions(ca_file=str(certificate.file)))
         stream.sock.sendall(websocket.ABNF.create_frame(orjson.dumps(start()),
                                                         websocket.ABNF.OPCODE_TEXT).format())
