@@ -33,8 +33,8 @@ class Cost:
                 self._turn(self._ours, works, rate, bare=True)
                 if self._peer is not None:
                     self._turn(self._peer, list(peers_of(works)), rate, bare=False)
-            for size in sorted({work.message_bytes for work in self._works} | {work.plain.message_bytes
-                                                                               for work in self._works}):
+            for size in sorted({work.message_bytes for work in self._works} | {
+                    work.plain.message_bytes for work in self._works if not work.attached}):
                 self._floor(size)
         return self._rows
 

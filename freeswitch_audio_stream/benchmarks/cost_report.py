@@ -97,7 +97,7 @@ def _table(rows: Rows, works: Sequence[Work], switch: str) -> Table:
                            median(row.receiver) if row.receiver else None,
                            median(row.p99_gap) if row.p99_gap else None, row.lost))
     table.notes.append("of the peer: the median of the rounds' own ratios to the peer at the same work, or, where it "
-                       "does not do it, to its binary one-way stream of the same calls by the same transport")
+                       "does not do it, to its binary one-way stream of the same calls, with TLS or not as here")
     table.notes.append("of bug+floor: the same to the bare bug and the bare send of the same bytes together")
     return table
 

@@ -17,7 +17,7 @@ REPLY_BYTES = 1 << 16
 
 STAMPS_OFF, STAMPS_L16, STAMPS_MULAW, STAMPS_JSON = range(4)
 REPLY_NEVER, REPLY_TO_EACH, REPLY_AT_TIMES = range(3)
-PLAIN_REPLY, L16_REPLY, BASE64_REPLY = range(3)
+PLAIN_REPLY, L16_REPLY, BASE64_REPLY, RTP_REPLY = range(4)
 
 
 def _record(names: str) -> np.dtype[Any]:
@@ -40,8 +40,8 @@ CONNECTION = _record(
     " first_at last_at closed_at frames bytes replies reply_due_at"
     # the frame at hand; the header takes three words
     " header_length payload_left header header_1 header_2")
-"""One connection, in the slot that its URL names. `tls` is the address of a TLS record or 0; `frames` are text and
-binary frames, start messages included.
+"""One connection, in the slot that its URL names, or the order to make it. `tls` is the address of a TLS record or 0;
+`frames` are text and binary frames, start messages included.
 """
 
 CONNECTION_BYTES = CONNECTION.itemsize

@@ -91,4 +91,4 @@ def _round(bench: Bench, work: Work, count: int) -> None:
         bench.start(calls, work)
         if not bench.wait(lambda: all(bench.receiver.first_at(number) for number in range(count)), 30.0, 0.002):
             raise BenchError(f"{bench.name}: a stream sends nothing")
-        bench.stop(calls)
+        bench.stop(calls, work)

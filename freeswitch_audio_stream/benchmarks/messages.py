@@ -9,13 +9,15 @@ import numpy as np
 from ..realtime.atomics import bytes_at, int64_at, wide
 from ..realtime.compiler import native_helper
 from ..realtime.encoding import base64
+from ..realtime.rtp import RTP_HEADER
 from .histogram import count_duration
-from .layout import (BASE64_REPLY, BUFFER_BYTES, L16_REPLY, STAMPS_JSON, STAMPS_L16, control_at)
+from .layout import (BASE64_REPLY, BUFFER_BYTES, L16_REPLY, RTP_REPLY, STAMPS_JSON, STAMPS_L16, control_at)
 from .stamps import NO_STAMP, STAMP_SAMPLES, age_of_l16, age_of_mulaw, stamp
 from .wire import give
 
 STAMP_BYTES = 2 * STAMP_SAMPLES
 _STAMP_CHARACTERS = STAMP_BYTES // 3 * 4
+_PACKET_SAMPLES = 160
 _AUDIO_KEY = int.from_bytes(b'"audio":', "little")
 
 
@@ -80,8 +82,17 @@ def read_stamp(control: int, payload: int, count: int, key: int) -> None:
 
 
 @native_helper
+def number_packet(packet: int, number: int) -> None:
+    """Give an RTP packet in a masked message its sequence number and timestamp (RFC 3550)."""
+    octets, key = bytes_at(packet, RTP_HEADER), bytes_at(packet - 4, 4)
+    word = (number & 0xFFFF) << 32 | (_PACKET_SAMPLES * number & 0xFFFFFFFF)
+    for index in range(2, 8):
+        octets[index] = np.uint8(word >> 8 * (7 - index) & 255) ^ key[index & 3]
+
+
+@native_helper
 def reply(control: int, connection: Any) -> bool:
-    """Send the prepared message, its audio stamped where that was asked for; False if it did not fit."""
+    """Send the prepared message, stamped or numbered where that was asked for; False if it did not fit."""
     record = control_at(control)
     audio = record.reply + record.reply_audio_at
     if record.reply_kind == L16_REPLY:
@@ -89,5 +100,7 @@ def reply(control: int, connection: Any) -> bool:
     elif record.reply_kind == BASE64_REPLY:
         stamp(record.scratch, STAMP_SAMPLES)
         base64(audio, record.scratch, STAMP_BYTES, record.base64_table)
+    elif record.reply_kind == RTP_REPLY:
+        number_packet(audio - RTP_HEADER, connection.replies)
     connection.replies += 1
     return give(connection, record.reply, record.reply_bytes)

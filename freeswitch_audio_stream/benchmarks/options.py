@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Callable, Sequence, TypeVar
 
 from ..audio import RATES
-from .work import FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, Work, peer_module
+from ..protocols import ENCAPSULATIONS
+from .work import ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, Work, peer_module
 
 WAYS = ("one", "two")
 _MOST_STREAMS = 4000
@@ -32,11 +33,14 @@ class Subcommand:
     rates: tuple[tuple[int, int], ...] = ((8000, 8000),)
     transports: tuple[str, ...] = ("ws",)
     has_peer: bool = True
+    can_attach: bool = False
+    """Whether it measures clients of the media server, too, if it is asked to."""
 
 
 SUBCOMMANDS = (
     Subcommand("cost", "CPU per stream and 20 ms frame, the calls' own subtracted", (100,), 10.0, 3,
-               rates=((8000, 8000), (8000, 16000)), transports=TRANSPORTS),
+               (*FORMATS, *ENCAPSULATIONS), rates=((8000, 8000), (8000, 16000)), transports=TRANSPORTS,
+               can_attach=True),
     Subcommand("latency", "callback to receiver, and server to the caller's frame", (100,), 20.0, 1),
     Subcommand("capacity", "streams until the p99 gap exceeds 40 ms or a frame is lost", (100,), 10.0, 1,
                ("binary",), ("one",)),
@@ -148,8 +152,10 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _add_work(parser: argparse.ArgumentParser, command: Subcommand) -> None:
     work = parser.add_argument_group("what: every combination of")
-    for name, allowed, default in (("formats", FORMATS, command.formats), ("ways", WAYS, command.ways),
-                                   ("transports", TRANSPORTS, command.transports)):
+    formats = (*FORMATS, *(ENCAPSULATIONS if command.can_attach else ()))
+    transports = (*TRANSPORTS, *((ATTACHED,) if command.can_attach else ()))
+    for name, allowed, default in (("formats", formats, command.formats), ("ways", WAYS, command.ways),
+                                   ("transports", transports, command.transports)):
         work.add_argument(f"--{name}", type=_several(_one_of(allowed)), default=default, metavar=",".join(allowed),
                           help=f"default: {_shown(default)}")
     work.add_argument("--rates", type=_several(_rate_pair), default=command.rates, metavar="HZ[>HZ],…",
@@ -204,7 +210,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         peer_module(against or PEER_START).start_command("uuid", "url", GOAL_WORKS[0])
     except (LookupError, ValueError):
         reader.error("--against may have {uuid}, {url} and {rate} in braces, and no others")
-    return Options(works=_works(given), against=against or PEER_START, **given)
+    wanted = given["transports"]
+    works = _works(given)
+    if not set(wanted) <= {work.transport for work in works} and works != GOAL_WORKS:
+        reader.error(f"--transports {_shown(wanted)} leaves one with nothing to do: {ATTACHED} has the formats "
+                     f"{', '.join(ENCAPSULATIONS)} at 8000 Hz, the others have {', '.join(FORMATS)}")
+    return Options(works=works, against=against or PEER_START, **given)
 
 
 def _works(given: dict[str, object]) -> tuple[Work, ...]:
@@ -213,6 +224,7 @@ def _works(given: dict[str, object]) -> tuple[Work, ...]:
                                                ("formats", "ways", "transports", "rates", "goals"))
     if goals:
         return GOAL_WORKS
-    return tuple(Work(form, way == "two", call, wire, transport == "wss")
-                 for transport in transports for call, wire in rates  # type: ignore[attr-defined]
-                 for way in ways for form in formats)  # type: ignore[attr-defined]
+    every = (Work(form, way == "two", call, wire, transport == "wss", transport == ATTACHED)
+             for transport in transports for call, wire in rates  # type: ignore[attr-defined]
+             for way in ways for form in formats)  # type: ignore[attr-defined]
+    return tuple(work for work in every if work.possible)

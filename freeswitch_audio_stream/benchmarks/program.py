@@ -13,6 +13,7 @@ from typing import Iterator, Sequence
 from ..errors import AudioStreamError
 from ..live import find_prefix
 from . import capacity, cost, latency, memory, report, stall, start
+from .attaching import MediaServer
 from .embedded import EmbeddedSwitchProcess
 from .errors import BenchError
 from .options import RESAMPLER, Options, parse
@@ -46,19 +47,30 @@ def _receiver(options: Options, opened: ExitStack) -> Receiver:
     return opened.enter_context(Receiver(certificate))
 
 
+def _media_server(options: Options) -> MediaServer | None:
+    """That of the switch which is started next, if there are clients to attach."""
+    if not any(work.attached for work in options.works):
+        return None
+    server = MediaServer(options.site_packages if _prefix(options) else None)
+    os.environ.update(server.environment)
+    return server
+
+
 def _benches(options: Options, receiver: Receiver, opened: ExitStack) -> tuple[Bench, Bench | None]:
     """Ours and, where there is one, the peer's."""
     prefix = _prefix(options)
-    if prefix is None:
-        return Bench(opened.enter_context(_opened(EmbeddedSwitchProcess())), OURS, receiver), None
-    mine = opened.enter_context(_opened(RealSwitch(prefix, site_packages=options.site_packages)))
-    if options.peer_module is None:
-        return Bench(mine, OURS, receiver), None
+    media_server = _media_server(options)
+    mine = opened.enter_context(_opened(EmbeddedSwitchProcess() if prefix is None else
+                                        RealSwitch(prefix, site_packages=options.site_packages)))
+    if media_server is not None:
+        media_server.wait()
+    if prefix is None or options.peer_module is None:
+        return Bench(mine, OURS, receiver, media_server=media_server), None
     module = peer_module(options.against)
     trusted = receiver.certificate
     variables = {name: value.format(ca=trusted) for name, value in module.variables.items()} if trusted else {}
     other = opened.enter_context(_opened(RealSwitch(prefix, options.peer_module, 1, options.site_packages, variables)))
-    return Bench(mine, OURS, receiver, other), Bench(other, module, receiver, mine)
+    return Bench(mine, OURS, receiver, other, media_server), Bench(other, module, receiver, mine)
 
 
 def _measure(options: Options, ours: Bench, peer: Bench | None) -> Results:

@@ -9,22 +9,25 @@ from types import TracebackType
 from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
+import orjson
 
 from .child import Child
 from .errors import BenchError
 from .histogram import Quantiles, quantiles
 from .layout import (BASE64_REPLY, L16_REPLY, PLAIN_REPLY, REPLY_AT_TIMES, REPLY_BYTES, REPLY_NEVER, REPLY_TO_EACH,
-                     STAMPS_OFF)
+                     RTP_REPLY, STAMPS_OFF)
 from .shared_memory import SharedMemory
 
 
 class Reply(NamedTuple):
-    """A complete server frame, and where its audio is."""
+    """A complete frame, and where its audio is."""
 
     frame: bytes
     audio_at: int
     audio_bytes: int
     base64: bool
+    rtp: bool = False
+    """Whether it is a packet, masked, that has to be numbered."""
 
 
 class Heard(NamedTuple):
@@ -85,6 +88,12 @@ class Receiver:
             raise BenchError("the receiver has no certificate for wss")
         return f"wss://127.0.0.1:{self._tls_port}/{number}" if tls else f"ws://127.0.0.1:{self.port}/{number}"
 
+    def attach(self, number: int, port: int, resource: str) -> str:
+        """Connect stream `number` as a client to a server on this machine; answers what is against it, "" for nothing.
+        """
+        self._process.tell(orjson.dumps([number, port, resource]).decode())
+        return self._process.answer()
+
     # Orders
 
     def look_for_stamps(self, kind: int = STAMPS_OFF) -> None:
@@ -97,7 +106,7 @@ class Receiver:
 
     def reply_to_each(self, reply: Reply) -> None:
         """Answer every frame."""
-        self._prepare(reply, PLAIN_REPLY)
+        self._prepare(reply, RTP_REPLY if reply.rtp else PLAIN_REPLY)
         self._control["reply_mode"] = REPLY_TO_EACH
 
     def reply_at_times(self, reply: Reply, interval: float) -> None:

@@ -1,4 +1,4 @@
-"""The receiver's compiled loop: takes masked WebSocket frames from many connections, counts and times them.
+"""The receiver's compiled loop: takes WebSocket frames from many connections, counts and times them.
 
 What the benchmark wants to know is written into memory that it shares, so asking costs the receiver nothing.
 """
@@ -23,6 +23,7 @@ from .wire import give, take
 
 _close: Any = types.ExternalFunction("close", types.int32(types.int32))
 _TEXT, _BINARY, _CLOSE = 1, 2, 8
+_MASKED = 0x80
 _NORMAL = 1000
 _IDLE_MS = 100  # how soon `stop` is seen
 _TICK_MS = 1    # how exact the times of replies are
@@ -36,13 +37,14 @@ def _header(control: int, slot: int) -> int:
 
 @native_helper
 def header_bytes(header: int, have: int) -> int:
-    """How long a masked frame's header is, as far as its first `have` bytes tell."""
+    """How long a frame's header is, with the key of a masked one, as far as its first `have` bytes tell."""
     if have < 2:
         return 2
-    length = wide(bytes_at(header, 2)[1]) & 127
+    octet = wide(bytes_at(header, 2)[1])
+    key, length = 4 if octet & _MASKED else 0, octet & 127
     if length < 126:
-        return 6
-    return 8 if length == 126 else 14
+        return 2 + key
+    return (4 if length == 126 else 10) + key
 
 
 @native_helper
@@ -75,11 +77,16 @@ def _answer(control: int, connection: Any) -> None:
 
 
 @native_helper
-def _on_close(control: int, connection: Any) -> None:
-    frame = control_at(control).scratch
-    octets = bytes_at(frame, 4)
-    octets[0], octets[1], octets[2], octets[3] = 0x80 | _CLOSE, 2, _NORMAL >> 8, _NORMAL & 255
-    give(connection, frame, 4)
+def _on_close(control: int, slot: int) -> None:
+    connection, frame = connection_at(control, slot), control_at(control).scratch
+    # Who gets what is not masked is a client, and masks: here with zeros, which change nothing.
+    masked = bytes_at(_header(control, slot), 2)[1] & _MASKED
+    size = 4 if masked else 8
+    octets = bytes_at(frame, size)
+    octets[:] = 0
+    octets[0], octets[1] = 0x80 | _CLOSE, 2 if masked else _MASKED | 2
+    octets[size - 2], octets[size - 1] = _NORMAL >> 8, _NORMAL & 255
+    give(connection, frame, size)
     _end(connection)
 
 
@@ -106,7 +113,7 @@ def _on_frame(control: int, slot: int, payload: int, count: int, now: int) -> No
     if opcode == _TEXT or opcode == _BINARY:
         _on_media(control, slot, payload, count, now)
     elif opcode == _CLOSE:
-        _on_close(control, connection_at(control, slot))
+        _on_close(control, slot)
 
 
 @native_helper

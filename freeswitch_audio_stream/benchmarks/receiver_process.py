@@ -1,9 +1,10 @@
-"""The receiver's own process: accepts WebSocket connections in Python and hands them to the compiled loop.
+"""The receiver's own process: accepts or opens WebSockets in Python and hands them to the compiled loop.
 
     python -m freeswitch_audio_stream.benchmarks.receiver_process MEMORY [CERTIFICATE]
 
 MEMORY is a file of SharedMemory, CERTIFICATE a PEM file with its key, for TLS. The process says its two ports in a
-line, without and with TLS (0: none), and ends when its standard input does.
+line, without and with TLS (0: none), and ends when its standard input does. A line there, ``[slot, port, resource]`` in
+JSON, has it connect as a client; it says what is against that in a line, empty for nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import orjson
+
 from ..realtime.encoding import BASE64_TABLE
 from ..realtime.libc import EPOLL_EVENT_BYTES
 from ..realtime.memory import Arena
+from .attaching import open_websocket
 from .layout import BUFFER_BYTES, DESCRIPTORS, EVENT_BATCH, SLOTS
 from .receiver_loop import run_receiver
 from .shared_memory import SharedMemory
@@ -128,19 +132,31 @@ class ReceiverProcess:
         slot, answer = accept_reply(_read_request(end))
         if not 0 <= slot < SLOTS:
             raise Handshake(f"there is no slot {slot}")
+        self._clear(slot)
+        if session is not None:
+            self._memory.connections[slot]["tls"], self._sessions[slot] = session.address, session
+        end.sendall(answer)
+        self._hand_over(slot, connection)
+
+    def attach(self, slot: int, port: int, resource: str) -> None:
+        """Connect as a client. Raises OSError and Handshake."""
+        connection = open_websocket(port, resource)
+        self._clear(slot)
+        self._hand_over(slot, connection)
+
+    def _clear(self, slot: int) -> None:
         record = self._memory.connections[slot]
         if record["fd"] >= 0:
             raise Handshake(f"slot {slot} is in use")
         for name in self._memory.connections.dtype.names or ():
             record[name] = 0
         record["connected_at"] = time.monotonic_ns()
-        if session is not None:
-            record["tls"], self._sessions[slot] = session.address, session
-        end.sendall(answer)
+
+    def _hand_over(self, slot: int, connection: socket.socket) -> None:
         connection.setblocking(False)
         fd = connection.detach()  # the loop closes it
         self._slot_of_fd[fd] = slot
-        record["fd"] = fd
+        self._memory.connections[slot]["fd"] = fd
         self._epoll.register(fd, select.EPOLLIN)
 
 
@@ -149,7 +165,12 @@ def main() -> None:
     process = ReceiverProcess(SharedMemory.open(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
     process.start()
     print(*process.ports, flush=True)
-    sys.stdin.read()
+    for line in sys.stdin:
+        try:
+            process.attach(*orjson.loads(line))
+            print(flush=True)
+        except (OSError, Handshake) as error:
+            print(" ".join(str(error).split()), flush=True)
 
 
 if __name__ == "__main__":

@@ -49,5 +49,5 @@ def _round(bench: Bench, work: Work, streams: int) -> list[list[float]]:
             began = time.monotonic_ns()
             bench.switch.command(_NOTHING)
             found[3].append((time.monotonic_ns() - began) / 1e6)
-        bench.stop(calls)
+        bench.stop(calls, work)
     return found

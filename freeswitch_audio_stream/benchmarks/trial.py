@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Callable, Iterator, NamedTuple, Sequence
 
 from ..errors import AudioStreamError
+from .attaching import MediaServer
 from .errors import BenchError
 from .processes import CpuTime, cpu_time
 from .receiver import Heard, Receiver, wait_until
@@ -38,13 +39,14 @@ class Interval(NamedTuple):
 class Bench:
     """One switch with one module, and the receiver that its streams connect to."""
 
-    def __init__(self, switch: SwitchProcess, module: Module, receiver: Receiver, other: SwitchProcess | None = None
-                 ) -> None:
-        """`other` is that of the module which it takes turns with."""
+    def __init__(self, switch: SwitchProcess, module: Module, receiver: Receiver, other: SwitchProcess | None = None,
+                 media_server: MediaServer | None = None) -> None:
+        """`other` is that of the module which it takes turns with; `media_server` is needed for works that attach."""
         self.switch = switch
         self._processes: list[SwitchProcess | Receiver] = [switch, receiver, *([other] if other else [])]
         self.module = module
         self.receiver = receiver
+        self._media_server = media_server
 
     @property
     def name(self) -> str:
@@ -87,7 +89,7 @@ class Bench:
     def streams(self, calls: Sequence[str], work: Work) -> Iterator[None]:
         """A stream on each call, connected and sending; stream n of the receiver is call n."""
         self.start(calls, work)
-        with _ending(lambda: self.stop(calls)):
+        with _ending(lambda: self.stop(calls, work)):
             self.wait_until_flowing(range(len(calls)))
             yield
 
@@ -95,10 +97,19 @@ class Bench:
         """Start them, without waiting; stream n of the receiver is call n − `first`."""
         for number, call in enumerate(calls, first):
             self.receiver.forget(number)
+            if work.attached:
+                self._attach(number, call, work)
+                continue
             url = self.receiver.url(number, work.tls)
             reply = self.switch.command(self.module.start_command(call, url, work, self.receiver.certificate))
             if not reply.startswith("+OK"):
                 raise BenchError(f"{self.name} does not start a stream: {reply}")
+
+    def _attach(self, number: int, call: str, work: Work) -> None:
+        assert self._media_server is not None
+        refusal = self.receiver.attach(number, self._media_server.port, self._media_server.resource(call, work.format))
+        if refusal:
+            raise BenchError(f"{self.name} does not let a client attach: {refusal}")
 
     def wait_until_flowing(self, numbers: Sequence[int]) -> None:
         """Wait until each has sent for a while."""
@@ -114,10 +125,10 @@ class Bench:
         else:
             self.receiver.reply_never()
 
-    def stop(self, calls: Sequence[str]) -> None:
+    def stop(self, calls: Sequence[str], work: Work) -> None:
         """Stop them and wait until they have disconnected."""
         for call in calls:
-            self.switch.command(self.module.stop_command(call))
+            self.switch.command(self.module.stop_command(call, work))
         self.wait_for_ends()
 
     def wait_for_ends(self) -> None:

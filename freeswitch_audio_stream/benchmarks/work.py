@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, NamedTuple
 
+from ..protocols import ENCAPSULATIONS
+from ..realtime.rtp import RTP_HEADER
 from .layout import STAMPS_JSON, STAMPS_L16, STAMPS_MULAW, STAMPS_OFF
 from .messages import STAMP_BYTES
 from .receiver import Reply
@@ -16,10 +18,18 @@ FRAME_MS = 20
 FRAMES_PER_SECOND = 1000 // FRAME_MS
 FORMATS = ("binary", "json", "mulaw")
 """L16 in binary messages; L16 as base64 in JSON; mu-law in binary messages."""
+"""Of streams that we connect; a client that attaches to the media server has one of ENCAPSULATIONS."""
 TRANSPORTS = ("ws", "wss")
+ATTACHED = "attached"
+"""In place of a transport: a WebSocket without TLS that the receiver connects, to the media server."""
 
 _STAMPS = {"binary": STAMPS_L16, "json": STAMPS_JSON, "mulaw": STAMPS_MULAW}
 _TEXT, _BINARY = 1, 2
+_ATTACHED_RATE = 8000
+_RTP_VERSION = 0x80
+_MULAW_SILENCE = b"\xff"
+_MASKED = 0x80
+_KEY = b"\x5a\xc3\x0f\x96"
 _ABOUT_AUDIO = len('{"event":"media","sequence":1000,"streamId":"bench","audio":""}')
 
 
@@ -34,21 +44,35 @@ class Work:
     rate: int
     """Hz on the wire."""
     tls: bool = False
+    attached: bool = False
+    """Whether the receiver is a client of the media server."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether there are such streams: encapsulations, at their one rate, are for clients that attach."""
+        return self.attached == (self.format in ENCAPSULATIONS) and (not self.attached or self.rate == _ATTACHED_RATE)
+
+    @property
+    def transport(self) -> str:
+        """One of TRANSPORTS, or ATTACHED."""
+        return ATTACHED if self.attached else TRANSPORTS[self.tls]
 
     @property
     def label(self) -> str:
         """A name for tables: ``wss json two-way 8000>16000``."""
         rates = f"{self.call_rate}" if self.rate == self.call_rate else f"{self.call_rate}>{self.rate}"
-        return f"{'wss' if self.tls else 'ws'} {self.format} {'two-way' if self.two_way else 'one-way'} {rates}"
+        return f"{self.transport} {self.format} {'two-way' if self.two_way else 'one-way'} {rates}"
 
     @property
     def stamps(self) -> int:
         """STAMPS_…: where the receiver finds the times in the audio, which resampling destroys."""
-        return _STAMPS[self.format] if self.rate == self.call_rate else STAMPS_OFF
+        return _STAMPS.get(self.format, STAMPS_OFF) if self.rate == self.call_rate else STAMPS_OFF
 
     @property
     def message_bytes(self) -> int:
         """Bytes of one media message on the wire, header included, before any TLS."""
+        if self.attached:
+            return len(_frame(_BINARY, self._packet))
         samples = self.rate * FRAME_MS // 1000
         audio = samples if self.format == "mulaw" else 2 * samples
         payload = -(-audio // 3) * 4 + _ABOUT_AUDIO if self.format == "json" else audio
@@ -56,21 +80,36 @@ class Work:
 
     @property
     def plain(self) -> Work:
-        """The least that any module does on the same calls, by the same transport: binary, one way, not resampled."""
+        """The least that any module does on the same calls: binary, one way, not resampled, with TLS or not as here.
+        """
         return Work("binary", False, self.call_rate, self.call_rate, self.tls)
 
+    @property
+    def _packet(self) -> bytes:
+        """A message of an encapsulation, either way: silence."""
+        samples = self.rate * FRAME_MS // 1000
+        if self.format == "rtp":
+            return bytes((_RTP_VERSION,)).ljust(RTP_HEADER, b"\0") + _MULAW_SILENCE * samples
+        return bytes(2 * samples)
+
     def reply(self) -> Reply:
-        """One frame of audio from the server: ``media.play`` for JSON, else L16 as a binary message."""
+        """One frame of audio from the receiver: ``media.play`` for JSON, an encapsulation's message from a client that
+        is attached, else L16 as a binary message.
+        """
+        if self.attached:
+            frame, length = _frame(_BINARY, self._packet, _KEY), len(self._packet)
+            head = RTP_HEADER if self.format == "rtp" else 0
+            return Reply(frame, len(frame) - length + head, length - head, False, rtp=self.format == "rtp")
         silence = bytes(2 * self.rate * FRAME_MS // 1000)
         if self.format != "json":
-            head = _header(_BINARY, len(silence))
-            return Reply(head + silence, len(head), len(silence), False)
+            frame = _frame(_BINARY, silence)
+            return Reply(frame, len(frame) - len(silence), len(silence), False)
         # Whole groups of base64 for the stamp, so that it can be exchanged.
         assert STAMP_BYTES % 3 == 0
         before = b'{"event":"media.play","payload":{"format":"LINEAR16","sampleRate":%d,"audioData":"' % self.rate
         text = before + base64.b64encode(silence) + b'"}}'
-        head = _header(_TEXT, len(text))
-        return Reply(head + text, len(head) + len(before), len(silence), True)
+        frame = _frame(_TEXT, text)
+        return Reply(frame, len(frame) - len(text) + len(before), len(silence), True)
 
 
 BINARY = Work("binary", False, 8000, 8000)
@@ -81,11 +120,12 @@ GOAL_WORKS = (BINARY, JSON_RESAMPLED, BINARY_TLS, BINARY_TWO_WAY)
 """What the goals are about."""
 
 
-def _header(opcode: int, length: int) -> bytes:
-    """A server's frame header (RFC 6455): final, not masked."""
-    if length < 126:
-        return bytes((0x80 | opcode, length))
-    return struct.pack("!BBH", 0x80 | opcode, 126, length)
+def _frame(opcode: int, payload: bytes, key: bytes = b"") -> bytes:
+    """A final frame (RFC 6455): a client's, masked with `key`, or without one a server's."""
+    length, mask = len(payload), _MASKED if key else 0
+    head = (bytes((0x80 | opcode, mask | length)) if length < 126
+            else struct.pack("!BBH", 0x80 | opcode, mask | 126, length))
+    return head + key + (bytes(octet ^ key[index & 3] for index, octet in enumerate(payload)) if key else payload)
 
 
 class Module(NamedTuple):
@@ -95,6 +135,7 @@ class Module(NamedTuple):
     start: str
     """With {uuid}, {url}, {rate}, and for ours {settings}, {codec} and {flag}."""
     stop: str
+    """With {uuid}, and for ours {id}."""
     formats: tuple[str, ...]
     plays: bool
     """Whether the caller hears binary messages."""
@@ -113,13 +154,13 @@ class Module(NamedTuple):
         return self.start.format(uuid=call, url=url, rate=work.rate, flag=int(work.two_way), settings=settings,
                                  codec="mulaw" if work.format == "mulaw" else "l16")
 
-    def stop_command(self, call: str) -> str:
-        """The command that ends it."""
-        return self.stop.format(uuid=call)
+    def stop_command(self, call: str, work: Work) -> str:
+        """The command that ends it; of clients that attach, it is the only one of its call."""
+        return self.stop.format(uuid=call, id="media-1" if work.attached else "bench")
 
 
 OURS = Module("ours", "uuid_audio_stream {uuid} bench start {{{settings}}}{url} inbound {codec} {rate} 60 {flag}",
-              "uuid_audio_stream {uuid} bench stop", FORMATS, True, {})
+              "uuid_audio_stream {uuid} {id} stop", (*FORMATS, *ENCAPSULATIONS), True, {})
 
 PEER_START = "uuid_audio_stream {uuid} start {url} mono {rate}"
 PEER_STOP = "uuid_audio_stream {uuid} stop"

@@ -7,6 +7,7 @@ from typing import Iterator
 
 import pytest
 
+from freeswitch_audio_stream.benchmarks.attaching import MediaServer
 from freeswitch_audio_stream.benchmarks.embedded import EmbeddedSwitchProcess
 from freeswitch_audio_stream.benchmarks.receiver import Receiver
 from freeswitch_audio_stream.benchmarks.tls_server import make_certificate
@@ -31,17 +32,28 @@ def receiver(_receiver: Receiver) -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def _switch() -> Iterator[EmbeddedSwitchProcess]:
-    switch = EmbeddedSwitchProcess()
+def media_server() -> MediaServer:
+    """That of the embedded switch."""
+    return MediaServer()
+
+
+@pytest.fixture(scope="session")
+def _switch(media_server: MediaServer) -> Iterator[EmbeddedSwitchProcess]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in media_server.environment.items():
+            patch.setenv(name, value)
+        switch = EmbeddedSwitchProcess()
     yield switch
     switch.close()
 
 
 @pytest.fixture
-def bench(_switch: EmbeddedSwitchProcess, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(_switch: EmbeddedSwitchProcess, receiver: Receiver, media_server: MediaServer,
+          monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Our module in the embedded switch; it settles sooner than for a measurement."""
     monkeypatch.setattr("freeswitch_audio_stream.benchmarks.trial.SETTLE_SECONDS", 0.1)
-    return Bench(_switch, OURS, receiver)
+    media_server.wait()
+    return Bench(_switch, OURS, receiver, media_server=media_server)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from freeswitch_audio_stream.benchmarks.options import RESAMPLER, SUBCOMMANDS, parse
-from freeswitch_audio_stream.benchmarks.work import GOAL_WORKS, PEER_START, Work
+from freeswitch_audio_stream.benchmarks.work import FORMATS, GOAL_WORKS, PEER_START, Work
+from freeswitch_audio_stream.protocols import ENCAPSULATIONS
 
 
 @pytest.mark.parametrize("command", [command.name for command in SUBCOMMANDS])
@@ -31,6 +32,12 @@ def test_cost_measures_everything_there_is_unless_told_otherwise() -> None:
     assert len(works) == len(set(works)) == 3 * 2 * 2 * 2
     assert set(GOAL_WORKS) <= set(works)
     assert parse(["cost", "--goals"]).works == GOAL_WORKS
+
+
+def test_clients_attach_with_encapsulations_alone() -> None:
+    works = parse(["cost", "--transports", "ws,attached", "--ways", "one"]).works
+    assert set(works) == {*(Work(form, False, 8000, rate) for form in FORMATS for rate in (8000, 16000)),
+                          *(Work(form, False, 8000, 8000, attached=True) for form in ENCAPSULATIONS)}
 
 
 def test_the_resampler_needs_no_switch() -> None:
@@ -56,6 +63,10 @@ def test_files_are_looked_for_before_anything_is_measured(tmp_path: Path) -> Non
     (["cost", "--seconds", "-1"], "'-1' is not a number of seconds"),
     (["cost", "--formats", "binary,opus"], "'opus' is not one of binary, json, mulaw"),
     (["cost", "--transports", "http"], "'http' is not one of ws, wss"),
+    (["latency", "--transports", "attached"], "'attached' is not one of ws, wss"),
+    (["cost", "--transports", "attached", "--formats", "json"], "--transports attached leaves one with nothing to do"),
+    (["cost", "--transports", "ws,attached", "--formats", "rtp"], "attached has the formats rtp, sln, audiosocket at "),
+    (["cost", "--transports", "attached", "--rates", "8000>16000"], "leaves one with nothing to do"),
     (["cost", "--ways", ""], "'' is not one of one, two"),
     (["cost", "--rates", "44100"], "calls have multiples of 8000 Hz"),
     (["cost", "--rates", "8000>12345"], "is not HZ or HZ>HZ"),

@@ -182,6 +182,12 @@ def masked(opcode: int, payload: bytes) -> bytes:
     return head + key + bytes(octet ^ key[place & 3] for place, octet in enumerate(payload))
 
 
+def plain(payload: bytes) -> bytes:
+    """A server's binary frame, for a reader that parses by itself."""
+    return struct.pack("!BB", 0x82, len(payload)) + payload if len(payload) < 126 \
+        else struct.pack("!BBH", 0x82, 126, len(payload)) + payload
+
+
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
 def test_frames_may_be_cut_anywhere(receiver: Receiver, step: int, tls: bool) -> None:
