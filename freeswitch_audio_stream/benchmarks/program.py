@@ -56,10 +56,10 @@ def _media_server(options: Options) -> MediaServer | None:
     return server
 
 
-def _benches(options: Options, receiver: Receiver, opened: ExitStack) -> tuple[Bench, Bench | None]:
+def _benches(options: Options, media_server: MediaServer | None, receiver: Receiver, opened: ExitStack
+             ) -> tuple[Bench, Bench | None]:
     """Ours and, where there is one, the peer's."""
     prefix = _prefix(options)
-    media_server = _media_server(options)
     mine = opened.enter_context(_opened(EmbeddedSwitchProcess() if prefix is None else
                                         RealSwitch(prefix, site_packages=options.site_packages)))
     if media_server is not None:
@@ -95,8 +95,9 @@ def _results(options: Options, environment: dict[str, object]) -> Results:
     if options.peer_module is not None and _prefix(options) is None:
         raise BenchError("--peer-module needs a FreeSWITCH: name it with --freeswitch")
     os.environ.setdefault("MOD_AUDIO_STREAM_MAX_STREAMS", "4000")  # for the switches that are started
+    media_server = _media_server(options)
     with ExitStack() as opened:
-        ours, peer = _benches(options, _receiver(options, opened), opened)
+        ours, peer = _benches(options, media_server, _receiver(options, opened), opened)
         environment["switch"] = ours.switch.name
         progress(f"measuring in {ours.switch.name}, {environment['cores']} cores, load "
                  f"{environment['load_before']:.1f}")

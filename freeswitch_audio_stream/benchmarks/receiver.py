@@ -42,9 +42,9 @@ class Heard(NamedTuple):
 
 
 class Receiver:
-    """A WebSocket server that costs little; also a context manager.
+    """A WebSocket server that costs little, or a client; also a context manager.
 
-    Stream number n connects to ``url(n)``. Times are those of ``time.monotonic_ns``.
+    Stream number n connects to ``url(n)``, or `attach` connects it. Times are those of ``time.monotonic_ns``.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:

@@ -20,6 +20,9 @@ from freeswitch_audio_stream.threads import start_thread
 
 from .test_receiver import until
 
+for package in ("fastapi", "uvicorn", "h11", "jwt"):
+    pytest.importorskip(package)
+
 WORKS = [Work(form, way, 8000, 8000, attached=True) for form, way in
          (("rtp", True), ("sln", True), ("audiosocket", False))]
 
