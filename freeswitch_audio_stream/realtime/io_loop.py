@@ -4,8 +4,8 @@ A stream's socket is given to the loop and taken back by request (SOCKET_…); b
 DETACH (ATTEND_SOCKET_DETACHED) no other thread touches it, so it can be neither closed under the loop nor
 written to twice. One stream that stalls costs the others nothing: all sockets are non-blocking.
 
-While streams come in faster than one per NAP_US, the loop naps for that long rather than wait to be woken: several of
-them are then served at once, and the media threads make no system call for any of them. When a nap has brought
+While streams come in so fast that a nap of at most MAX_NAP_US brings several, the loop naps rather than wait to be
+woken: they are then served at once, and the media threads make no system call for any of them. When a nap has brought
 nothing, it sleeps until it is woken.
 """
 
@@ -29,7 +29,8 @@ _STOP = int(IO_LOOP.fields["stop"][1])  # type: ignore[index]
 _IO_QUEUED, _SOCKET_REQUEST = OFFSET["io_queued"], OFFSET["socket_request"]
 _STREAM_BYTES = STREAM.itemsize
 EVENT_BATCH = 64
-NAP_US = 300
+MIN_NAP_US, MAX_NAP_US = 300, 1000
+_WORTH_A_NAP, _AT_BEST = 2, 4  # streams that a nap should bring
 _SMOOTHING = 8
 WAKE_INDEX = -1
 _NO_SOCKET = -1
@@ -211,15 +212,15 @@ def watch_wakeups(loop: int) -> None:
 @native("void(int64)")
 def run_io_loop(loop: int) -> None:
     """Serve until ``stop``; the calling thread gives up the GIL for all of it."""
-    last, between = monotonic_us(), NAP_US
+    last, between = monotonic_us(), MAX_NAP_US
     while load_acquire(loop + _STOP) == 0:
         served = _serve_queue(loop)
         if served > 0:
             now = monotonic_us()
             between += ((now - last) // served - between) // _SMOOTHING
             last = now
-        if served > 0 and between < NAP_US:
-            nap(NAP_US)
+        if served > 0 and between * _WORTH_A_NAP < MAX_NAP_US:
+            nap(min(max(between * _AT_BEST, MIN_NAP_US), MAX_NAP_US))
             _serve_sockets(loop, 0)
         else:
             _sleep(loop)
