@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 import numpy as np
 import orjson
@@ -143,7 +144,8 @@ def test_a_client_that_closes_gets_the_end_at_once(site: Site) -> None:
     client.socket.send_close(1000)
     assert client.close_code() == 1000
     client.socket.sock.settimeout(0.9)  # less than a stream waits for a peer that does not answer a close
-    assert client.socket.sock.recv(1) == b""
+    with suppress(ConnectionResetError):  # the client has answered our close with one more, and nobody reads that
+        assert client.socket.sock.recv(1) == b""
 
 
 def test_audio_that_comes_with_the_handshake_is_not_lost(site: Site) -> None:
