@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 
 import numpy as np
 
 from freeswitch_audio_stream.audio import Samples
 
-from .harness import PATIENCE
+from .connection_end import ConnectionEnd
 
 HANGUP, UUID, DIGIT, AUDIO, ERROR = 0x00, 0x01, 0x03, 0x10, 0xFF
 
 
-class AudioSocketPeer:
+class AudioSocketPeer(ConnectionEnd):
     """The server's end of one connection."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        sock.settimeout(PATIENCE)
 
     def say(self, kind: int, payload: bytes = b"") -> None:
         self.sock.sendall(struct.pack("!BH", kind, len(payload)) + payload)
@@ -57,17 +52,3 @@ class AudioSocketPeer:
                 self.hear()
         except ConnectionError:
             return True
-
-    def reset(self) -> None:
-        """Break the connection with a TCP reset."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
-    def _read(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            part = self.sock.recv(count - len(data))
-            if not part:
-                raise ConnectionError("the client has ended the connection")
-            data += part
-        return data

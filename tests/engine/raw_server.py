@@ -12,6 +12,7 @@ import orjson
 from freeswitch_audio_stream.servers.session import Session
 from tests.transports.peers import accept_websocket
 
+from .connection_end import ConnectionEnd
 from .harness import PATIENCE
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -37,15 +38,14 @@ def unmasked(payload: bytes, mask: bytes) -> bytes:
     return bytes(octet ^ mask[index % 4] for index, octet in enumerate(payload))
 
 
-class RawPeer:
+class RawPeer(ConnectionEnd):
     """The server's end of one connection; everything on the test's own thread."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
+        super().__init__(sock)
         self.session = Session()
         """Takes in what `hear` has heard."""
         self.close_payload: bytes | None = None
-        sock.settimeout(PATIENCE)
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -96,20 +96,6 @@ class RawPeer:
                 self.hear()
         except ConnectionError:
             pass
-
-    def reset(self) -> None:
-        """Break the connection with a TCP reset."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
-    def _read(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            part = self.sock.recv(count - len(data))
-            if not part:
-                raise ConnectionError("the client has ended the connection")
-            data += part
-        return data
 
 
 class RawServer:
