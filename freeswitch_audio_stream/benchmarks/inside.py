@@ -92,7 +92,7 @@ class Inside:
         for call in calls:
             memory = Arena({"frame": probes.BARE_BUG_BYTES})
             self._memory.append(memory)  # for ever: the switch may call late
-            self._attach(call, callback, memory.address["frame"], BugFlag.READ_STREAM)
+            self._attach(call, callback, memory.address("frame"), BugFlag.READ_STREAM)
         return len(calls)
 
     def stamp(self, calls: list[str]) -> int:

@@ -87,10 +87,10 @@ class ReceiverProcess:
         self._epoll = select.epoll()
         self._arena = Arena({"buffer": BUFFER_BYTES, "scratch": BUFFER_BYTES, "slot_of_fd": 8 * DESCRIPTORS,
                              "events": EVENT_BATCH * EPOLL_EVENT_BYTES})
-        self._slot_of_fd = self._arena.part["slot_of_fd"].view("i8")
+        self._slot_of_fd = self._arena.part("slot_of_fd").view("i8")
         control = memory.control
-        for name, address in self._arena.address.items():
-            control[name] = address
+        for name in self._arena.names:
+            control[name] = self._arena.address(name)
         control["epoll_fd"], control["base64_table"] = self._epoll.fileno(), BASE64_TABLE.ctypes.data
         for name in ("connections", "reply", "ages", "gaps"):
             control[name] = getattr(memory, name).ctypes.data

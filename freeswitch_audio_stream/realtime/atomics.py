@@ -128,6 +128,12 @@ def int16_at(address: int, count: int) -> Any:
 
 
 @native_helper
+def uint16_at(address: int, count: int) -> Any:
+    """``uint16[count]`` view of memory (native byte order)."""
+    return carray(pointer(address), (count,), np.uint16)
+
+
+@native_helper
 def int32_at(address: int, count: int) -> Any:
     """``int32[count]`` view of memory."""
     return carray(pointer(address), (count,), np.int32)

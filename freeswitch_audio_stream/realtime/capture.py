@@ -18,7 +18,7 @@ from .dtmf_inband import detect
 from .frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN,
                      FRAME_RATE, IMPLEMENTATION_RATE, add_saturated, channels_of, hush, set_word, to_mono,
                      word)
-from .layout import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED, ATTEND_WRITE_CLOSED, FLOW_HELD,
+from .layout import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED, ATTEND_WRITE_CLOSED, CACHE_LINE, FLOW_HELD,
                      LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, OFFSET, functions_at,
                      stream_at)
 from .libc import clear
@@ -32,7 +32,6 @@ _STAGE_READ, _STAGE_WRITE = OFFSET["stage_read"], OFFSET["stage_write"]
 _GAPS_READ, _GAPS_WRITE = OFFSET["gaps_read"], OFFSET["gaps_write"]
 _READS_PER_CALLBACK = 32  # more would mean that the core never runs empty; the rest waits for the next frame
 _SILENCE = 0
-CONVERTED_OFFSET = FRAME_DATA_BYTES  # within read_data and write_data: the raw frame, then converted samples
 
 
 @native_helper
@@ -42,6 +41,12 @@ def _read_bug(functions: int, bug: int, frame: int, data: int) -> int:
     set_word(frame + FRAME_BUFLEN, FRAME_DATA_BYTES)
     status = call3(functions_at(functions).switch_core_media_bug_read, bug, frame, 1)
     return 1 if np.int32(status) == 0 else 0
+
+
+@native_helper
+def _behind(frame: int, data: int) -> int:
+    """Where there is room for converted samples: next to the frame, so that both lie in one page as a rule."""
+    return data + (word(frame + FRAME_DATALEN) + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
 
 
 @native_helper
@@ -75,7 +80,7 @@ def _take_stage(address: int, target: int, count: int) -> None:
     taken = 0
     if stream.stage_primed == 1:
         taken = min(waiting, count)
-        copy_out(target, stream.stage_ring, 2 * stream.stage_capacity, 2 * position, 2 * taken)
+        copy_out(target, stream.stage_ring, 2 * position, 2 * taken)
         if taken < count:
             stream.stage_primed = 0
     clear(target + 2 * taken, 2 * (count - taken))
@@ -97,16 +102,11 @@ def _close_gap(stream: Any, position: int) -> None:
 
 @native_helper
 def _put(address: int, source: int, count: int) -> None:
-    """Append `count` sample times to the capture ring, or drop and count them where they do not fit.
-
-    Whenever the ring is empty it starts again at its first page, so a stream whose server keeps up touches
-    little memory. The reader learns of the new base with the position that makes it non-empty.
-    """
+    """Append `count` sample times to the capture ring, or drop and count them where they do not fit."""
     stream = stream_at(address)
     position = stream.capture_write
-    used = position - load_acquire(address + _CAPTURE_READ)
-    if used == 0:
-        stream.capture_base = position
+    taken = load_acquire(address + _CAPTURE_READ)
+    used = position - taken
     if used + count > stream.capture_capacity:
         stream.dropped += count
         stream.gap_open += count
@@ -118,8 +118,7 @@ def _put(address: int, source: int, count: int) -> None:
         stream.overrun = 0
     _close_gap(stream, position)
     width = 2 * stream.channels
-    copy_in(stream.capture_ring, width * stream.capture_capacity, width * (position - stream.capture_base),
-            source, width * count)
+    copy_in(stream.capture_ring, width * position, source, width * count, width * taken)
     stream.captured += count
     store_release(address + _CAPTURE_WRITE, position + count)
     if stream.flow != FLOW_HELD and used + count >= stream.chunk:
@@ -177,7 +176,7 @@ def _on_read(address: int, bug: int) -> None:
         if stream.layout == LAYOUT_OUTBOUND:
             _emit(address, data, _share(stream, samples, rate))
             continue
-        converted = data + CONVERTED_OFFSET
+        converted = _behind(frame, data)
         if select(stream.read_resampler, stream.tables, rate, stream.wire_rate):
             count = convert(stream.read_resampler, data, samples, converted)
         else:
@@ -206,13 +205,13 @@ def _on_write(address: int, bug: int) -> None:
         if not select(stream.write_resampler, stream.tables, rate, stream.wire_rate):
             attend(address, ATTEND_RATE)
             continue
-        converted = data + CONVERTED_OFFSET
+        converted = _behind(frame, data)
         count = convert(stream.write_resampler, data, samples, converted)
-        position = stream.stage_write
-        if position + count - load_acquire(address + _STAGE_READ) > stream.stage_capacity:
+        position, taken = stream.stage_write, load_acquire(address + _STAGE_READ)
+        if position + count - taken > stream.stage_capacity:
             stream.stage_dropped += count
             continue
-        copy_in(stream.stage_ring, 2 * stream.stage_capacity, 2 * position, converted, 2 * count)
+        copy_in(stream.stage_ring, 2 * position, converted, 2 * count, 2 * taken)
         stream.stage_step = count
         store_release(address + _STAGE_WRITE, position + count)
 

@@ -87,9 +87,9 @@ class Worker:
         self.clock_thread = self._wait_for_clock()
 
     def _set_up_io_loop(self, streams: int) -> None:
-        record, place = self._io_loop[0], self._memory.address
+        record = self._io_loop[0]
         for name in ("received", "scratch", "masks", "events"):
-            record[name] = place[name]
+            record[name] = self._memory.address(name)
         record["queue"], record["streams"] = self.io_queue.address, streams
         record["epoll_fd"] = self._epoll.fileno()
         record["base64_table"] = BASE64_TABLE.ctypes.data
@@ -99,7 +99,7 @@ class Worker:
     def _set_up_clock(self, streams: int, functions: int) -> None:
         record = self._clock_loop[0]
         record["queue"], record["streams"], record["functions"] = self.clock_queue.address, streams, functions
-        record["active"] = self._memory.address["active"]
+        record["active"] = self._memory.address("active")
 
     def _wait_for_clock(self) -> int:
         # The thread's first act is to say who it is.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .atomics import bytes_at, int32_at, store_release, wide
+from .atomics import bytes_at, int32_at, load_acquire, store_release, wide
 from .compiler import native_helper
 from .layout import ATTEND_INBOX, OFFSET
 from .libc import copy
@@ -20,7 +20,7 @@ from .wakeup import attend
 
 INBOX_HEADER = 16
 PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, PIECE_COMPRESSED = 1, 2, 4
-_INBOX_WRITE, _SMALL = OFFSET["inbox_write"], OFFSET["small"]
+_INBOX_READ, _INBOX_WRITE, _SMALL = OFFSET["inbox_read"], OFFSET["inbox_write"], OFFSET["small"]
 
 
 @native_helper
@@ -36,9 +36,9 @@ def to_inbox(stream: Any, opcode: int, flags: int, source: int, count: int) -> N
     fields = int32_at(record, 4)
     fields[0], fields[1] = np.int32(opcode), np.int32(flags)
     fields[2], fields[3] = np.int32(count), np.int32(0)
-    position = stream.inbox_write
-    copy_in(stream.inbox, stream.inbox_capacity, position, record, INBOX_HEADER)
-    copy_in(stream.inbox, stream.inbox_capacity, position + INBOX_HEADER, source, count)
+    position, taken = stream.inbox_write, load_acquire(stream.address + _INBOX_READ)
+    copy_in(stream.inbox, position, record, INBOX_HEADER, taken)
+    copy_in(stream.inbox, position + INBOX_HEADER, source, count, taken)
     store_release(stream.address + _INBOX_WRITE, position + INBOX_HEADER + count)
     attend(stream.address, ATTEND_INBOX)
 

@@ -90,6 +90,13 @@ QUEUE = _record(
 )
 """A queue of stream indices, many writers and one reader, which wakes its reader only when that sleeps."""
 
+RING = _record(
+    "pages table spare count",          # addresses of the pages and of two uint16[count]; written once
+    "fresh spares reclaimed reached",   # the writer: pages used so far, those in `spare`, stretches of positions whose
+                                        # pages it has taken back, and those that have had one
+)
+"""A queue whose memory is pages that are given to stretches of its positions by a table."""
+
 RESAMPLER = _record(
     "from_rate to_rate up down taps coefficients",  # the table in use
     "phase",                                        # position of the next output, in 1/up input samples
@@ -128,7 +135,7 @@ STREAM = _record(
     "address index functions tables session channel io_queue dispatch_queue clock_queue clock_thread",
     "layout channels wire_rate",
     "capture_ring capture_capacity stage_ring stage_capacity",
-    "play_ring play_capacity marks marks_capacity outbox outbox_capacity inbox inbox_capacity",
+    "play_ring play_capacity marks marks_capacity outbox inbox inbox_capacity",
     "read_frame read_data write_frame write_data mix_data out out_capacity",
     "chunk payload encoding numbered inband_dtmf dtmf digits",
     "templates template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
@@ -142,14 +149,14 @@ STREAM = _record(
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
-    "capture_write capture_base captured captured_frames dropped overrun gap_open gaps_write",
+    "capture_write captured captured_frames dropped overrun gap_open gaps_write",
     # write side: the thread that writes the session
     "write_resampler stage_write stage_step stage_dropped",
     # playback: the WRITE_REPLACE callback
     "play_resampler play_read play_rate play_flush marks_read clears_seen last_write last_foreign_write",
     "played cleared play_active",
     # playback: whoever holds play_lock (the I/O loop or Python)
-    "play_write play_base play_write_rate marks_write play_dropped play_overrun",
+    "play_write play_write_rate marks_write play_dropped play_overrun",
     # write clock
     "clock_on clock_due clock_frame clock_codec clock_impl clock_written",
     # I/O loop
@@ -195,6 +202,12 @@ def queue_at(address: int) -> Any:
 def functions_at(address: int) -> Any:
     """The FUNCTIONS record at an address."""
     return carray(pointer(address), (1,), FUNCTIONS)[0]
+
+
+@native_helper
+def ring_at(address: int) -> Any:
+    """The RING record at an address."""
+    return carray(pointer(address), (1,), RING)[0]
 
 
 @native_helper

@@ -93,9 +93,9 @@ def _seal(loop: int, stream: Any, start: int, header: int, length: int) -> None:
 @native_helper
 def _message(loop: int, stream: Any, target: int) -> int:
     """Frame the oldest message of the outbox; answers the bytes written."""
-    ring, capacity, position = stream.outbox, stream.outbox_capacity, stream.outbox_read
+    ring, position = stream.outbox, stream.outbox_read
     fields = io_loop_at(loop).scratch
-    copy_out(fields, ring, capacity, position, OUTBOX_HEADER)
+    copy_out(fields, ring, position, OUTBOX_HEADER)
     opcode, head, tail = int32_at(fields, 3)[0], wide(int32_at(fields, 3)[1]), wide(int32_at(fields, 3)[2])
     digits = 0
     if tail >= 0:
@@ -104,9 +104,9 @@ def _message(loop: int, stream: Any, target: int) -> int:
     length = head + digits + max(tail, 0)
     header = _frame_header(stream, target, opcode, length)
     payload = target + header
-    copy_out(payload, ring, capacity, position + OUTBOX_HEADER, head)
+    copy_out(payload, ring, position + OUTBOX_HEADER, head)
     copy(payload + head, fields, digits)
-    copy_out(payload + head + digits, ring, capacity, position + OUTBOX_HEADER + head, max(tail, 0))
+    copy_out(payload + head + digits, ring, position + OUTBOX_HEADER + head, max(tail, 0))
     _seal(loop, stream, target, header, length)
     stream.messages_sent += 1
     return header + length
@@ -173,8 +173,7 @@ def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
     """
     samples = io_loop_at(loop).scratch + _MAX_DIGITS + 12
     width = 2 * stream.channels
-    copy_out(samples, stream.capture_ring, width * stream.capture_capacity,
-             width * (stream.capture_read - stream.capture_base), width * count)
+    copy_out(samples, stream.capture_ring, width * stream.capture_read, width * count)
     if stream.templates < 2 or stream.payload != PAYLOAD_BASE64:
         stream.messages_sent += 1
         return _media(loop, stream, target, samples, stream.channels * count, 0)
@@ -202,7 +201,7 @@ def _next_message_bytes(loop: int, stream: Any) -> int:
     if written == stream.outbox_read:
         return 0
     fields = io_loop_at(loop).scratch
-    copy_out(fields, stream.outbox, stream.outbox_capacity, stream.outbox_read, OUTBOX_HEADER)
+    copy_out(fields, stream.outbox, stream.outbox_read, OUTBOX_HEADER)
     words = int32_at(fields, 3)
     return wide(words[1]) + max(wide(words[2]), 0) + _MAX_HEADER + _MAX_DIGITS
 

@@ -6,6 +6,7 @@ themselves. None of them waits for a media thread or for the network.
 
 from __future__ import annotations
 
+import struct
 import threading
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
@@ -13,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..protocols.audiosocket import KIND_AUDIO, RATES
-from . import capture, playback, wakeup
+from . import capture, playback, rings, wakeup
 from .counters import Packets, Statistics
 from .delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .jitter_buffer import MAX_PACKET
 from .layout import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER,
                      MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY,
-                     PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, SOCKET_ATTACH, SOCKET_DETACH, TLS)
+                     PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH, TLS)
 from .memory import Arena
-from .outgoing import OUTBOX_HEADER
 from .path_format import (ENCAPSULATIONS, ENCODINGS, GAPS, INBOX_BYTES, LAYOUTS, MARKS, OUTBOX_BYTES, STAGE_SECONDS,
                           PathFormat)
 
+_RECORD = struct.Struct("<4i")  # before each message of the outbox, and each piece of the inbox
 FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET}
 
 
@@ -60,24 +61,24 @@ class MediaPath:
         self._set_templates(surround, templates)
 
     def _set_up(self, form: PathFormat) -> None:
-        place, field = self._arena.address, self._field
-        for name in ("capture_ring", "stage_ring", "read_frame", "read_data", "write_frame", "write_data",
-                     "mix_data", "template", "out", "outbox", "inbox", "play_ring", "marks", "play_scratch",
-                     "clock_frame", "dtmf", "packet", "decoded", "held", "heard"):
-            field[name] = place[name]
-        resamplers = self._arena.part["resamplers"].view(RESAMPLER)
+        address, field = self._arena.address, self._field
+        for name in ("read_frame", "read_data", "write_frame", "write_data", "mix_data", "template", "out", "marks",
+                     "play_scratch", "clock_frame", "dtmf", "packet", "decoded", "held", "heard"):
+            field[name] = address(name)
+        self._set_rings(form)
+        resamplers = self._arena.part("resamplers").view(RESAMPLER)
         for number, side in enumerate(("read", "write", "play")):
-            field[f"{side}_resampler"] = place["resamplers"] + number * RESAMPLER.itemsize
-            resamplers[number]["work"] = place[f"{side}_work"]
+            field[f"{side}_resampler"] = address("resamplers") + number * RESAMPLER.itemsize
+            resamplers[number]["work"] = address(f"{side}_work")
         field["inband_dtmf"] = int(form.inband_dtmf)
-        self._arena.part["dtmf"].view(DTMF)[0]["work"] = place["dtmf_work"]
+        self._arena.part("dtmf").view(DTMF)[0]["work"] = address("dtmf_work")
         field["layout"], field["channels"] = LAYOUTS[form.tracks], form.channels
         field["wire_rate"] = form.rate
         field["capture_capacity"] = form.rate * form.buffer_secs
         field["stage_capacity"] = form.rate * STAGE_SECONDS
         field["play_capacity"], field["play_seconds"] = form.play_capacity, form.playback_secs
         field["marks_capacity"] = MARKS
-        field["outbox_capacity"], field["inbox_capacity"] = OUTBOX_BYTES, INBOX_BYTES
+        field["inbox_capacity"] = INBOX_BYTES
         field["chunk"] = form.chunk
         field["payload"] = PAYLOAD_BASE64 if form.base64 else PAYLOAD_BINARY
         field["encoding"] = ENCODINGS[form.encoding]
@@ -87,6 +88,14 @@ class MediaPath:
         field["fd"] = -1
         self._set_encapsulation(form)
 
+    def _set_rings(self, form: PathFormat) -> None:
+        address, records = self._arena.address, self._arena.part("rings").view(RING)
+        for number, (name, capacity) in enumerate(form.rings.items()):
+            self._field[name] = address("rings") + number * RING.itemsize
+            records[number]["count"] = rings.page_count(capacity)
+            for part in ("pages", "table", "spare"):
+                records[number][part] = address(f"{name}_{part}")
+
     def _set_encapsulation(self, form: PathFormat) -> None:
         field = self._field
         field["encapsulation"], field["patient"] = ENCAPSULATIONS[form.encapsulation], int(bool(form.encapsulation))
@@ -95,16 +104,16 @@ class MediaPath:
             field["audio_kind"] = KIND_AUDIO + RATES.index(form.rate)
         if form.encapsulation == "rtp":
             field["payload"] = PAYLOAD_RTP
-            field["gaps"], field["gaps_capacity"] = self._arena.address["gaps"], GAPS
+            field["gaps"], field["gaps_capacity"] = self._arena.address("gaps"), GAPS
             field["rtp_source"], field["rtp_sequence"], field["rtp_timestamp"] = form.rtp_identity
 
     def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        self._arena.part["template"][:len(surround)] = np.frombuffer(surround, np.uint8)
+        self._arena.part("template")[:len(surround)] = np.frombuffer(surround, np.uint8)
         self._field["templates"] = len(templates)
         for number, (head, middle, tail) in enumerate(templates):
             for name, part in (("head", head), ("middle", middle), ("tail", tail)):
                 self._field[f"{name}_{number}"] = len(part)
-        self._field["out_capacity"] = len(self._arena.part["out"])
+        self._field["out_capacity"] = len(self._arena.part("out"))
 
     # Attention: why the dispatcher was woken.
 
@@ -140,10 +149,10 @@ class MediaPath:
         self._request(SOCKET_ATTACH)
 
     def _set_tls(self, tls: Mapping[str, int] | None) -> None:
-        record = self._arena.part["tls"].view(TLS)
+        record = self._arena.part("tls").view(TLS)
         for name in TLS.names or ():
             record[0][name] = tls[name] if tls else 0
-        self._field["tls"] = self._arena.address["tls"] if tls else 0
+        self._field["tls"] = self._arena.address("tls") if tls else 0
 
     def detach_socket(self) -> None:
         """Take the socket back; answered by ATTEND_SOCKET_DETACHED."""
@@ -191,26 +200,17 @@ class MediaPath:
         False where it does not fit, because the server has not been reading. Messages leave in the order of
         calls, all of them before media.
         """
-        body = head + (tail or b"")
-        header = np.array((opcode, len(head), -1 if tail is None else len(tail), 0), "<i4").tobytes()
+        message = _RECORD.pack(opcode, len(head), -1 if tail is None else len(tail), 0) + head + (tail or b"")
         with self._lock:
             if self._released:
                 return False
-            position = int(self._field["outbox_write"])
-            free = OUTBOX_BYTES - (position - int(self._field["outbox_read"]))
-            if OUTBOX_HEADER + len(body) > free:
+            position, taken = int(self._field["outbox_write"]), int(self._field["outbox_read"])
+            if len(message) > OUTBOX_BYTES - (position - taken):
                 return False
-            self._write_outbox(position, header + body)
-            wakeup.publish_outbox(self.address, position + len(header) + len(body))
+            rings.write_ring(int(self._field["outbox"]), position, np.frombuffer(message, np.uint8).ctypes.data,
+                             len(message), taken)
+            wakeup.publish_outbox(self.address, position + len(message))
         return True
-
-    def _write_outbox(self, position: int, data: bytes) -> None:
-        ring = self._arena.part["outbox"]
-        offset = position % OUTBOX_BYTES
-        first = min(len(data), OUTBOX_BYTES - offset)
-        octets = np.frombuffer(data, np.uint8)
-        ring[offset:offset + first] = octets[:first]
-        ring[:len(data) - first] = octets[first:]
 
     @property
     def unsent(self) -> int:
@@ -259,32 +259,30 @@ class MediaPath:
         """What the server has sent and nobody has taken yet. Only the stream's dispatcher."""
         written = wakeup.inbox_written(self.address)
         position = int(self._field["inbox_read"])
-        while position < written:
-            fields = np.frombuffer(self._read_inbox(position, INBOX_HEADER), "<i4")
-            opcode, flags, count = int(fields[0]), int(fields[1]), int(fields[2])
-            data = self._read_inbox(position + INBOX_HEADER, count)
-            position += INBOX_HEADER + count
-            wakeup.release_inbox(self.address, position)
-            yield Piece(opcode, data, bool(flags & PIECE_ENDS_MESSAGE),
+        pieces = self._read_ring("inbox", position, written - position)
+        begin = 0
+        while begin < len(pieces):
+            opcode, flags, count, _ = _RECORD.unpack_from(pieces, begin)
+            end = begin + INBOX_HEADER + count
+            wakeup.release_inbox(self.address, position + end)
+            yield Piece(opcode, pieces[begin + INBOX_HEADER:end], bool(flags & PIECE_ENDS_MESSAGE),
                         bool(flags & PIECE_COMPRESSED))
+            begin = end
 
-    def _read_inbox(self, position: int, count: int) -> bytes:
-        ring = self._arena.part["inbox"]
-        offset = position % INBOX_BYTES
-        first = min(count, INBOX_BYTES - offset)
-        return ring[offset:offset + first].tobytes() + ring[:count - first].tobytes()
+    def _read_ring(self, name: str, position: int, count: int) -> bytes:
+        data = np.empty(count, np.uint8)
+        rings.read_ring(data.ctypes.data, int(self._field[name]), position, count)
+        return data.tobytes()
 
     # Captured audio that Python converts on its way (see `Core.open_source`).
 
     def take_capture(self) -> NDArray[np.int16]:
         """int16[n, channels]: what is in the capture ring. Only the dispatcher, and only of a source."""
         written, position = wakeup.take_captured(self.address), int(self._field["capture_read"])
-        channels, capacity = self.format.channels, int(self._field["capture_capacity"])
-        ring = self._arena.part["capture_ring"].view(np.int16)[:capacity * channels]
-        places = (np.arange(position, written) - int(self._field["capture_base"])) % capacity
-        samples = ring.reshape(capacity, channels)[places]
+        channels = self.format.channels
+        data = self._read_ring("capture_ring", 2 * channels * position, 2 * channels * (written - position))
         wakeup.release_captured(self.address, written)
-        return samples
+        return np.frombuffer(data, np.int16).reshape(-1, channels)
 
     def put_capture(self, samples: NDArray[np.int16]) -> None:
         """Append int16[n, channels] to the capture ring of a stream that no capture bug writes to."""
@@ -318,7 +316,7 @@ class MediaPath:
 
     def take_marks(self) -> list[tuple[int, bool]]:
         """The marks settled since the last call, in order: number, and whether played (else cleared)."""
-        table = self._arena.part["marks"].view(np.int64).reshape(MARKS, MARK_WORDS)
+        table = self._arena.part("marks").view(np.int64).reshape(MARKS, MARK_WORDS)
         first, last = int(self._field["marks_taken"]), wakeup.marks_settled(self.address)
         settled = [(int(value), status == MARK_PLAYED)
                    for _, kind, value, status in (table[index % MARKS] for index in range(first, last))

@@ -10,8 +10,9 @@ from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
 from .jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW
 from .layout import (DTMF, DTMF_WORK, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_NONE, ENCAPSULATION_RTP, ENCODING_ALAW,
                      ENCODING_L16, ENCODING_MULAW, LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND,
-                     MARK_WORDS, RESAMPLER, RESAMPLER_WORK, TLS)
+                     MARK_WORDS, RESAMPLER, RESAMPLER_WORK, RING, TLS)
 from .playback import RENDER_OFFSET
+from .rings import ENTRY_BYTES, PAGE_BYTES, page_count
 from .write_clock import FRAME_DATA_OFFSET
 
 ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
@@ -68,6 +69,13 @@ class PathFormat:
         return self.rate * self.chunk_ms // 1000
 
     @property
+    def rings(self) -> dict[str, int]:
+        """Bytes that each of the stream's queues holds, by the name of its field."""
+        return {"capture_ring": 2 * self.channels * self.rate * self.buffer_secs,
+                "stage_ring": 2 * self.rate * STAGE_SECONDS, "play_ring": 2 * self.play_capacity,
+                "outbox": OUTBOX_BYTES, "inbox": INBOX_BYTES}
+
+    @property
     def play_capacity(self) -> int:
         """Samples that the playback queue has memory for."""
         rate = max(RATES) if self.encapsulation == "audiosocket" else _PLAY_RATE
@@ -76,13 +84,15 @@ class PathFormat:
     def sizes(self, templates: int) -> dict[str, int]:
         """Bytes of every part of the stream's memory, for `templates` bytes of media templates."""
         chunk_bytes = 2 * self.channels * self.chunk
+        pages = {name: page_count(capacity) for name, capacity in self.rings.items()}
         return {
+            "rings": len(pages) * RING.itemsize,
+            **{f"{name}_pages": count * PAGE_BYTES for name, count in pages.items()},
+            **{f"{name}_{table}": ENTRY_BYTES * count for name, count in pages.items() for table in ("table", "spare")},
             "resamplers": 3 * RESAMPLER.itemsize,
             "read_work": 4 * RESAMPLER_WORK,
             "write_work": 4 * RESAMPLER_WORK,
             "play_work": 4 * RESAMPLER_WORK,
-            "capture_ring": 2 * self.channels * self.rate * self.buffer_secs,
-            "stage_ring": 2 * self.rate * STAGE_SECONDS,
             "read_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
             "read_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
             "write_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
@@ -90,9 +100,6 @@ class PathFormat:
             "mix_data": 2 * _CONVERTED_BYTES,
             "template": max(1, templates),
             "out": max(OUTBOX_BYTES, _BATCH_BYTES + 2 * chunk_bytes + templates) + 64,
-            "outbox": OUTBOX_BYTES,
-            "inbox": INBOX_BYTES,
-            "play_ring": 2 * self.play_capacity,
             "marks": 8 * MARK_WORDS * MARKS,
             "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
             "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,

@@ -108,7 +108,7 @@ def _play_some(address: int, target: int, wanted: int, rate: int, end: int) -> i
     if inputs == 0 and needed > 0:
         return -1
     block = stream.play_scratch + INPUT_OFFSET
-    copy_out(block, stream.play_ring, 2 * stream.play_capacity, 2 * (position - stream.play_base), 2 * taken)
+    copy_out(block, stream.play_ring, 2 * position, 2 * taken)
     clear(block + 2 * taken, 2 * padding)
     outputs = min(wanted, outputs_for(resampler, inputs))
     convert_exact(resampler, block, inputs, target, outputs)
@@ -285,9 +285,9 @@ def _append_mark(address: int, kind: int, value: int) -> int:
 def _append_samples(address: int, source: int, count: int, rate: int) -> int:
     stream = stream_at(address)
     position = stream.play_write
-    waiting = position - load_acquire(address + _PLAY_READ)
+    taken = load_acquire(address + _PLAY_READ)
+    waiting = position - taken
     if waiting == 0:
-        stream.play_base = position
         stream.play_overrun = 0
     limit = stream.play_capacity if stream.patient else min(stream.play_capacity, stream.play_seconds * rate)
     accepted = min(count, max(0, limit - waiting))
@@ -296,8 +296,7 @@ def _append_samples(address: int, source: int, count: int, rate: int) -> int:
             stream.play_write_rate = rate
         else:
             accepted = 0
-    copy_in(stream.play_ring, 2 * stream.play_capacity, 2 * (position - stream.play_base),
-            source, 2 * accepted)
+    copy_in(stream.play_ring, 2 * position, source, 2 * accepted, 2 * taken)
     store_release(address + _PLAY_WRITE, position + accepted)
     return accepted
 

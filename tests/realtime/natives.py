@@ -7,7 +7,7 @@ All addresses are int64; what is behind them is said by the function that is wra
 from __future__ import annotations
 
 from freeswitch_audio_stream.realtime import (dtmf_inband, encoding, frames, incoming, io_loop, libc,
-                                              resampler, rings, wakeup, write_clock)
+                                              resampler, wakeup, write_clock)
 from freeswitch_audio_stream.realtime.compiler import native
 from freeswitch_audio_stream.realtime.layout import stream_at
 
@@ -50,16 +50,6 @@ def inputs_for(record: int, outputs: int) -> int:
 @native("void(int64, int64, int64, int64, int64)")
 def convert_exact(record: int, source: int, inputs: int, target: int, outputs: int) -> None:
     resampler.convert_exact(record, source, inputs, target, outputs)
-
-
-@native("void(int64, int64, int64, int64, int64)")
-def copy_in(ring: int, capacity: int, position: int, source: int, count: int) -> None:
-    rings.copy_in(ring, capacity, position, source, count)
-
-
-@native("void(int64, int64, int64, int64, int64)")
-def copy_out(target: int, ring: int, capacity: int, position: int, count: int) -> None:
-    rings.copy_out(target, ring, capacity, position, count)
 
 
 @native("void(int64, int64, int64)")

@@ -85,10 +85,11 @@ class OpenStream:
 
     def captured(self) -> NDArray[np.int16]:
         """What is in the capture ring, as int16[sample times, channels]; it stays there."""
-        field, form = self.field, self.form
-        first, last, base = (int(field[name]) for name in ("capture_read", "capture_write", "capture_base"))
-        ring = self.path._arena.part["capture_ring"].view(np.int16).reshape(-1, form.channels)
-        return ring[np.arange(first - base, last - base) % len(ring)].copy()
+        field = self.field
+        width = 2 * self.form.channels
+        first, last = (width * int(field[name]) for name in ("capture_read", "capture_write"))
+        data = self.path._read_ring("capture_ring", first, last - first)
+        return np.frombuffer(data, np.int16).reshape(-1, self.form.channels)
 
     def take_captured(self) -> NDArray[np.int16]:
         """`captured`, and out of the ring, as if it had been sent."""
