@@ -44,7 +44,8 @@
     stream_statistics.py  the counters of a stream
 
     dispatcher.py         the threads on which all of this runs
-    timers.py             timers by name
+    schedule.py           their timers
+    timers.py             the timers of one stream, by name
     call.py               what a call has to offer
     call_finder.py        the switch's calls, by UUID
 """

@@ -6,8 +6,6 @@ lock of its own. Nothing a dispatcher runs may wait for the network.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import threading
 import time
 from collections import deque
@@ -15,26 +13,9 @@ from typing import Callable
 
 from ..realtime.core import Worker
 from ..threads import start_thread
+from .schedule import Job, Schedule, Timer
 
-Job = Callable[[], None]
 _MAX_SLEEP = 3600.0
-
-
-class Timer:
-    """A job for later; made by `Dispatcher.call_later`."""
-
-    def __init__(self, job: Job) -> None:
-        self._job: Job | None = job
-
-    def cancel(self) -> None:
-        """Do not run it. Only on the dispatcher's own thread."""
-        self._job = None
-
-    def run(self) -> None:
-        """Run it, unless it was cancelled or has run."""
-        job, self._job = self._job, None
-        if job is not None:
-            job()
 
 
 class Dispatcher:
@@ -46,8 +27,7 @@ class Dispatcher:
         self._on_fault = on_fault
         self._handlers: dict[int, Callable[[], None]] = {}
         self._jobs: deque[Job] = deque()
-        self._timers: list[tuple[float, int, Timer]] = []
-        self._order = itertools.count()
+        self._schedule = Schedule()
         self._stopping = False
         self.on_wake: Job | None = None
         """Run at every wake-up, before anything else."""
@@ -75,9 +55,7 @@ class Dispatcher:
 
     def call_later(self, seconds: float, job: Job) -> Timer:
         """Run `job` in `seconds`. Only on the dispatcher's own thread."""
-        timer = Timer(job)
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), timer))
-        return timer
+        return self._schedule.add(time.monotonic() + seconds, job)
 
     def adopt(self, index: int, handler: Callable[[], None]) -> None:
         """Call `handler` whenever the core's stream `index` wants attention. Any thread."""
@@ -103,12 +81,12 @@ class Dispatcher:
     def _sleep(self) -> float:
         if self._jobs:
             return 0.0
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else _MAX_SLEEP
+        due = self._schedule.next_due
+        return _MAX_SLEEP if due is None else max(0.0, due - time.monotonic())
 
     def _run_timers(self) -> None:
-        now = time.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            self._guard(heapq.heappop(self._timers)[2].run)
+        for timer in self._schedule.take_due(time.monotonic()):
+            self._guard(timer.run)
 
     def _guard(self, job: Job) -> None:
         try:

@@ -7,7 +7,7 @@ import threading
 import time
 
 from ..errors import CapacityRefused, RefusedError
-from .dispatcher import Job
+from .schedule import Job
 from .stream import Stream
 
 Key = tuple[str, str]

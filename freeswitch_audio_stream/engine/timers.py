@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dispatcher import Dispatcher, Job, Timer
+from .dispatcher import Dispatcher
+from .schedule import Job, Timer
 
 
 class Timers:
