@@ -19,6 +19,7 @@ from . import capture, dtmf, playback, wakeup
 from .compiler import compile_seconds
 from .encoding import BASE64_TABLE
 from .incoming import RECEIVE_BYTES
+from .indices import Indices
 from .io_loop import EVENT_BATCH, run_io_loop, watch_wakeups
 from .layout import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SLOTS, STREAM
 from .libc import EPOLL_EVENT_BYTES
@@ -131,7 +132,7 @@ class Core:
         for name in C_FUNCTIONS:
             self._functions[name] = functions[name]
         self._streams = np.zeros(MAX_STREAMS, STREAM)
-        self._free = list(range(MAX_STREAMS - 1, -1, -1))
+        self._indices = Indices(MAX_STREAMS)
         self._lock = threading.Lock()
         self._tables = ResamplerTables()
         for rate in TABLE_RATES:
@@ -167,7 +168,7 @@ class Core:
 
     def _open_record(self, worker: Worker) -> NDArray[Any]:
         with self._lock:
-            index = self._free.pop()
+            index = self._indices.take()
             self._serves[index] = worker
         record = self._streams[index:index + 1]
         _clear(record)
@@ -186,7 +187,7 @@ class Core:
         """Give a stream's memory and index back: its bugs are closed, its socket detached, its clock off."""
         path.release()
         with self._lock:
-            self._free.insert(0, path.index)
+            self._indices.give_back(path.index)
             del self._serves[path.index]
 
     def stop(self, seconds: float) -> bool:

@@ -16,6 +16,7 @@ import natives
 from fake_leg import FakeFreeSwitch
 from freeswitch_audio_stream.realtime import core as core_module, wakeup
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear
+from freeswitch_audio_stream.realtime.indices import Indices
 from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
                                                      ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS,
                                                      QUEUE, QUEUE_SLOTS, RESAMPLER, STREAM)
@@ -110,7 +111,7 @@ def test_many_open_at_once_and_no_more_than_there_is_room_for(core: Core) -> Non
     assert replaced.index == paths[7].index
     for path in paths[:7] + paths[8:] + [replaced]:
         core.close_path(path)
-    assert len(core._free) == MAX_STREAMS
+    assert len(core._indices) == MAX_STREAMS
 
 
 def test_the_place_that_was_free_longest_is_taken_next(core: Core) -> None:
@@ -233,6 +234,25 @@ def test_an_index_still_queued_from_the_old_stream_serves_the_new_one(core: Core
     wakeup.attend(path.address, ATTEND_WAKE)
     assert list(worker.dispatch_queue.take()) == [index]
     core.close_path(path)
+
+
+def test_indices_are_used_again_after_a_rest() -> None:
+    indices = Indices(200)
+    first = [indices.take() for _ in range(10)]
+    used = set(first)
+    for index in first:
+        indices.give_back(index)
+    for _ in range(1000):
+        index = indices.take()
+        used.add(index)
+        indices.give_back(index)
+    assert len(used) == 65, "as many as rest, and one"
+    taken = [indices.take() for _ in range(200)]
+    assert sorted(taken) == list(range(200))
+    with pytest.raises(IndexError):
+        indices.take()
+    indices.give_back(taken[7])
+    assert indices.take() == taken[7]
 
 
 # Memory.
