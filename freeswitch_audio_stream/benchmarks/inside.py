@@ -5,6 +5,7 @@ In FreeSWITCH a script of mod_python3 calls `execute`; in the embedded switch's 
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import threading
 import traceback
@@ -43,7 +44,7 @@ class Inside:
         self._orders: dict[str, Callable[..., Any]] = {
             "describe": self.describe, "time_callbacks": self.time_callbacks, "take_times": self.take_times,
             "busy": self.busy, "bare": self.bare, "stamp": self.stamp, "listen": self.listen,
-            "take_ages": self.take_ages, "remove": self.remove}
+            "take_ages": self.take_ages, "remove": self.remove, "trim": self.trim}
 
     def execute(self, line: str) -> str:
         """Carry out ``{"order": name, argument: value …}``; the answer is JSON: ``{"answer": …}`` or ``{"error": …}``.
@@ -59,6 +60,12 @@ class Inside:
         """Versions."""
         return {"switch": self._switch.version, "python": platform.python_version(), "numba": numba.__version__,
                 "numpy": np.__version__}
+
+    def trim(self) -> None:
+        """Give the system back what is free: how much malloc keeps at hand is chance."""
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+        if trim is not None:
+            trim(0)
 
     # The product's callbacks
 

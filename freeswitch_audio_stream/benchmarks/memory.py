@@ -6,7 +6,7 @@ from typing import Iterator, Sequence
 
 from . import goals
 from .errors import BenchError
-from .processes import memory
+from .processes import Memory, memory
 from .results import Curve, Results, Table
 from .trial import Bench, progress
 from .work import Work
@@ -65,15 +65,16 @@ def _resident(bench: Bench, work: Work, counts: Sequence[int], seconds: float, r
 def _churn(bench: Bench, work: Work, total: int, results: Results) -> float:
     """Answers by how many per cent memory has grown since the first mark."""
     bench.reply(work)
-    marks = [memory(bench.switch.pid)]
+    marks: list[Memory] = []
     for first, last in _parts(total):
         for begin in range(first, last, _CALLS):
             _round(bench, work, min(_CALLS, last - begin))
         bench.let_pass(_REST_SECONDS)
+        bench.switch.order("trim")
         marks.append(memory(bench.switch.pid))
         results.rounds.append({"label": bench.module.name, "ended": last, **marks[-1]._asdict()})
         progress(f"{bench.module.name}: {last} streams ended, {marks[-1].resident / _KIB ** 2:.1f} MiB resident")
-    early, late = marks[1], marks[-1]
+    early, late = marks[0], marks[-1]
     grown = 100 * (late.resident / early.resident - 1)
     results.tables[1].rows.append((f"{bench.module.name} {work.label}", total, early.resident / _KIB ** 2,
                                    late.resident / _KIB ** 2, grown, late.threads - early.threads))
