@@ -29,6 +29,7 @@ CONTROL = _record(
     "epoll_fd connections slot_of_fd buffer scratch events reply ages gaps base64_table"
     # the benchmark, at any time
     " stop recording stamps reply_mode reply_interval_ns reply_bytes reply_audio_at reply_audio_bytes reply_kind"
+    " nap_us"
     # the loop
     " heard unread reply_faults random")
 """Orders and totals. `heard` counts media while `recording` is set, `unread` those among them without a stamp."""

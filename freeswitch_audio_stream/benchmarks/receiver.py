@@ -96,6 +96,10 @@ class Receiver:
 
     # Orders
 
+    def look_every(self, seconds: float) -> None:
+        """Look for audio so often, without being woken by it; 0: be woken at once, as it is at first."""
+        self._control["nap_us"] = int(1e6 * seconds)
+
     def look_for_stamps(self, kind: int = STAMPS_OFF) -> None:
         """STAMPS_…: where the audio of the streams is."""
         self._control["stamps"] = kind

@@ -12,7 +12,7 @@ from numba import types
 
 from ..realtime.atomics import bytes_at, int32_at, int64_at, load_acquire, pointer, wide
 from ..realtime.compiler import native_helper
-from ..realtime.libc import EAGAIN, EINTR, EPOLL_DATA_OFFSET, EPOLL_EVENT_BYTES, copy, epoll_wait
+from ..realtime.libc import EAGAIN, EINTR, EPOLL_DATA_OFFSET, EPOLL_EVENT_BYTES, copy, epoll_wait, nap
 from .clock import monotonic_ns
 from .compiler import fresh_native
 from .histogram import count_duration
@@ -185,16 +185,28 @@ def _reply_where_due(control: int) -> None:
         connection.reply_due_at = now + record.reply_interval_ns + record.reply_interval_ns * _jitter(control) // 1024
 
 
+@native_helper
+def _serve(control: int, timeout: int) -> int:
+    """Take what comes within `timeout` ms; answers from how many connections at once."""
+    record = control_at(control)
+    count = epoll_wait(np.int32(record.epoll_fd), pointer(record.events), np.int32(EVENT_BATCH), np.int32(timeout))
+    for position in range(count):
+        event = record.events + position * EPOLL_EVENT_BYTES + EPOLL_DATA_OFFSET
+        _receive(control, wide(int32_at(event, 1)[0]))
+    return count
+
+
 @fresh_native("void(int64)")
 def run_receiver(control: int) -> None:
     """Serve until ``stop`` is set; the calling thread gives up the GIL for all of it."""
     record = control_at(control)
     while load_acquire(control + STOP_OFFSET) == 0:
         paced = record.reply_mode == REPLY_AT_TIMES
-        count = epoll_wait(np.int32(record.epoll_fd), pointer(record.events), np.int32(EVENT_BATCH),
-                           np.int32(_TICK_MS if paced else _IDLE_MS))
-        for position in range(count):
-            event = record.events + position * EPOLL_EVENT_BYTES + EPOLL_DATA_OFFSET
-            _receive(control, wide(int32_at(event, 1)[0]))
+        if record.nap_us > 0:
+            nap(record.nap_us)
+            while _serve(control, 0) == EVENT_BATCH:
+                pass
+        else:
+            _serve(control, _TICK_MS if paced else _IDLE_MS)
         if paced:
             _reply_where_due(control)

@@ -79,6 +79,18 @@ def test_what_one_connection_does_is_not_another_ones(receiver: Receiver) -> Non
         until(lambda: receiver.frames(0) == 1)
 
 
+def test_one_that_is_not_woken_misses_nothing(receiver: Receiver) -> None:
+    receiver.look_every(0.002)
+    with dial(receiver, 0) as one, dial(receiver, 1, tls=True) as other:
+        for client in (one, other):
+            for _ in range(200):
+                client.send(FRAME)
+        until(lambda: receiver.flowing([0, 1], 200) == 2)
+        receiver.look_every(0.0)
+        one.send(FRAME)
+        until(lambda: receiver.frames(0) == 201)
+
+
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("work", [BINARY, JSON_RESAMPLED], ids=lambda work: work.label)
 def test_every_frame_is_answered(receiver: Receiver, work: Work, tls: bool) -> None:
