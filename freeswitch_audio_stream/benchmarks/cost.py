@@ -97,8 +97,8 @@ def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequ
             rounds: int) -> Results:
     """For every number of streams, one after the other.
 
-    Nobody wakes the receiver: on this machine the sender would pay for that, though no server is woken by it where there
-    is a network in between.
+    Nobody wakes the receiver: the sender would pay for that, as they share a machine; where there is a network in
+    between it does not.
     """
     ours.receiver.look_every(_LOOK_SECONDS)
     found = [Cost(ours, peer, works, count, seconds).run(rounds) for count in counts]
