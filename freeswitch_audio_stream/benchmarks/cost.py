@@ -10,10 +10,8 @@ from .processes import CpuTime, mean
 from .results import Results
 from .statistics import per_frame
 from .switches import order_for
-from .trial import Bench, progress
+from .trial import LOOK_SECONDS, Bench, progress
 from .work import FRAMES_PER_SECOND, Work
-
-_LOOK_SECONDS = 0.002
 
 
 class Cost:
@@ -95,11 +93,7 @@ def peers_of(works: Sequence[Work]) -> Iterator[Work]:
 
 def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequence[int], seconds: float,
             rounds: int) -> Results:
-    """For every number of streams, one after the other.
-
-    Nobody wakes the receiver: the sender would pay for that, as they share a machine; where there is a network in
-    between it does not.
-    """
-    ours.receiver.look_every(_LOOK_SECONDS)
+    """For every number of streams, one after the other."""
+    ours.receiver.look_every(LOOK_SECONDS)
     found = [Cost(ours, peer, works, count, seconds).run(rounds) for count in counts]
     return report(found, works, ours.switch.name)

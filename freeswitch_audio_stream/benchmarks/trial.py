@@ -15,6 +15,9 @@ from .switches import SwitchProcess
 from .work import FRAMES_PER_SECOND, Module, Work
 
 SETTLE_SECONDS = 1.0
+LOOK_SECONDS = 0.002
+"""Between two looks of a receiver that nobody is to wake: the sender would pay for that, as they share a machine; where
+there is a network in between, it does not."""
 _CONNECT_SECONDS = 60.0
 _END_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
