@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from freeswitch_audio_stream.audio import RATES, Encoding
+from freeswitch_audio_stream.config.table import SETTINGS
 from freeswitch_audio_stream.realtime.layout import RING
+from freeswitch_audio_stream.realtime.path_format import PathFormat
 from freeswitch_audio_stream.realtime.rings import PAGE_BYTES, page_count, read_ring, write_ring
 
 CAPACITY = 3 * PAGE_BYTES + 100
@@ -95,7 +98,8 @@ def test_pages_of_a_backlog_are_used_again() -> None:
 
 def test_writer_and_reader_on_threads_of_their_own() -> None:
     """The reader sees every byte once, whatever the writer does with the pages meanwhile."""
-    ring, total, wrong = Ring(), 4_000_000, []
+    ring, total = Ring(), 4_000_000
+    wrong: list[int] = []
     done = threading.Event()
 
     def write() -> None:
@@ -119,3 +123,11 @@ def test_more_pages_than_can_be_numbered() -> None:
     with pytest.raises(ValueError, match="more than 65536 pages"):
         page_count(1 << 28)
     assert page_count((1 << 28) - 2 * PAGE_BYTES) == 1 << 16
+
+
+def test_the_longest_queues_that_can_be_asked_for_have_their_pages() -> None:
+    longest = {row.attribute: row.maximum for row in SETTINGS}
+    form = PathFormat(tracks="both", rate=max(RATES), encoding=Encoding.L16, base64=False, chunk_ms=20,
+                      buffer_secs=longest["buffer_secs"], playback_secs=longest["playback_secs"],
+                      binary_playback=True, encapsulation="audiosocket")
+    assert all(page_count(capacity) <= 1 << 16 for capacity in form.rings.values())
