@@ -48,15 +48,19 @@ def plot(file: Path, results: Results) -> None:
         panels.setdefault(curve.panel, []).append(curve)
     columns = min(_COLUMNS, max(1, len(panels)))
     lines = max(1, -(-len(panels) // columns))
-    figure, axes = pyplot.subplots(lines, columns, figsize=(7 * columns, 5 * lines), squeeze=False)
+    figure, axes = pyplot.subplots(lines, columns, figsize=(7 * columns, 6.5 * lines), squeeze=False)
+    # The same in every panel, so that one can be read beside the other.
+    colors = {label: f"C{number}" for number, label in enumerate(dict.fromkeys(
+        curve.label for curve in results.curves))}
     for axis, (panel, curves) in zip(axes.flat, panels.items()):
         for curve in curves:
-            axis.plot(curve.x, curve.values, marker="o", markersize=3, label=curve.label)
+            axis.plot(curve.x, curve.values, "--" if curve.label.startswith("peer ") else "-", marker="o", markersize=3,
+                      label=curve.label, color=colors[curve.label])
         axis.set(xlabel=curves[0].across, ylabel=panel)
         if all(value >= 0 for curve in curves for value in curve.values):
             axis.set_ylim(0, None)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize="small")
+        axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2, frameon=False)
     for axis in list(axes.flat)[len(panels):]:
         axis.set_axis_off()
     figure.tight_layout()
