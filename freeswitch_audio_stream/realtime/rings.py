@@ -42,18 +42,22 @@ def _place(record: Any, position: int) -> int:
 
 @native_helper
 def _give_page(record: Any, taken: int) -> None:
-    """Let the next stretch of positions have a page: best the one that was in use last. Only the writer."""
+    """Let the next stretch of positions have a page: best the one that was in use last. Only the writer.
+
+    There always is one, if the ring holds no more than it may; else what it holds is spoilt, and nothing beside it.
+    """
     table, spare = uint16_at(record.table, record.count), uint16_at(record.spare, record.count)
     while record.reclaimed < taken // PAGE_BYTES:
-        spare[record.spares] = table[record.reclaimed % record.count]
-        record.spares += 1
+        if record.spares < record.count:
+            spare[record.spares] = table[record.reclaimed % record.count]
+            record.spares += 1
         record.reclaimed += 1
     entry = record.reached % record.count
     if record.spares > 0:
         record.spares -= 1
         table[entry] = spare[record.spares]
     else:
-        table[entry] = np.uint16(record.fresh)
+        table[entry] = np.uint16(record.fresh % record.count)
         record.fresh += 1
     record.reached += 1
 

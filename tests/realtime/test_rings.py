@@ -96,6 +96,16 @@ def test_pages_of_a_backlog_are_used_again() -> None:
     assert ring.pages <= page_count(CAPACITY)
 
 
+def test_more_than_a_ring_holds_spoils_nothing_else() -> None:
+    ring = Ring()
+    for _ in range(5):
+        ring.put(text(ring.written, CAPACITY))
+    ring.taken = ring.written
+    for _ in range(5):
+        ring.put(text(ring.written, CAPACITY))
+    assert ring.is_within_its_memory
+
+
 def test_writer_and_reader_on_threads_of_their_own() -> None:
     """The reader sees every byte once, whatever the writer does with the pages meanwhile."""
     ring, total = Ring(), 4_000_000
