@@ -31,8 +31,10 @@ class StreamCommands:
         elif isinstance(command, (Pause, Resume)):
             stream.media.capture.pause(isinstance(command, Pause))
         elif isinstance(command, (PausePlayback, ResumePlayback)):
-            # Not at once: clear_play, resume_play must not play what the former clears.
             pause = isinstance(command, PausePlayback)
+            if pause:
+                stream.media.path.pause_playback(True)  # at once: after the answer the caller hears no more
+            # And in line with the others: clear_play, resume_play must not play what the former clears.
             self._book.post(stream, lambda: stream.media.path.pause_playback(pause))
         elif isinstance(command, ClearPlayback):
             self._book.post(stream, stream.player.clear)
