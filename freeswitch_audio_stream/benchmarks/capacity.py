@@ -7,7 +7,7 @@ from typing import Any, Sequence
 from . import goals
 from .errors import BenchError
 from .results import Curve, Results, Table
-from .trial import LOOK_SECONDS, Bench, Interval, progress
+from .trial import Bench, Interval, progress
 from .work import Work
 
 GAP_MS = 40.0
@@ -20,11 +20,11 @@ def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], first: int, 
     results = Results("capacity", [Table(
         f"Streams until the p99 gap exceeds {GAP_MS:g} ms or a frame is lost, {ours.switch.name}",
         ("", "streams", "p99 gap ms", "lost", "switch cores", "receiver cores", "what ended it"))])
-    ours.receiver.look_every(LOOK_SECONDS)
     wanted = []
     for work in works:
-        mine = _climb(ours, work, first, seconds, results)
-        theirs = _climb(peer, work, first, seconds, results) if peer is not None and peer.module.can(work) else None
+        with ours.unwoken():
+            mine = _climb(ours, work, first, seconds, results)
+            theirs = _climb(peer, work, first, seconds, results) if peer is not None and peer.module.can(work) else None
         wanted.append(goals.of_capacity(work, mine, theirs))
     results.tables.append(goals.table(wanted))
     return results

@@ -10,7 +10,7 @@ from .processes import CpuTime, mean
 from .results import Results
 from .statistics import per_frame
 from .switches import order_for
-from .trial import LOOK_SECONDS, Bench, progress
+from .trial import Bench, progress
 from .work import FRAMES_PER_SECOND, Work
 
 
@@ -94,6 +94,6 @@ def peers_of(works: Sequence[Work]) -> Iterator[Work]:
 def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequence[int], seconds: float,
             rounds: int) -> Results:
     """For every number of streams, one after the other."""
-    ours.receiver.look_every(LOOK_SECONDS)
-    found = [Cost(ours, peer, works, count, seconds).run(rounds) for count in counts]
+    with ours.unwoken():
+        found = [Cost(ours, peer, works, count, seconds).run(rounds) for count in counts]
     return report(found, works, ours.switch.name)

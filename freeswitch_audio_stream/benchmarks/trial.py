@@ -15,9 +15,7 @@ from .switches import SwitchProcess
 from .work import FRAMES_PER_SECOND, Module, Work
 
 SETTLE_SECONDS = 1.0
-LOOK_SECONDS = 0.002
-"""Between two looks of a receiver that nobody is to wake: the sender would pay for that, as they share a machine; where
-there is a network in between, it does not."""
+_LOOK_SECONDS = 0.002
 _CONNECT_SECONDS = 60.0
 _END_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
@@ -78,6 +76,17 @@ class Bench:
         while (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, _LOOK_SECONDS))
             self.check()
+
+    @contextmanager
+    def unwoken(self) -> Iterator[None]:
+        """Let nobody wake the receiver, which looks now and then instead: the sender would pay for that, as they share
+        a machine; where there is a network in between, it does not.
+        """
+        self.receiver.look_every(_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            self.receiver.look_every(0.0)
 
     @contextmanager
     def calls(self, count: int, rate: int, settled: bool = True) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ import pytest
 
 from freeswitch_audio_stream.benchmarks import capacity, cost, latency, memory, stall, start
 from freeswitch_audio_stream.benchmarks.errors import BenchError
+from freeswitch_audio_stream.benchmarks.receiver import Receiver
 from freeswitch_audio_stream.benchmarks.results import Results, Table
 from freeswitch_audio_stream.benchmarks.trial import Bench
 from freeswitch_audio_stream.benchmarks.work import BINARY, BINARY_TLS, BINARY_TWO_WAY, GOAL_WORKS, JSON_RESAMPLED, Work
@@ -19,8 +20,18 @@ def goals_of(results: Results) -> Table:
     return results.tables[-1]
 
 
-def test_cost(bench: Bench) -> None:
+def looks_of(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The orders how often to look, as they are given."""
+    given: list[float] = []
+    order = receiver.look_every
+    monkeypatch.setattr(receiver, "look_every", lambda seconds: (given.append(seconds), order(seconds)))
+    return given
+
+
+def test_cost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = looks_of(bench.receiver, monkeypatch)
     results = cost.measure(bench, None, GOAL_WORKS, (2,), 0.1, 1)
+    assert len(looks) == 2 and looks[0] > 0 and looks[1] == 0, "unwoken, and only for as long as that takes"
     table = results.tables[0]
     assert [row[0] for row in table.rows] == ["bare bug 8000", *(f"ours {work.label}" for work in GOAL_WORKS),
                                               f"floor: send(2) {BINARY.message_bytes} bytes",
@@ -44,7 +55,9 @@ def test_latency(bench: Bench, work: Work) -> None:
 def test_capacity(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "_MOST", 3)
     monkeypatch.setattr(capacity, "GAP_MS", 1e9)
+    looks = looks_of(bench.receiver, monkeypatch)
     results = capacity.measure(bench, None, [MULAW], 2, 0.2)
+    assert len(looks) == 2 and looks[0] > 0 and looks[1] == 0
     assert results.tables[0].rows[0][0] == f"ours {MULAW.label}"
     assert goals_of(results).rows[0][-1] == "not measured"
 
