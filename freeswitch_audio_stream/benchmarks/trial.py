@@ -15,7 +15,7 @@ from .switches import SwitchProcess
 from .work import FRAMES_PER_SECOND, Module, Work
 
 SETTLE_SECONDS = 1.0
-_LOOK_SECONDS = 0.002
+_UNWOKEN_SECONDS = 0.002
 _CONNECT_SECONDS = 60.0
 _END_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
@@ -82,7 +82,7 @@ class Bench:
         """Let nobody wake the receiver, which looks now and then instead: the sender would pay for that, as they share
         a machine; where there is a network in between, it does not.
         """
-        self.receiver.look_every(_LOOK_SECONDS)
+        self.receiver.look_every(_UNWOKEN_SECONDS)
         try:
             yield
         finally:

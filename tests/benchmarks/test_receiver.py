@@ -79,6 +79,11 @@ def test_what_one_connection_does_is_not_another_ones(receiver: Receiver) -> Non
         until(lambda: receiver.frames(0) == 1)
 
 
+def test_looks_are_less_than_a_second_apart(receiver: Receiver) -> None:
+    with pytest.raises(ValueError, match="not below a second"):
+        receiver.look_every(1.0)
+
+
 def test_one_that_is_not_woken_misses_nothing(receiver: Receiver) -> None:
     receiver.look_every(0.002)
     with dial(receiver, 0) as one, dial(receiver, 1, tls=True) as other:
