@@ -97,7 +97,7 @@ class Receiver:
     # Orders
 
     def look_every(self, seconds: float) -> None:
-        """Look for audio so often, less than a second apart, without being woken by it; 0: be woken at once, as at first."""
+        """Look for audio so often, at least once a second, without being woken by it; 0: be woken, as at first."""
         if not 0 <= seconds < 1:
             raise ValueError(f"{seconds} s between two looks is not below a second")
         self._control["nap_us"] = int(1e6 * seconds)
