@@ -12,16 +12,18 @@ from typing import Iterator, Sequence
 
 from ..errors import AudioStreamError
 from ..live import find_prefix
-from . import capacity, cost, latency, memory, report, stall, start
-from .attaching import MediaServer
-from .embedded import EmbeddedSwitchProcess
 from .errors import BenchError
+from .measures import capacity, cost, latency, memory, stall, start
+from .measures.trial import Bench, progress
 from .options import RESAMPLER, Options, parse
-from .receiver import Receiver
-from .results import Results
-from .switches import RealSwitch, SwitchProcess
-from .tls_server import make_certificate
-from .trial import Bench, progress
+from .receiver.media_clients import MediaServer
+from .receiver.receiver import Receiver
+from .receiver.tls_server import make_certificate
+from .report import files as report
+from .report.results import Results
+from .switches.embedded import EmbeddedSwitchProcess
+from .switches.freeswitch import RealSwitch
+from .switches.switch_process import SwitchProcess
 from .work import OURS, peer_module
 
 
@@ -90,7 +92,7 @@ def _measure(options: Options, ours: Bench, peer: Bench | None) -> Results:
 
 def _results(options: Options, environment: dict[str, object]) -> Results:
     if options.command == RESAMPLER:
-        from . import resampler  # it compiles what nothing else needs
+        from .measures import resampler  # it compiles what nothing else needs
         return resampler.measure(_prefix(options))
     if options.peer_module is not None and _prefix(options) is None:
         raise BenchError("--peer-module needs a FreeSWITCH: name it with --freeswitch")

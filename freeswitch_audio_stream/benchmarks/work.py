@@ -10,9 +10,9 @@ from typing import Mapping, NamedTuple
 
 from ..protocols import ENCAPSULATIONS
 from ..realtime.rtp import RTP_HEADER
-from .layout import STAMPS_JSON, STAMPS_L16, STAMPS_MULAW, STAMPS_OFF
-from .messages import STAMP_BYTES
-from .receiver import Reply
+from .receiver.messages import STAMP_BYTES
+from .receiver.receiver import Reply
+from .receiver.records import STAMPS_JSON, STAMPS_L16, STAMPS_MULAW, STAMPS_OFF
 
 FRAME_MS = 20
 FRAMES_PER_SECOND = 1000 // FRAME_MS

@@ -7,12 +7,12 @@ from typing import Iterator
 
 import pytest
 
-from freeswitch_audio_stream.benchmarks.attaching import MediaServer
-from freeswitch_audio_stream.benchmarks.embedded import EmbeddedSwitchProcess
 from freeswitch_audio_stream.benchmarks.errors import BenchError
-from freeswitch_audio_stream.benchmarks.receiver import Receiver
-from freeswitch_audio_stream.benchmarks.tls_server import make_certificate
-from freeswitch_audio_stream.benchmarks.trial import Bench
+from freeswitch_audio_stream.benchmarks.measures.trial import Bench
+from freeswitch_audio_stream.benchmarks.receiver.media_clients import MediaServer
+from freeswitch_audio_stream.benchmarks.receiver.receiver import Receiver
+from freeswitch_audio_stream.benchmarks.receiver.tls_server import make_certificate
+from freeswitch_audio_stream.benchmarks.switches.embedded import EmbeddedSwitchProcess
 from freeswitch_audio_stream.benchmarks.work import OURS
 
 
@@ -55,7 +55,7 @@ def _switch(media_server: MediaServer | None) -> Iterator[EmbeddedSwitchProcess]
 def bench(_switch: EmbeddedSwitchProcess, receiver: Receiver, media_server: MediaServer | None,
           monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Our module in the embedded switch; it settles sooner than for a measurement."""
-    monkeypatch.setattr("freeswitch_audio_stream.benchmarks.trial.SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr("freeswitch_audio_stream.benchmarks.measures.trial.SETTLE_SECONDS", 0.1)
     if media_server is not None:
         media_server.wait()
     return Bench(_switch, OURS, receiver, media_server=media_server)

@@ -7,8 +7,7 @@ import re
 import pytest
 
 from freeswitch_audio_stream.benchmarks.options import RESAMPLER, SUBCOMMANDS, WAYS, parse
-from freeswitch_audio_stream.benchmarks.work import (ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS,
-                                                     peer_module)
+from freeswitch_audio_stream.benchmarks.work import ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, peer_module
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS
 
 from ..test_readme import blocks, section, table, words

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from freeswitch_audio_stream.benchmarks import capacity, cost, latency, memory, stall, start
 from freeswitch_audio_stream.benchmarks.errors import BenchError
-from freeswitch_audio_stream.benchmarks.receiver import Receiver
-from freeswitch_audio_stream.benchmarks.results import Results, Table
-from freeswitch_audio_stream.benchmarks.trial import Bench
+from freeswitch_audio_stream.benchmarks.measures import capacity, cost, latency, memory, stall, start
+from freeswitch_audio_stream.benchmarks.measures.trial import Bench
+from freeswitch_audio_stream.benchmarks.receiver.receiver import Receiver
+from freeswitch_audio_stream.benchmarks.report.results import Results, Table
 from freeswitch_audio_stream.benchmarks.work import BINARY, BINARY_TLS, BINARY_TWO_WAY, GOAL_WORKS, JSON_RESAMPLED, Work
 
 pytestmark = pytest.mark.slow

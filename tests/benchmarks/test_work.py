@@ -10,7 +10,7 @@ from freeswitch_audio_stream.benchmarks.work import (BINARY, BINARY_TLS, FORMATS
                                                      Work, peer_module)
 from freeswitch_audio_stream.commands import parse as parse_command
 
-from .test_receiver import masked, plain
+from .receiver.test_receiver import masked, plain
 
 
 def test_labels_tell_works_apart() -> None:

@@ -1,0 +1,1 @@
+"""What is measured, a subcommand a file, and what a measurement stands on: calls, streams, resamplers."""

@@ -1,0 +1,1 @@
+"""The switches that are measured, and what the benchmark does inside them."""
