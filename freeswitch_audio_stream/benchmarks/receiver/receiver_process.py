@@ -1,6 +1,6 @@
 """The receiver's own process: accepts or opens WebSockets in Python and hands them to the compiled loop.
 
-    python -m freeswitch_audio_stream.benchmarks.receiver.receiver.receiver_process MEMORY [CERTIFICATE]
+    python -m freeswitch_audio_stream.benchmarks.receiver.receiver_process MEMORY [CERTIFICATE]
 
 MEMORY is a file of SharedMemory, CERTIFICATE a PEM file with its key, for TLS. The process says its two ports in a
 line, without and with TLS (0: none), and ends when its standard input does. A line there, ``[slot, port, resource]`` in
