@@ -11,7 +11,7 @@ from ..commands import AUDIOSOCKET, Start, without_credentials
 from ..config import Dialect, Settings
 from ..protocols import PROTOCOLS
 from ..protocols.audiosocket import AUDIOSOCKET_TCP
-from ..protocols.messages import ACCOUNT_VARIABLES, StreamInfo, WireProtocol
+from ..protocols.messages import ACCOUNT_VARIABLES, MediaTemplate, StreamInfo, WireProtocol
 from ..realtime.path_format import PathFormat
 from .call import BugKind, Call
 
@@ -57,19 +57,18 @@ class Plan:
         return kinds + [BugKind.CAPTURE_READ]
 
     @property
-    def form(self) -> tuple[PathFormat, list[tuple[bytes, bytes, bytes]]]:
-        """What the core has to know: the format, and what surrounds the audio of each kind of media message."""
+    def form(self) -> tuple[PathFormat, list[MediaTemplate]]:
+        """What the core has to know: the format, and the media messages of each track."""
         info, settings = self.info, self.settings
         tracks = (info.track,) if info.channels == 2 else info.track.parts
         templates = [self.protocol.media(info, track) for track in tracks]
         form = PathFormat(
-            tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding, base64=templates[0].base64,
+            tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding,
             chunk_ms=self.protocol.packet_ms or settings.chunk_ms, buffer_secs=settings.buffer_secs,
-            playback_secs=settings.playback_secs,
-            binary_playback=self.plays and self._takes_binary, numbered=templates[0].numbered,
+            playback_secs=settings.playback_secs, binary_playback=self.plays and self._takes_binary,
             binary_rate=self.binary_rate, inband_dtmf=settings.dtmf_inband,
             encapsulation=self.protocol.encapsulation, rtp_identity=_rtp_identity())
-        return form, [(template.head, template.middle, template.tail) for template in templates]
+        return form, templates
 
     @property
     def binary_rate(self) -> int:
@@ -114,4 +113,4 @@ def _channels(protocol: WireProtocol, command: Start) -> int:
     if command.track is not Track.BOTH:
         return 1
     probe = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate)
-    return 1 if protocol.media(probe, Track.INBOUND).base64 else 2
+    return 1 if protocol.media(probe, Track.INBOUND).is_text else 2

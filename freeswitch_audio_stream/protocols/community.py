@@ -14,7 +14,7 @@ import orjson
 
 from ..audio import Track
 from ..errors import MessageError
-from .messages import Incoming, MediaTemplate, Messaging, OutMessage, StreamAudio, StreamInfo, TextReceived
+from .messages import Incoming, MediaTemplate, Messaging, OutMessage, Running, StreamAudio, StreamInfo, TextReceived
 from .reading import check_writable, from_base64, shown
 
 KINDS = ("raw", "wav", "mp3", "ogg", "pcmu", "pcma")
@@ -37,8 +37,8 @@ class Community(Messaging):
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         if not info.base64:
-            return MediaTemplate(b"", b"", b"", False, info.encoding, numbered=False)
-        return MediaTemplate(b'{"type":"audio","data":"', b"", b'"}', True, info.encoding, numbered=False)
+            return MediaTemplate((), info.encoding)
+        return MediaTemplate((b'{"type":"audio","data":"', Running.PAYLOAD, b'"}'), info.encoding)
 
     def stop(self, info: StreamInfo, reason: str) -> OutMessage | None:
         return self.text(info, reason) if reason else None

@@ -40,7 +40,7 @@ class Encapsulation:
         return None
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
-        return MediaTemplate(b"", b"", b"", False, self.encoding, numbered=False)
+        return MediaTemplate((), self.encoding)
 
     def stop(self, info: StreamInfo, reason: str) -> OutMessage | None:
         return None

@@ -7,6 +7,7 @@ from any thread and by any number of streams at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, ClassVar, Mapping, Protocol, Union
 
 from ..audio import Encoding, Track
@@ -29,21 +30,43 @@ class OutMessage:
     kind: int | None = None
 
 
-@dataclass(frozen=True)
-class MediaTemplate:
-    """What surrounds the audio of one track: head, sequence number, middle, payload, tail.
-
-    With `base64` False the message is a binary frame of nothing but the payload, and has no sequence number.
-    With `numbered` False a text message has none either, and `head` is all that precedes the payload.
-    `encoding` is that of the payload before base64; two channels are interleaved, inbound first.
+class Running(Enum):
+    """What the compiled core fills into a media message. All but the payload are decimal digits, to be put between
+    quotes by the literals around them where a protocol has numbers as strings.
     """
 
-    head: bytes
-    middle: bytes
-    tail: bytes
-    base64: bool
+    PAYLOAD = "payload"
+    """The audio, in base64 (RFC 4648)."""
+    SEQUENCE = "sequence"
+    """The number of the message among the stream's numbered ones, `OutMessage`s with a tail included; from 1."""
+    CHUNK = "chunk"
+    """The number of the message among those of its track; from 1."""
+    TIMESTAMP = "timestamp"
+    """Milliseconds of the call from its first captured sample to the first of this message; what was not captured,
+    because the stream was paused or its server too slow, counts as well."""
+
+
+@dataclass(frozen=True)
+class MediaTemplate:
+    """A media message of one track: literals and running fields, in their order.
+
+    Without parts the message is a binary one of nothing but the payload. `encoding` is that of the payload before
+    base64; two channels are interleaved, inbound first. Raises ValueError for a running field that stands twice, and
+    for a text without a payload.
+    """
+
+    parts: tuple[bytes | Running, ...]
     encoding: Encoding
-    numbered: bool = True
+
+    def __post_init__(self) -> None:
+        running = [part for part in self.parts if isinstance(part, Running)]
+        if len(set(running)) < len(running) or self.parts and Running.PAYLOAD not in running:
+            raise ValueError(f"a media message has one payload, and each other running field at most once: {running}")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text message with its payload in base64, and not a binary one."""
+        return bool(self.parts)
 
 
 @dataclass(frozen=True)

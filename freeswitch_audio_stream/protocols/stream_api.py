@@ -16,8 +16,8 @@ import orjson
 
 from ..audio import ALL_RATES, Encoding, Track
 from ..errors import MessageError
-from .messages import (ClearAudio, Incoming, MediaTemplate, Messaging, OutMessage, PlayAudio, SetCheckpoint, StreamInfo,
-                       TranscriptionReceived)
+from .messages import (ClearAudio, Incoming, MediaTemplate, Messaging, OutMessage, PlayAudio, Running, SetCheckpoint,
+                       StreamInfo, TranscriptionReceived)
 from .reading import check_writable, from_base64, shown
 
 LONGEST_NAME = 1024
@@ -42,13 +42,14 @@ class StreamApi(Messaging):
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         if self.binary:
-            return MediaTemplate(b"", b"", b"", False, info.encoding)
+            return MediaTemplate((), info.encoding)
         body = {"streamId": info.stream_id}
         if info.track is Track.BOTH:
             body["track"] = track.value
         message = _numbered("media", body)
         assert message.tail is not None
-        return MediaTemplate(message.head, message.tail[:-1] + b',"audio":"', b'"}', True, info.encoding)
+        parts = (message.head, Running.SEQUENCE, message.tail[:-1] + b',"audio":"', Running.PAYLOAD, b'"}')
+        return MediaTemplate(parts, info.encoding)
 
     def stop(self, info: StreamInfo, reason: str) -> OutMessage:
         return _numbered("stop", {"streamId": info.stream_id, "reason": reason})

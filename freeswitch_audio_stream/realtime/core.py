@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import ALAW_DECODE, ALAW_ENCODE, MULAW_DECODE, MULAW_ENCODE
+from ..protocols.messages import MediaTemplate
 from ..threads import start_thread
 from . import capture, dtmf, playback, wakeup
 from .compiler import compile_seconds
@@ -145,8 +146,7 @@ class Core:
         self.digits = dtmf.DigitQueue(self.workers[0].dispatch_queue.event_fd)
         _forever.append(self)
 
-    def open_path(self, form: PathFormat, templates: Sequence[tuple[bytes, bytes, bytes]]
-                  ) -> tuple[MediaPath, Worker]:
+    def open_path(self, form: PathFormat, templates: Sequence[MediaTemplate]) -> tuple[MediaPath, Worker]:
         """A stream's compiled state, and the worker that serves it; IndexError when MAX_STREAMS are open."""
         worker = self._choose_worker()
         return MediaPath(self._open_record(worker), form, templates), worker

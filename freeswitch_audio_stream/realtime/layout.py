@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from .atomics import pointer
 from .compiler import carray, native_helper
 
@@ -24,6 +25,7 @@ LAYOUT_INBOUND, LAYOUT_OUTBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED = range(4)
 
 # How a capture chunk is put on the wire.
 PAYLOAD_BINARY, PAYLOAD_BASE64, PAYLOAD_RTP = range(3)
+PART_LITERAL, PART_PAYLOAD, PART_SEQUENCE, PART_CHUNK, PART_TIMESTAMP = range(5)
 ENCODING_L16, ENCODING_MULAW, ENCODING_ALAW = range(3)
 
 # What the I/O loop is asked to do with a stream's socket.
@@ -137,8 +139,8 @@ STREAM = _record(
     "capture_ring capture_capacity stage_ring stage_capacity",
     "play_ring play_capacity marks marks_capacity outbox inbox inbox_capacity",
     "read_frame read_data write_frame write_data mix_data out out_capacity",
-    "chunk payload encoding numbered inband_dtmf dtmf digits",
-    "templates template head_0 middle_0 tail_0 head_1 middle_1 tail_1",
+    "chunk payload encoding inband_dtmf dtmf digits",
+    "templates parts_0 count_0 literals_0 parts_1 count_1 literals_1 template_bytes",
     "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds has_playback",
     "encapsulation patient packet packet_capacity decoded held heard gaps gaps_capacity audio_kind",
     "mulaw_levels alaw_levels rtp_source",
@@ -160,7 +162,7 @@ STREAM = _record(
     # write clock
     "clock_on clock_due clock_frame clock_codec clock_impl clock_written",
     # I/O loop
-    "fd socket_error capture_read sequence outbox_read inbox_write out_position out_length",
+    "fd socket_error capture_read sequence chunks_0 chunks_1 skipped outbox_read inbox_write out_position out_length",
     "waiting_write waiting_inbox",
     "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
     "mask mask_offset protocol_error",

@@ -17,7 +17,8 @@ from .audiosocket import HEADER_BYTES
 from .compiler import native_helper
 from .encoding import base64, base64_length, decimal, encode, xor_mask
 from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, FRAMING_AUDIOSOCKET,
-                     FRAMING_CLIENT, OFFSET, PAYLOAD_BASE64, PAYLOAD_RTP, io_loop_at, stream_at)
+                     FRAMING_CLIENT, OFFSET, PART_CHUNK, PART_LITERAL, PART_PAYLOAD, PART_SEQUENCE, PART_TIMESTAMP,
+                     PAYLOAD_BASE64, PAYLOAD_RTP, io_loop_at, stream_at)
 from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
 from .rings import copy_out
 from .rtp import RTP_HEADER, before_gap, write_header
@@ -35,6 +36,7 @@ _FINAL, _MASKED = 0x80, 0x80
 _MAX_HEADER = 14
 _KEY_BYTES = 4
 _MAX_DIGITS = 20
+_NUMBERS = 128  # of scratch memory: the digits of each kind of running field
 MASK_BYTES = 4096
 _BATCH_BYTES = 65536
 
@@ -113,48 +115,80 @@ def _message(loop: int, stream: Any, target: int) -> int:
 
 
 @native_helper
-def _media(loop: int, stream: Any, target: int, samples: int, count: int, track: int) -> int:
-    """Frame one media message of `count` samples; answers the bytes written."""
+def _fill_in(stream: Any, parts: int, count: int, numbers: int, track: int, payload: int) -> int:
+    """Work out the running fields of the next media message of a track; answers the bytes of the message.
+
+    The digits of each go to their place in `numbers`, and how many they are into the part: int32 kind, bytes.
+    """
+    length = 0
+    for index in range(count):
+        part = int32_at(parts + 8 * index, 2)
+        place = numbers + _MAX_DIGITS * part[0]
+        if part[0] == PART_PAYLOAD:
+            part[1] = payload
+        elif part[0] == PART_SEQUENCE:
+            stream.sequence += 1
+            part[1] = decimal(place, stream.sequence)
+        elif part[0] == PART_CHUNK:
+            part[1] = decimal(place, stream.chunks_1 if track == 1 else stream.chunks_0)
+        elif part[0] == PART_TIMESTAMP:
+            part[1] = decimal(place, 1000 * (stream.capture_read + stream.skipped) // stream.wire_rate)
+        length += wide(part[1])
+    return length
+
+
+@native_helper
+def _text(loop: int, stream: Any, target: int, samples: int, count: int, size: int, track: int) -> int:
+    """Frame a text media message with a payload of `size` bytes before base64; answers the bytes written."""
     record = io_loop_at(loop)
-    table = record.alaw_table if stream.encoding == ENCODING_ALAW else record.mulaw_table
-    size = 2 * count if stream.encoding == ENCODING_L16 else count
-    if stream.payload == PAYLOAD_RTP:
-        header = _frame_header(stream, target, OPCODE_BINARY, RTP_HEADER + size)
-        write_header(stream, target + header, count)
-        encode(target + header + RTP_HEADER, samples, count, stream.encoding, table)
-        _seal(loop, stream, target, header, RTP_HEADER + size)
-        return header + RTP_HEADER + size
-    if stream.payload != PAYLOAD_BASE64:
-        header = _frame_header(stream, target, OPCODE_BINARY, size)
-        encode(target + header, samples, count, stream.encoding, table)
-        _seal(loop, stream, target, header, size)
-        return header + size
-    template = stream.template
-    head, middle, tail = stream.head_0, stream.middle_0, stream.tail_0
+    parts, number, literals = stream.parts_0, stream.count_0, stream.literals_0
     if track == 1:
-        template += head + middle + tail
-        head, middle, tail = stream.head_1, stream.middle_1, stream.tail_1
-    number, digits = record.scratch, 0
-    if stream.numbered:
-        stream.sequence += 1
-        digits = decimal(number, stream.sequence)
-    encoded = base64_length(size)
-    length = head + digits + middle + encoded + tail
+        parts, number, literals = stream.parts_1, stream.count_1, stream.literals_1
+        stream.chunks_1 += 1
+    else:
+        stream.chunks_0 += 1
+    numbers = record.scratch
+    length = _fill_in(stream, parts, number, numbers, track, base64_length(size))
     header = _frame_header(stream, target, OPCODE_TEXT, length)
     place = target + header
-    copy(place, template, head)
-    copy(place + head, number, digits)
-    copy(place + head + digits, template + head, middle)
-    place += head + digits + middle
-    if stream.encoding == ENCODING_L16:
-        base64(place, samples, size, record.base64_table)
-    else:
-        codes = samples + 2 * count
-        encode(codes, samples, count, stream.encoding, table)
-        base64(place, codes, size, record.base64_table)
-    copy(place + encoded, template + head + middle, tail)
+    for index in range(number):
+        part = int32_at(parts + 8 * index, 2)
+        bytes_here = wide(part[1])
+        if part[0] == PART_LITERAL:
+            copy(place, literals, bytes_here)
+            literals += bytes_here
+        elif part[0] != PART_PAYLOAD:
+            copy(place, numbers + _MAX_DIGITS * part[0], bytes_here)
+        elif stream.encoding == ENCODING_L16:
+            base64(place, samples, size, record.base64_table)
+        else:
+            codes = samples + 2 * count
+            encode(codes, samples, count, stream.encoding, _g711_table(record, stream))
+            base64(place, codes, size, record.base64_table)
+        place += bytes_here
     _seal(loop, stream, target, header, length)
     return header + length
+
+
+@native_helper
+def _g711_table(record: Any, stream: Any) -> int:
+    return record.alaw_table if stream.encoding == ENCODING_ALAW else record.mulaw_table
+
+
+@native_helper
+def _media(loop: int, stream: Any, target: int, samples: int, count: int, track: int) -> int:
+    """Frame one media message of `count` samples; answers the bytes written."""
+    table = _g711_table(io_loop_at(loop), stream)
+    size = 2 * count if stream.encoding == ENCODING_L16 else count
+    if stream.payload == PAYLOAD_BASE64:
+        return _text(loop, stream, target, samples, count, size, track)
+    before = RTP_HEADER if stream.payload == PAYLOAD_RTP else 0
+    header = _frame_header(stream, target, OPCODE_BINARY, before + size)
+    if before:
+        write_header(stream, target + header, count)
+    encode(target + header + before, samples, count, stream.encoding, table)
+    _seal(loop, stream, target, header, before + size)
+    return header + before + size
 
 
 @native_helper
@@ -171,7 +205,7 @@ def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
 
     Under one template, or in binary frames, two tracks are interleaved.
     """
-    samples = io_loop_at(loop).scratch + _MAX_DIGITS + 12
+    samples = io_loop_at(loop).scratch + _NUMBERS
     width = 2 * stream.channels
     copy_out(samples, stream.capture_ring, width * stream.capture_read, width * count)
     if stream.templates < 2 or stream.payload != PAYLOAD_BASE64:
@@ -190,8 +224,7 @@ def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
 def _room(stream: Any) -> int:
     """Bytes that one chunk may take on the wire, at most."""
     payload = 2 * stream.channels * stream.chunk
-    text = stream.head_0 + stream.middle_0 + stream.tail_0 + stream.head_1 + stream.middle_1 + stream.tail_1
-    return base64_length(payload) + 8 + text + 2 * (_MAX_HEADER + _MAX_DIGITS) + RTP_HEADER
+    return base64_length(payload) + 8 + 2 * _MAX_HEADER + _NUMBERS + stream.template_bytes + RTP_HEADER
 
 
 @native_helper
@@ -228,9 +261,9 @@ def _fill(loop: int, stream: Any) -> None:
         waiting = load_acquire(stream.address + _CAPTURE_WRITE) - stream.capture_read
         count = min(waiting, stream.chunk)
         whole = count == stream.chunk or flow == FLOW_DRAIN
-        if count > 0 and stream.payload == PAYLOAD_RTP:
+        if count > 0 and stream.gaps:
             continuous = before_gap(stream)
-            if continuous <= count:
+            if stream.payload == PAYLOAD_RTP and continuous <= count:
                 count, whole = continuous, True
         if count == 0 or not whole:
             return

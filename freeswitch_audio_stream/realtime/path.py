@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..protocols.audiosocket import KIND_AUDIO, RATES
+from ..protocols.messages import MediaTemplate, Running
 from . import capture, playback, rings, wakeup
 from .counters import Packets, Statistics
 from .delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .jitter_buffer import MAX_PACKET
 from .layout import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER,
-                     MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAYLOAD_BASE64, PAYLOAD_BINARY,
-                     PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH, TLS)
+                     MARK_NAMED, MARK_PLAYED, MARK_WORDS, PART_LITERAL, PAYLOAD_BASE64, PAYLOAD_BINARY, PAYLOAD_RTP,
+                     PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH, TLS)
 from .memory import Arena
-from .path_format import (ENCAPSULATIONS, ENCODINGS, GAPS, INBOX_BYTES, LAYOUTS, MARKS, OUTBOX_BYTES, STAGE_SECONDS,
-                          PathFormat)
+from .path_format import (ENCAPSULATIONS, ENCODINGS, GAPS, INBOX_BYTES, LAYOUTS, MARKS, OUTBOX_BYTES, RUNNING_PARTS,
+                          STAGE_SECONDS, PathFormat)
 
 _RECORD = struct.Struct("<4i")  # before each message of the outbox, and each piece of the inbox
 FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET}
@@ -42,27 +43,25 @@ class Piece(NamedTuple):
 class MediaPath:
     """The compiled state of one stream; made by `core.Core.open_path`."""
 
-    def __init__(self, record: NDArray[Any], form: PathFormat,
-                 templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        """`record` is STREAM[1], zeroed but for what `Core` fills in; `templates` are the (head, middle,
-        tail) of the media messages, one per track. A new media path may already be given to a bug.
+    def __init__(self, record: NDArray[Any], form: PathFormat, templates: Sequence[MediaTemplate]) -> None:
+        """`record` is STREAM[1], zeroed but for what `Core` fills in; `templates` are those of the media messages,
+        one per track, all of them texts or none. A new media path may already be given to a bug.
         """
         self._record = record
         self._field = record[0]
         self.address = int(record.ctypes.data)
         self.format = form
-        surround = b"".join(part for template in templates for part in template)
-        self._arena = Arena(form.sizes(len(surround)))
+        self._arena = Arena(form.sizes([template.parts for template in templates]))
         self._lock = threading.Lock()
         self._released = False
         self._last_statistics: Statistics | None = None
         self._last_packets: Packets | None = None
         self._set_up(form)
-        self._set_templates(surround, templates)
+        self._set_templates(templates)
 
     def _set_up(self, form: PathFormat) -> None:
         address, field = self._arena.address, self._field
-        for name in ("read_frame", "read_data", "write_frame", "write_data", "mix_data", "template", "out", "marks",
+        for name in ("read_frame", "read_data", "write_frame", "write_data", "mix_data", "out", "marks",
                      "play_scratch", "clock_frame", "dtmf", "packet", "decoded", "held", "heard"):
             field[name] = address(name)
         self._set_rings(form)
@@ -80,9 +79,7 @@ class MediaPath:
         field["marks_capacity"] = MARKS
         field["inbox_capacity"] = INBOX_BYTES
         field["chunk"] = form.chunk
-        field["payload"] = PAYLOAD_BASE64 if form.base64 else PAYLOAD_BINARY
         field["encoding"] = ENCODINGS[form.encoding]
-        field["numbered"] = int(form.numbered)
         field["binary_playback"] = int(form.binary_playback)
         field["binary_rate"] = form.binary_rate or form.rate
         field["fd"] = -1
@@ -99,21 +96,39 @@ class MediaPath:
     def _set_encapsulation(self, form: PathFormat) -> None:
         field = self._field
         field["encapsulation"], field["patient"] = ENCAPSULATIONS[form.encapsulation], int(bool(form.encapsulation))
-        field["packet_capacity"] = MAX_PACKET
+        field["packet_capacity"], field["payload"] = MAX_PACKET, PAYLOAD_BINARY
         if form.rate in RATES:
             field["audio_kind"] = KIND_AUDIO + RATES.index(form.rate)
         if form.encapsulation == "rtp":
             field["payload"] = PAYLOAD_RTP
-            field["gaps"], field["gaps_capacity"] = self._arena.address("gaps"), GAPS
+            self._follow_gaps()
             field["rtp_source"], field["rtp_sequence"], field["rtp_timestamp"] = form.rtp_identity
 
-    def _set_templates(self, surround: bytes, templates: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        self._arena.part("template")[:len(surround)] = np.frombuffer(surround, np.uint8)
-        self._field["templates"] = len(templates)
-        for number, (head, middle, tail) in enumerate(templates):
-            for name, part in (("head", head), ("middle", middle), ("tail", tail)):
-                self._field[f"{name}_{number}"] = len(part)
-        self._field["out_capacity"] = len(self._arena.part("out"))
+    def _follow_gaps(self) -> None:
+        self._field["gaps"], self._field["gaps_capacity"] = self._arena.address("gaps"), GAPS
+
+    def _set_templates(self, templates: Sequence[MediaTemplate]) -> None:
+        field, parts = self._field, self._arena.part("parts").view(np.int32).reshape(-1, 2)
+        literals, first = self._arena.part("literals"), 0
+        used = 0
+        for number, template in enumerate(templates):
+            field[f"parts_{number}"] = parts[first:].ctypes.data
+            field[f"literals_{number}"] = literals[used:].ctypes.data
+            field[f"count_{number}"] = len(template.parts)
+            for index, part in enumerate(template.parts, first):
+                if isinstance(part, bytes):
+                    parts[index] = PART_LITERAL, len(part)
+                    literals[used:used + len(part)] = np.frombuffer(part, np.uint8)
+                    used += len(part)
+                else:
+                    parts[index] = RUNNING_PARTS[part], 0
+            first += len(template.parts)
+            if Running.TIMESTAMP in template.parts:
+                self._follow_gaps()
+        field["templates"], field["template_bytes"] = len(templates), used
+        if any(template.is_text for template in templates):
+            field["payload"] = PAYLOAD_BASE64
+        field["out_capacity"] = len(self._arena.part("out"))
 
     # Attention: why the dispatcher was woken.
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 from ..audio import Encoding
 from ..protocols.audiosocket import RATES
+from ..protocols.messages import Running
 from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
 from .jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW
 from .layout import (DTMF, DTMF_WORK, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_NONE, ENCAPSULATION_RTP, ENCODING_ALAW,
                      ENCODING_L16, ENCODING_MULAW, LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND,
-                     MARK_WORDS, RESAMPLER, RESAMPLER_WORK, RING, TLS)
+                     MARK_WORDS, PART_CHUNK, PART_PAYLOAD, PART_SEQUENCE, PART_TIMESTAMP, RESAMPLER, RESAMPLER_WORK,
+                     RING, TLS)
 from .playback import RENDER_OFFSET
 from .rings import ENTRY_BYTES, PAGE_BYTES, page_count
 from .write_clock import FRAME_DATA_OFFSET
@@ -18,6 +21,8 @@ from .write_clock import FRAME_DATA_OFFSET
 ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
 LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,
            "stereo": LAYOUT_INTERLEAVED, "mixed": LAYOUT_MIXED}
+RUNNING_PARTS = {Running.PAYLOAD: PART_PAYLOAD, Running.SEQUENCE: PART_SEQUENCE, Running.CHUNK: PART_CHUNK,
+                 Running.TIMESTAMP: PART_TIMESTAMP}
 ENCAPSULATIONS = {"": ENCAPSULATION_NONE, "sln": ENCAPSULATION_NONE, "rtp": ENCAPSULATION_RTP,
                   "audiosocket": ENCAPSULATION_AUDIOSOCKET}
 _CONVERTED_BYTES = 65536
@@ -40,7 +45,6 @@ class PathFormat:
     rate: int
     """Hz on the wire."""
     encoding: Encoding
-    base64: bool
     chunk_ms: int
     buffer_secs: int
     playback_secs: int
@@ -48,8 +52,6 @@ class PathFormat:
     """True when binary messages from the server are L16 to be played (not on a connection with deflate)."""
     binary_rate: int = 0
     """Hz of that audio; 0 = `rate`."""
-    numbered: bool = True
-    """Whether JSON media messages have a sequence number, which counts; else `middle` follows `head`."""
     inband_dtmf: bool = False
     """True to listen for the tones of digits in what the caller says; they come by `Core.digits`."""
     encapsulation: str = ""
@@ -81,9 +83,11 @@ class PathFormat:
         rate = max(RATES) if self.encapsulation == "audiosocket" else _PLAY_RATE
         return rate * self.playback_secs + (_PLAY_SLACK if self.encapsulation else 0)
 
-    def sizes(self, templates: int) -> dict[str, int]:
-        """Bytes of every part of the stream's memory, for `templates` bytes of media templates."""
+    def sizes(self, templates: Sequence[tuple[bytes | Running, ...]]) -> dict[str, int]:
+        """Bytes of every part of the stream's memory, for media messages of these parts."""
         chunk_bytes = 2 * self.channels * self.chunk
+        parts = [part for template in templates for part in template]
+        literals = sum(len(part) for part in parts if isinstance(part, bytes))
         pages = {name: page_count(capacity) for name, capacity in self.rings.items()}
         return {
             "rings": len(pages) * RING.itemsize,
@@ -98,8 +102,9 @@ class PathFormat:
             "write_frame": FRAME_BYTES + IMPLEMENTATION_BYTES,
             "write_data": FRAME_DATA_BYTES + _CONVERTED_BYTES,
             "mix_data": 2 * _CONVERTED_BYTES,
-            "template": max(1, templates),
-            "out": max(OUTBOX_BYTES, _BATCH_BYTES + 2 * chunk_bytes + templates) + 64,
+            "parts": 8 * max(1, len(parts)),
+            "literals": max(1, literals),
+            "out": max(OUTBOX_BYTES, _BATCH_BYTES + 2 * chunk_bytes + literals) + 64,
             "marks": 8 * MARK_WORDS * MARKS,
             "play_scratch": RENDER_OFFSET + _CONVERTED_BYTES,
             "clock_frame": FRAME_DATA_OFFSET + FRAME_DATA_BYTES,

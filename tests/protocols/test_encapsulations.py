@@ -29,7 +29,7 @@ def test_nothing_but_audio_goes_out() -> None:
         assert one.start(INFO) is None and one.stop(INFO, "bye") is None and one.text(INFO, "hello") is None
         assert one.checkpoint(INFO, "name", "played") is None
         template = one.media(INFO, Track.INBOUND)
-        assert (template.head, template.middle, template.tail, template.base64) == (b"", b"", b"", False)
+        assert template.parts == ()
         with pytest.raises(MessageError, match="has only binary ones") as refused:
             one.receive(INFO, b'{"event":"media.clear"}')
         assert refused.value.kind == "text"

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from freeswitch_audio_stream.audio import ALL_RATES, Encoding, Track
 from freeswitch_audio_stream.errors import MessageError
 from freeswitch_audio_stream.protocols import PROTOCOLS
-from freeswitch_audio_stream.protocols.messages import (ClearAudio, MediaTemplate, OutMessage, PlayAudio,
-                                                        SetCheckpoint, StreamInfo, TranscriptionReceived,
-                                                        WireProtocol)
+from freeswitch_audio_stream.protocols.messages import (ClearAudio, MediaTemplate, OutMessage, PlayAudio, Running,
+                                                        SetCheckpoint, StreamInfo, TranscriptionReceived, WireProtocol)
 
 INFO = StreamInfo("my_stream_1", "session-uuid-here", Track.INBOUND, Encoding.L16, 16000,
                   metadata='{"custom":"data"}')
@@ -33,10 +32,10 @@ def sent(message: OutMessage, sequence: int) -> Any:
 
 
 def sent_media(template: MediaTemplate, sequence: int, payload: bytes) -> bytes:
-    if not template.base64:
+    if not template.is_text:
         return payload
-    number, audio = str(sequence).encode(), base64.b64encode(payload)
-    return template.head + number + template.middle + audio + template.tail
+    running = {Running.SEQUENCE: str(sequence).encode(), Running.PAYLOAD: base64.b64encode(payload)}
+    return b"".join(part if isinstance(part, bytes) else running[part] for part in template.parts)
 
 
 # Out
@@ -95,7 +94,13 @@ def test_json_media_names_its_track_when_there_are_two(track: Track) -> None:
 
 
 def test_binary_media_is_nothing_but_audio() -> None:
-    assert BINARY.media(INFO, Track.INBOUND) == MediaTemplate(b"", b"", b"", False, Encoding.L16)
+    assert BINARY.media(INFO, Track.INBOUND) == MediaTemplate((), Encoding.L16)
+
+
+def test_a_template_has_one_payload_and_no_field_twice() -> None:
+    for parts in ((b"{}",), (Running.PAYLOAD, Running.PAYLOAD), (Running.CHUNK, Running.PAYLOAD, Running.CHUNK)):
+        with pytest.raises(ValueError, match="one payload"):
+            MediaTemplate(parts, Encoding.L16)
 
 
 @BOTH

@@ -8,24 +8,37 @@ from dataclasses import replace
 from typing import Any, Callable, Sequence
 
 import numpy as np
+from fake_leg import FakeFreeSwitch, FakeLeg
 from numpy.typing import NDArray
 
-from fake_leg import FakeFreeSwitch, FakeLeg
 from freeswitch_audio_stream.audio import Encoding
+from freeswitch_audio_stream.protocols.messages import MediaTemplate, Running
 from freeswitch_audio_stream.realtime.core import Core
 from freeswitch_audio_stream.realtime.layout import ATTEND_CLOCK_OFF, ATTEND_SOCKET_DETACHED
 from freeswitch_audio_stream.realtime.path_format import PathFormat
 
 PATIENCE = 20.0
 """Seconds after which a condition that did not come is a failure; nothing is measured by it."""
-FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, base64=True, chunk_ms=20, buffer_secs=2,
-                  playback_secs=10, binary_playback=False)
+FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, chunk_ms=20, buffer_secs=2, playback_secs=10,
+                  binary_playback=False)
+
+
+def template(*parts: bytes | Running) -> MediaTemplate:
+    """A media message of these parts; the encoding is said in the stream's form."""
+    return MediaTemplate(parts, Encoding.L16)
+
+
+def numbered(head: bytes, tail: bytes) -> MediaTemplate:
+    """A media message with its sequence number."""
+    return template(head + b'"sequence":', Running.SEQUENCE, b',"payload":"', Running.PAYLOAD, b'"' + tail)
+
+
+_SINGLE = [numbered(b'{"event":"media",', b"}")]
 TEMPLATES = {
-    "inbound": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
-    "outbound": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
-    "mixed": [(b'{"event":"media","sequence":', b',"payload":"', b'"}')],
-    "both": [(b'{"track":"inbound","sequence":', b',"payload":"', b'"}'),
-             (b'{"track":"outbound","sequence":', b',"payload":"', b'","more":true}')],
+    "inbound": _SINGLE,
+    "outbound": _SINGLE,
+    "mixed": _SINGLE,
+    "both": [numbered(b'{"track":"inbound",', b"}"), numbered(b'{"track":"outbound",', b',"more":true}')],
 }
 
 
@@ -33,11 +46,14 @@ class OpenStream:
     """An open media path. Only the thread of the test; it does what the dispatcher does."""
 
     def __init__(self, core: Core, switch: FakeFreeSwitch, leg: FakeLeg | None = None,
-                 templates: Sequence[tuple[bytes, bytes, bytes]] | None = None, **form: Any) -> None:
-        """On a leg of its own, unless `leg` is given; `form` is what differs from FORM."""
+                 templates: Sequence[MediaTemplate] | None = None, base64: bool = True, **form: Any) -> None:
+        """On a leg of its own, unless `leg` is given; `form` is what differs from FORM. With `base64` False the media
+        messages are binary ones.
+        """
         self.form = replace(FORM, **form)
         self.leg = leg or switch.leg()
-        self.path, self.worker = core.open_path(self.form, templates or TEMPLATES[self.form.tracks])
+        templates = templates or (TEMPLATES[self.form.tracks] if base64 else [template()])
+        self.path, self.worker = core.open_path(self.form, templates)
         self.leg.users.append(self.path.address)
         self.path.set_session(self.leg.session, self.leg.channel)
         self._core = core

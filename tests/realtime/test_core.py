@@ -9,27 +9,28 @@ import threading
 from pathlib import Path
 from typing import Callable
 
+import natives
 import numpy as np
 import pytest
-
-import natives
 from fake_leg import FakeFreeSwitch
-from freeswitch_audio_stream.realtime import core as core_module, wakeup
+from open_stream import FORM, PATIENCE, OpenStream, template
+from server_end import ServerEnd, frame
+
+from freeswitch_audio_stream.realtime import core as core_module
+from freeswitch_audio_stream.realtime import wakeup
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear
 from freeswitch_audio_stream.realtime.indices import Indices
 from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
-                                                     ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS,
-                                                     QUEUE, QUEUE_SLOTS, RESAMPLER, STREAM)
+                                                     ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE,
+                                                     QUEUE_SLOTS, RESAMPLER, STREAM)
 from freeswitch_audio_stream.realtime.memory import Arena
 from freeswitch_audio_stream.realtime.path import MediaPath
-from open_stream import FORM, PATIENCE, OpenStream
-from server_end import ServerEnd, frame
 
 Opening = Callable[..., OpenStream]
 
 
 def open_path(core: Core) -> MediaPath:
-    return core.open_path(FORM, [(b"", b"", b"")])[0]
+    return core.open_path(FORM, [template()])[0]
 
 
 def test_records_are_made_of_aligned_words() -> None:
@@ -137,11 +138,11 @@ def test_streams_stay_together_up_to_a_point_and_all_threads_end(switch: FakeFre
     monkeypatch.setattr(core_module, "STREAMS_TOGETHER", 2)
     before = set(threading.enumerate())
     core = Core(switch.addresses, workers=3)
-    opened = [core.open_path(FORM, [(b"", b"", b"")]) for _ in range(9)]
+    opened = [core.open_path(FORM, [template()]) for _ in range(9)]
     assert [core.workers.index(worker) for _, worker in opened] == [0, 0, 1, 1, 2, 2, 0, 1, 2]
     core.close_path(opened[2][0])
     core.close_path(opened[3][0])
-    assert core.workers.index(core.open_path(FORM, [(b"", b"", b"")])[1]) == 1
+    assert core.workers.index(core.open_path(FORM, [template()])[1]) == 1
     mine = [thread for thread in threading.enumerate() if thread not in before]
     assert len(mine) == 6
     assert len({worker.clock_thread for worker in core.workers}) == 3
@@ -223,7 +224,7 @@ def _swallow(server: socket.socket) -> None:
 
 
 def test_an_index_still_queued_from_the_old_stream_serves_the_new_one(core: Core) -> None:
-    path, worker = core.open_path(FORM, [(b"", b"", b"")])
+    path, worker = core.open_path(FORM, [template()])
     index, record = path.index, path._record
     wakeup.attend(path.address, ATTEND_WAKE)
     _clear(record)

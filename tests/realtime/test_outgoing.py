@@ -6,18 +6,18 @@ import json
 import socket
 import struct
 import threading
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import Callable
 
 import numpy as np
 import pytest
-
-from freeswitch_audio_stream.audio import Encoding, decode, encode
-from freeswitch_audio_stream.realtime.layout import (ATTEND_DRAINED, ATTEND_SOCKET_BROKEN,
-                                                     ATTEND_SOCKET_DETACHED)
-from open_stream import PATIENCE, TEMPLATES, OpenStream
+from open_stream import PATIENCE, TEMPLATES, OpenStream, template
 from server_end import ServerEnd, media
 from sound import Samples, noise
+
+from freeswitch_audio_stream.audio import Encoding, decode, encode
+from freeswitch_audio_stream.protocols.messages import Running
+from freeswitch_audio_stream.realtime.layout import ATTEND_DRAINED, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED
 
 Opening = Callable[..., OpenStream]
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
@@ -147,8 +147,9 @@ def test_one_sequence_over_messages_and_media(open_stream: Opening) -> None:
 @pytest.mark.parametrize("tracks", ["inbound", "both"])
 @pytest.mark.parametrize("encoding", [Encoding.L16, Encoding.MULAW])
 def test_media_without_numbers(open_stream: Opening, encoding: Encoding, tracks: str) -> None:
-    templates = [(b'{"type":"audio","data":"', b"", b'"}'), (b'{"of":"the other","data":"', b"", b'"}')]
-    stream = open_stream(numbered=False, tracks=tracks, encoding=encoding,
+    templates = [template(head, Running.PAYLOAD, b'"}')
+                 for head in (b'{"type":"audio","data":"', b'{"of":"the other","data":"')]
+    stream = open_stream(tracks=tracks, encoding=encoding,
                          templates=templates if tracks == "both" else templates[:1])
     server = ServerEnd(stream.connect())
     stream.path.open_media()
@@ -160,6 +161,64 @@ def test_media_without_numbers(open_stream: Opening, encoding: Encoding, tracks:
     heard = b"".join(b64decode(message["data"], validate=True) for message in ours)
     assert heard == encode(spoken, encoding)
     assert stream.path.send(TEXT, b"", b"!") and server.messages(1) == [b"1!"], "media counted after all"
+
+
+FOREIGN = (b'{"seq":"', Running.SEQUENCE, b'","at":"', Running.TIMESTAMP, b'","chunk":', Running.CHUNK, b',"data":"',
+           Running.PAYLOAD, b'","more":[]}')
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_running_fields_as_numbers_and_as_strings(open_stream: Opening, encoding: Encoding) -> None:
+    stream = open_stream(encoding=encoding, templates=[template(*FOREIGN)])
+    server = ServerEnd(stream.connect())
+    stream.path.open_media()
+    spoken = noise(160 * 80)
+    speak(stream, spoken)
+    messages = [json.loads(message) for message in server.messages(80)]
+    assert [message["seq"] for message in messages] == [str(number) for number in range(1, 81)]
+    assert [message["chunk"] for message in messages] == list(range(1, 81))
+    assert [message["at"] for message in messages] == [str(20 * number) for number in range(80)]
+    assert all(list(message) == ["seq", "at", "chunk", "data", "more"] for message in messages)
+    assert b"".join(b64decode(message["data"], validate=True) for message in messages) == encode(spoken, encoding)
+
+
+def test_fields_in_any_order_and_number(open_stream: Opening) -> None:
+    for parts in ([Running.PAYLOAD], [Running.PAYLOAD, b" ", Running.CHUNK],
+                  [Running.TIMESTAMP, Running.PAYLOAD], [b"<", b"", b">", Running.PAYLOAD, b"!" * 70000]):
+        stream = open_stream(templates=[template(*parts)])
+        server = ServerEnd(stream.connect())
+        stream.path.open_media()
+        spoken = noise(160)
+        speak(stream, spoken)
+        values = {Running.PAYLOAD: b64encode(encode(spoken, Encoding.L16)), Running.CHUNK: b"1",
+                  Running.TIMESTAMP: b"0"}
+        expected = b"".join(part if isinstance(part, bytes) else values[part] for part in parts)
+        assert server.messages(1) == [expected]
+
+
+def test_chunks_are_counted_by_track_and_messages_over_all(open_stream: Opening) -> None:
+    stream = open_stream(tracks="both", templates=[template(*FOREIGN), template(*FOREIGN)])
+    server = ServerEnd(stream.connect())
+    assert stream.path.send(TEXT, b'{"seq":"', b'"}')
+    stream.path.open_media()
+    speak(stream, noise(1600))
+    messages = [json.loads(message) for message in server.messages(21)]
+    assert [message["seq"] for message in messages] == [str(number) for number in range(1, 22)]
+    assert [message["chunk"] for message in messages[1:]] == [number for number in range(1, 11) for _ in range(2)]
+    assert [message["at"] for message in messages[1:]] == [str(20 * number) for number in range(10) for _ in range(2)]
+
+
+def test_timestamps_go_on_over_what_was_not_captured(open_stream: Opening) -> None:
+    stream = open_stream(templates=[template(*FOREIGN)])
+    server = ServerEnd(stream.connect())
+    stream.path.open_media()
+    speak(stream, noise(320))
+    stream.path.pause(True)
+    speak(stream, noise(1600))
+    stream.path.pause(False)
+    speak(stream, noise(320))
+    at = [int(json.loads(message)["at"]) for message in server.messages(4)]
+    assert at == [0, 20, 240, 260]
 
 
 def test_messages_go_before_media(open_stream: Opening) -> None:

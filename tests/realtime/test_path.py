@@ -6,6 +6,7 @@ from ctypes import c_int64
 
 import numpy as np
 import pytest
+from open_stream import template
 
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.realtime.core import Core
@@ -13,14 +14,14 @@ from freeswitch_audio_stream.realtime.layout import OFFSET
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.realtime.path_format import PathFormat
 
-FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, base64=False, chunk_ms=20, buffer_secs=1,
+FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, chunk_ms=20, buffer_secs=1,
                   playback_secs=1, binary_playback=False)
 
 
 @pytest.fixture
 def path(core: Core) -> MediaPath:
     """To be closed by the test."""
-    return core.open_path(FORM, [(b"", b"", b"")])[0]
+    return core.open_path(FORM, [template()])[0]
 
 
 def field(path: MediaPath, name: str) -> c_int64:

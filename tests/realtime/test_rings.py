@@ -137,7 +137,7 @@ def test_more_pages_than_can_be_numbered() -> None:
 
 def test_the_longest_queues_that_can_be_asked_for_have_their_pages() -> None:
     longest = {row.attribute: row.maximum for row in SETTINGS}
-    form = PathFormat(tracks="both", rate=max(RATES), encoding=Encoding.L16, base64=False, chunk_ms=20,
+    form = PathFormat(tracks="both", rate=max(RATES), encoding=Encoding.L16, chunk_ms=20,
                       buffer_secs=longest["buffer_secs"], playback_secs=longest["playback_secs"],
                       binary_playback=True, encapsulation="audiosocket")
     assert all(page_count(capacity) <= 1 << 16 for capacity in form.rings.values())
