@@ -23,6 +23,7 @@ LAYERS = (
     ("module", "simulator", "servers", "media_server"),
     ("live",),
     ("benchmarks", "demo"),
+    ("__main__",),
 )
 
 FORBIDDEN = {

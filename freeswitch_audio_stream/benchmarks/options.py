@@ -189,7 +189,8 @@ def _add(parser: argparse.ArgumentParser, command: Subcommand) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser; most subcommands take the same options with defaults of their own."""
-    main = argparse.ArgumentParser(prog="bench", description=_DESCRIPTION)
+    main = argparse.ArgumentParser(prog="freeswitch-audio-stream bench", description=_DESCRIPTION,
+                                   epilog="example: freeswitch-audio-stream bench cost --streams 100 --seconds 4")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in SUBCOMMANDS:
         _add(commands.add_parser(command.name, help=command.help, description=command.help), command)

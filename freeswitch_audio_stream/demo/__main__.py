@@ -96,7 +96,10 @@ def _report(stage: Stage, session: Session, output: Path) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="./scripts/demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="freeswitch-audio-stream demo", epilog="example: freeswitch-audio-stream demo --output demo-output",
+        description="A caller speaks to an agent, and hears it speak, on the embedded switch or a real FreeSWITCH. "
+                    "What the server received and what the caller heard is left as WAV files, with a picture.")
     parser.add_argument("--freeswitch", type=Path, metavar="PREFIX",
                         help="play it on the FreeSWITCH installed there, instead of on the embedded switch")
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="default: %(default)s")
@@ -106,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     options = _parser().parse_args(arguments)
-    caller, speech = _SPEECH / "caller_8k.wav", read_wav(_SPEECH / "agent_16k.wav")
+    caller = _SPEECH / "caller_8k.wav"
+    if not caller.exists():
+        print(f"The demo failed: the speech it plays is not installed, only in a checkout ({_SPEECH}): clone the "
+              "repository, and run ./scripts/demo there", file=sys.stderr)
+        return 1
+    speech = read_wav(_SPEECH / "agent_16k.wav")
     seconds = len(read_wav(caller)[0]) / RATE - 1.5
     try:
         _say("starting; the first time, the core is compiled, which takes some seconds")

@@ -222,8 +222,9 @@ def _file_name(folder: Path, name: str) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m freeswitch_audio_stream.servers.agent",
-        description="A WebSocket server for audio streams: prints what they say, records, plays or echoes.")
+        prog="freeswitch-audio-stream agent",
+        description="A WebSocket server for audio streams: prints what they say, records, plays or echoes.",
+        epilog="example: freeswitch-audio-stream agent --port 8080 --echo --record calls")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="0: any free one (default: %(default)s)")
     parser.add_argument("--play", type=Path, metavar="WAV", help="16-bit mono; played when a stream starts")
