@@ -132,7 +132,7 @@ def _fill_in(stream: Any, parts: int, count: int, numbers: int, track: int, payl
         elif part[0] == PART_CHUNK:
             part[1] = decimal(place, stream.chunks_1 if track == 1 else stream.chunks_0)
         elif part[0] == PART_TIMESTAMP:
-            part[1] = decimal(place, 1000 * (stream.capture_read + stream.skipped) // stream.wire_rate)
+            part[1] = decimal(place, 1000 * (stream.capture_read + stream.uncaptured) // stream.wire_rate)
         length += wide(part[1])
     return length
 

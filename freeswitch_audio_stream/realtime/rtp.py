@@ -47,7 +47,7 @@ def before_gap(stream: Any) -> int:
         gap = int64_at(stream.gaps + 16 * (stream.gaps_read % stream.gaps_capacity), 2)
         if gap[0] > stream.capture_read:
             return gap[0] - stream.capture_read
-        stream.skipped += gap[1]
+        stream.uncaptured += gap[1]
         stream.rtp_timestamp = stream.rtp_timestamp + gap[1] & 0xFFFFFFFF
         stream.rtp_marker = 1
         store_release(stream.address + _GAPS_READ, stream.gaps_read + 1)
