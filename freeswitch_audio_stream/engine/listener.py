@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from pathlib import Path
+from typing import Any, Callable
 
 import orjson
 
@@ -16,7 +17,7 @@ from .message_log import MessageLog
 from .planning import Plan
 from .player import Player
 from .reports import Reporter
-from .sound_files import SoundFiles
+from .sound_files import SoundFiles, explain
 
 
 class Listener:
@@ -35,6 +36,7 @@ class Listener:
         self._reporter = reporter
         self._on_hang_up = on_hang_up
         self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
+        self._file_error = ""
 
     def take_message(self, message: Message) -> None:
         """The server sent a text or binary message."""
@@ -98,17 +100,35 @@ class Listener:
             self._on_hang_up()
 
     def _take_sound(self, message: StreamAudio) -> None:
-        """Audio as a file for the application, and to the caller where that is wanted."""
-        try:
-            file = self._sounds.write(self._call.uuid, self._call.temp_folder, message.audio, message.kind,
-                                      message.rate)
-        except OSError as error:
-            self._reporter.error("file", f"audio from the server could not be kept as a file: {error}")
-            return
-        body = {**message.fields, "file": str(file)}
-        self._reporter.emit("play", body)
-        if self._message_log:
-            self._message_log.add(orjson.dumps(body).decode())
+        """Audio as a file for the application, and to the caller where that is wanted, which needs no file."""
+        file = self._write(message)
+        # Who only waits for files reads the name in each such event: no file, no event.
+        if file is not None or self._plan.plays:
+            self._tell_of_sound({**message.fields, **({"file": str(file)} if file else {})})
         if self._plan.plays:
             samples, rate = samples_of(message, self._plan.settings.playback_secs)
             self._player.play_chunk(samples, rate, len(message.audio))
+
+    def _tell_of_sound(self, body: dict[str, Any]) -> None:
+        self._reporter.emit("play", body)
+        if self._message_log:
+            self._message_log.add(orjson.dumps(body).decode())
+
+    def _write(self, message: StreamAudio) -> Path | None:
+        """The file; None where it could not be written, which is told once until it can again."""
+        folder = self._call.temp_folder
+        try:
+            file = self._sounds.write(self._call.uuid, folder, message.audio, message.kind, message.rate)
+        except OSError as error:
+            self._tell_of_file_error(explain(error, folder))
+            return None
+        self._file_error = ""
+        return file
+
+    def _tell_of_file_error(self, text: str) -> None:
+        if text == self._file_error:
+            self._reporter.errors += 1
+            return
+        self._file_error = text
+        heard = "; the caller hears it all the same" if self._plan.plays else ""
+        self._reporter.error("file", text + heard)

@@ -1,7 +1,8 @@
-"""Audio that servers sent, as files for the application: private, and removed when the call is over."""
+"""Audio that servers sent, as files for the application: private, whole, and removed when the call is over."""
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import tempfile
@@ -9,6 +10,12 @@ import threading
 from pathlib import Path
 
 _EXTENSIONS = {8000: "r8", 16000: "r16", 24000: "r24", 32000: "r32", 48000: "r48", 64000: "r64"}
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT, for one
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there, or set temp_dir to a folder with more of it"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "create it, or set temp_dir to a folder that is there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "let FreeSWITCH's user write there, or set temp_dir to a "
+                    "folder where it may")}
 
 
 class SoundFiles:
@@ -20,22 +27,26 @@ class SoundFiles:
         self._lock = threading.Lock()
 
     def write(self, uuid: str, folder: str | None, audio: bytes, kind: str, rate: int | None) -> Path:
-        """Write audio of call `uuid` to a new file, named as the community module names it. Raises OSError."""
+        """Write audio of call `uuid` to a new file, named as the community module names it; it appears whole.
+
+        Raises OSError, and then nothing of it is left.
+        """
         safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in uuid)
         extension = _EXTENSIONS.get(rate or 0, "r") if kind == "raw" else kind
-        place = Path(folder or tempfile.gettempdir())
-        with self._lock:
-            while True:
-                file = place / f"{safe}_{next(self._numbers)}.tmp.{extension}"
-                try:
-                    # Never through a name that somebody else has put there.
-                    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-                except FileExistsError:
-                    continue
-                break
-            self._files.setdefault(uuid, []).append(file)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(audio)
+        place = _folder(folder)
+        part = _write_part(place, audio)
+        try:
+            with self._lock:
+                while True:
+                    file = place / f"{safe}_{next(self._numbers)}.tmp.{extension}"
+                    try:
+                        _name(part, file)
+                    except FileExistsError:
+                        continue
+                    break
+                self._files.setdefault(uuid, []).append(file)
+        finally:
+            part.unlink(missing_ok=True)
         return file
 
     def has(self, uuid: str) -> bool:
@@ -53,3 +64,38 @@ class SoundFiles:
         """Remove the files of all calls."""
         for uuid in list(self._files):
             self.remove(uuid)
+
+
+def explain(error: OSError, folder: str | None) -> str:
+    """Why `write` could not, and what helps."""
+    remedy = _REMEDIES.get(error.errno or 0, "set temp_dir to a folder where FreeSWITCH may write")
+    return (f"audio from the server could not be kept as a file in {_folder(folder)}: {error.strerror or error}: "
+            f"{remedy}")
+
+
+def _folder(folder: str | None) -> Path:
+    return Path(folder or tempfile.gettempdir())
+
+
+def _write_part(place: Path, audio: bytes) -> Path:
+    """All of it, under a name that nobody looks for."""
+    descriptor, name = tempfile.mkstemp(prefix=".audio_stream_", suffix=".part", dir=place)
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(audio)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+def _name(part: Path, file: Path) -> None:
+    """Give a file its name, never one that somebody else has put there: FileExistsError."""
+    try:
+        os.link(part, file)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        part.replace(file)

@@ -156,14 +156,51 @@ def test_files_of_calls_are_kept_apart(user: User, server: Server, tmp_path: Pat
     assert other.read_bytes() == raw(noise(800, 1))
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(user: User, server: Server, tmp_path: Path) -> None:
-    call = user.call(variables={"temp_dir": str(tmp_path / "missing")}, STREAM_PLAYBACK="true")
-    peer = user.connect(server, call)
+@pytest.mark.parametrize("with_stream_id", [False, True])
+def test_without_a_file_the_caller_hears_it_all_the_same(user: User, server: Server, tmp_path: Path,
+                                                         with_stream_id: bool) -> None:
+    folder = tmp_path / "missing"
+    call = user.call(app="playback", variables={"temp_dir": str(folder)}, STREAM_PLAYBACK="true")
+    if with_stream_id:
+        user.platform.start(call, f"{{protocol=community}}{server.url}", "own", bidirectional=1)
+        peer = server.wait_for_peer()
+    else:
+        peer = user.connect(server, call)
+    for seed in range(3):
+        peer.send(stream_audio("raw", raw(noise(800, seed)), sampleRate=8000, utterance=seed))
+        user.completed(call, seed + 1)
+    assert np.array_equal(audible(call.heard()), np.concatenate([noise(800, seed) for seed in range(3)]))
+    # Scripts that follow the playback have the server's words, and none of them a file that is not there.
+    told = [body for body in user.told("play", call) if "event" not in body]
+    assert told == [{"audioDataType": "raw", "sampleRate": 8000, "utterance": seed} for seed in range(3)]
+    errors = user.told("stream_error" if with_stream_id else "error", call)
+    text = errors[0]["error"] if with_stream_id else errors[0]["message"]["error"]
+    assert len(errors) == 1
+    assert text == (f"audio from the server could not be kept as a file in {folder}: No such file or directory: create "
+                    "it, or set temp_dir to a folder that is there; the caller hears it all the same")
+    folder.mkdir()
     peer.send(message("raw"))
-    error = user.event("error", call)["message"]["error"]
-    assert "file" in error and "No such file" in error
+    assert files(user, call, 1)[0].read_bytes() == AUDIO["raw"]
+    folder.rename(tmp_path / "gone")
+    peer.send(message("raw"))
+    until(lambda: len([body for body in user.told("play", call) if "event" not in body]) == 5)
+    assert user.status(call)["errors"] == 4
+    user.tell(call, "own stop" if with_stream_id else "stop")
+    until(lambda: len(user.told("stream_error" if with_stream_id else "error", call)) == 2)
+
+
+def test_without_a_file_and_without_playback_there_is_only_the_error(user: User, server: Server,
+                                                                     tmp_path: Path) -> None:
+    """Scripts for files read the name in each such event."""
+    call = user.call(variables={"temp_dir": str(tmp_path / "missing")})
+    peer = user.connect(server, call)
+    for _ in range(3):
+        peer.send(message("raw"))
     peer.send("still there")
     until(lambda: user.bodies("json", call) == ["still there"])
+    error = user.event("error", call)["message"]["error"]
+    assert "No such file" in error and "create it" in error and "hears" not in error
+    assert user.bodies("play", call) == [] and len(user.bodies("error", call)) == 1
 
 
 BAD = [
