@@ -10,6 +10,8 @@ from ..realtime.layout import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBAC
                                ATTEND_PLAYBACK_STARTED)
 from ..realtime.path import MediaPath
 from .reports import Reporter
+from .talk_spurts import TalkSpurts
+from .timers import Timers
 
 OnSettled = Callable[[str], None]
 """Told what became of a mark: "played" or "cleared"."""
@@ -18,11 +20,12 @@ OnSettled = Callable[[str], None]
 class Player:
     """The playback of one stream; only on the stream's dispatcher.
 
-    A checkpoint is followed to its sample. Audio without one, and binary frames, are reported as a whole: complete
-    when the queue has run empty.
+    A checkpoint is followed to its sample. Audio without one, and binary frames, are reported as a whole: see
+    `TalkSpurts`.
     """
 
-    def __init__(self, path: MediaPath, reporter: Reporter, answer: Callable[[str, str], None]) -> None:
+    def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers,
+                 answer: Callable[[str, str], None]) -> None:
         """`answer(name, status)` tells the server what became of a checkpoint."""
         self._path = path
         self._reporter = reporter
@@ -31,10 +34,7 @@ class Player:
         self._next_number = 0
         self._chunks = 0
         self._chunks_waiting = 0
-        self._unnamed = False
-        self._unnamed_status = "played"
-        self._announced = 0  # samples that came in messages of their own
-        self._unannounced = 0  # samples that came in binary frames, as far as they were noticed
+        self._talk_spurts = TalkSpurts(path, reporter, timers)
         self._odd_byte = b""  # half a sample: the other half begins the next binary message
 
     def play(self, message: PlayAudio) -> None:
@@ -42,14 +42,14 @@ class Player:
         samples = decode(message.audio, message.encoding)
         queued_ms = self.queued_ms
         accepted = self._path.play(samples, message.rate)
-        self._announced += accepted
+        self._talk_spurts.announce(accepted)
         if accepted > 0 or len(samples) == 0:
             self._reporter.fire("media_play_start", checkpoint=message.checkpoint, sampleRate=message.rate,
                                 durationMs=1000 * accepted // message.rate, queuedMs=queued_ms)
         if message.checkpoint is not None:
             self.checkpoint(message.checkpoint)
         elif accepted > 0:
-            self._unnamed, self._unnamed_status = True, "played"
+            self._talk_spurts.begin()
 
     def play_chunk(self, samples: Samples, rate: int, size: int) -> None:
         """Queue a streamAudio of `size` bytes; its begin and end are told as ``play`` events."""
@@ -57,7 +57,7 @@ class Player:
         self._chunks_waiting += 1
         number = self._chunks
         begins = self._mark(lambda status: self._chunk_begins(number, status))
-        self._announced += self._path.play(samples, rate)
+        self._talk_spurts.announce(self._path.play(samples, rate))
         ends = self._mark(lambda status: self._chunk_done(number, size, status))
         if not ends:
             self._chunks_waiting -= 1
@@ -109,25 +109,27 @@ class Player:
 
     def clear(self) -> None:
         """Throw away what waits; its checkpoints come back as cleared."""
-        if self._unnamed:
-            # The core does not report the end of audio of which nothing was played yet.
-            self._unnamed_status = "cleared"
-            self._mark(lambda status: self._complete_unnamed())
-        self._path.clear()
+        self._talk_spurts.end_if_heard()
+        # A mark behind it tells when it is gone, and the checkpoints before it.
+        if self._talk_spurts.take() and not self._mark(self._talk_spurts.tell):
+            self._talk_spurts.tell("cleared")
+        self._talk_spurts.cleared(self._path.clear())
+
+    def pause(self, paused: bool) -> None:
+        """Hold back what waits, or let it play on."""
+        self._path.pause_playback(paused)
+        if paused:
+            self._talk_spurts.end_if_heard()
 
     def attend(self, bits: int) -> None:
         """Take in what the core reports (ATTEND_…)."""
-        if bits & ATTEND_PLAYBACK_STARTED and self._has_new_frames() and not self._unnamed:
-            self._unnamed, self._unnamed_status = True, "played"
-            self._reporter.fire("media_play_start", format="binary")
+        if bits & ATTEND_PLAYBACK_STARTED:
+            self._talk_spurts.notice_frames()
         if bits & ATTEND_MARK:
-            for number, played in self._path.take_marks():
-                on_settled = self._marks.pop(number, None)
-                if on_settled is not None:
-                    on_settled("played" if played else "cleared")
+            self._take_marks()
+            self._talk_spurts.notice_frames()  # they may be what the caller hears next
         if bits & ATTEND_PLAYBACK_IDLE:
-            self._has_new_frames()
-            self._complete_unnamed()
+            self._talk_spurts.quiet()
         if bits & ATTEND_PLAYBACK_OVERRUN:
             self._reporter.error("playback_full", "the playback queue is full: the newest audio is dropped; send less "
                                  "ahead, send media.clear, or raise playback-secs")
@@ -137,31 +139,25 @@ class Player:
                                  "some of it has been played, so what it sends now waits in the network; send 20 ms of "
                                  "audio every 20 ms, or raise playback-secs")
 
-    def _has_new_frames(self) -> bool:
-        """Whether audio has come since the last look that no message announced: binary frames."""
-        statistics = self._path.statistics()
-        unannounced = statistics.played + statistics.cleared + statistics.play_waiting - self._announced
-        seen, self._unannounced = self._unannounced, max(self._unannounced, unannounced)
-        return unannounced > seen
-
-    def _complete_unnamed(self) -> None:
-        if self._unnamed and self._path.statistics().play_waiting == 0:
-            self._unnamed = False
-            self._reporter.fire("media_play_complete", status=self._unnamed_status)
+    def _take_marks(self) -> None:
+        for number, played in self._path.take_marks():
+            on_settled = self._marks.pop(number, None)
+            if on_settled is not None:
+                on_settled("played" if played else "cleared")
 
     def abandon(self) -> None:
-        """The call is over: what waits will never be heard."""
+        """What waits will never be heard."""
+        self._take_marks()
         marks, self._marks = self._marks, {}
         for on_settled in marks.values():
             on_settled("cleared")
-        if self._unnamed:
-            self._unnamed = False
-            self._reporter.fire("media_play_complete", status="cleared")
+        self._talk_spurts.end_if_heard()
+        self._talk_spurts.end("cleared")
 
     @property
     def is_busy(self) -> bool:
         """Whether there is anything that the caller has not heard yet."""
-        return bool(self._marks) or self._unnamed or self._path.statistics().play_waiting > 0
+        return bool(self._marks) or not self._path.has_been_heard
 
     @property
     def queued_ms(self) -> int:

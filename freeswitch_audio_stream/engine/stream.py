@@ -52,13 +52,14 @@ class Stream:
         reporter = CommunityReporter if plan.dialect is Dialect.COMMUNITY else Reporter
         self._reporter = reporter(call, plan.info.stream_id)
         self.attachment = Attachment(call, path, media.capture, self._end_when_free)
-        self.player = Player(path, self._reporter, lambda name, status: self.speaker.checkpoint(name, status))
+        self._timers = Timers(dispatcher)
+        self.player = Player(path, self._reporter, self._timers,
+                             lambda name, status: self.speaker.checkpoint(name, status))
         listener = Listener(plan, call, path.format.binary_playback, self.player, sounds, self._reporter,
                             lambda: self.link.hung_up())
         link = AudioSocketLink if plan.is_audiosocket else Link
         self.link = link(plan.url, plan.settings, path, dispatcher, self, listener, visit.arrival if visit else None)
         self.speaker = Speaker(plan, path, self.link, self._reporter, lambda: self.state)
-        self._timers = Timers(dispatcher)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, self.link.connect)
         self.chronicle = Chronicle(plan, media, self._reporter, self._timers, self._reconnecting, visit,
                                    lambda: self.state)
@@ -176,6 +177,7 @@ class Stream:
         self.attachment.detach([BugKind.CAPTURE_READ, BugKind.CAPTURE_WRITE])
         if not self._plays_to_the_end():
             self.attachment.detach_all()
+            self.player.abandon()
         self._timers.after("drain", seconds, self._drained)
         self.media.drain()
 

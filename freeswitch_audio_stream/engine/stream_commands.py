@@ -35,7 +35,7 @@ class StreamCommands:
             if pause:
                 stream.media.path.pause_playback(True)  # at once: after the answer the caller hears no more
             # And in line with the others: clear_play, resume_play must not play what the former clears.
-            self._book.post(stream, lambda: stream.media.path.pause_playback(pause))
+            self._book.post(stream, lambda: stream.player.pause(pause))
         elif isinstance(command, ClearPlayback):
             self._book.post(stream, stream.player.clear)
         elif isinstance(command, GracefulShutdown):

@@ -26,6 +26,8 @@ class Statistics(NamedTuple):
     cleared: int
     play_dropped: int
     """Samples that found the playback queue full."""
+    queued: int
+    """Samples that the playback queue has taken in, at the rates at which they came."""
     play_waiting: int
     play_rate: int
     """Hz of what waits in the playback queue."""

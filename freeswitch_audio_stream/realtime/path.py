@@ -319,15 +319,21 @@ class MediaPath:
         """Put a mark behind what is queued now; it comes back by `take_marks`. False if too many wait."""
         return bool(playback.mark(self.address, number))
 
-    def clear(self) -> None:
-        """Throw away what is queued now, within one frame."""
-        playback.clear_playback(self.address)
+    def clear(self) -> int:
+        """Throw away what is queued now, within one frame; answers how many samples had been queued so far."""
+        return playback.clear_playback(self.address)
 
     def pause_playback(self, paused: bool) -> None:
         """Hold back what is queued, from the next frame on, or let it play on. Any thread, also after `release`."""
         with self._lock:
             if not self._released:
                 playback.pause_playback(self.address, int(paused))
+
+    @property
+    def has_been_heard(self) -> bool:
+        """Whether the caller has heard all that has been queued so far, and not been kept from any of it."""
+        field = self._field
+        return int(field["play_write"]) == int(field["play_read"]) and not field["play_active"]
 
     def take_marks(self) -> list[tuple[int, bool]]:
         """The marks settled since the last call, in order: number, and whether played (else cleared)."""
@@ -371,12 +377,12 @@ class MediaPath:
         field = self._field
         # Readers first: a queue looked at while it moves may seem fuller than it is, but never below empty.
         sent, heard = int(field["capture_read"]), int(field["play_read"])
+        queued = int(field["play_write"])
         return Statistics(
             int(field["captured_frames"]), int(field["captured"]), int(field["dropped"]),
             int(field["capture_write"]) - sent, int(field["messages_sent"]), int(field["bytes_sent"]),
             int(field["messages_received"]), int(field["bytes_received"]), int(field["played"]),
-            int(field["cleared"]), int(field["play_dropped"]), int(field["play_write"]) - heard,
-            int(field["play_write_rate"]))
+            int(field["cleared"]), int(field["play_dropped"]), queued, queued - heard, int(field["play_write_rate"]))
 
     def packets(self) -> Packets:
         """The counters of RTP packets as they are now, after `release` as they were then. Any thread."""

@@ -336,16 +336,21 @@ def mark(address: int, value: int) -> int:
     return done
 
 
-@native("void(int64)")
-def clear_playback(address: int) -> None:
-    """Throw away what is queued now, marks included, with the next frame. Any thread but media."""
+@native("int64(int64)")
+def clear_playback(address: int) -> int:
+    """Throw away what is queued now, marks included, with the next frame; answers the position up to which.
+
+    Any thread but media.
+    """
     _lock(address)
     stream = stream_at(address)
     stream.clear_marks = stream.marks_write
-    store_release(address + _CLEAR_TO, stream.play_write)
+    position = stream.play_write
+    store_release(address + _CLEAR_TO, position)
     store_release(address + _CLEAR_COUNT, stream.clear_count + 1)
     _unlock(address)
     wake_clock(address)
+    return position
 
 
 @native("void(int64, int64)")
