@@ -35,6 +35,7 @@ class StreamStatistics:
             "messagesSent": counters.messages_sent, "bytesSent": counters.bytes_sent,
             "messagesReceived": counters.messages_received, "bytesReceived": counters.bytes_received,
             "framesDropped": -(-counters.dropped // frame),
+            "framesSkipped": -(-counters.skipped // frame),
             "playbackDroppedMs": 1000 * counters.play_dropped // play_rate,
             "msPlayed": 1000 * counters.played // play_rate,
             "captureQueueMs": 1000 * counters.waiting // self._rate,

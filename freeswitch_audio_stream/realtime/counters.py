@@ -14,6 +14,8 @@ class Statistics(NamedTuple):
     """Samples put into the capture ring, at the stream's rate."""
     dropped: int
     """Samples that found the ring full, at the stream's rate."""
+    skipped: int
+    """Samples that were captured while an AudioSocket connection was not yet there, or not long enough."""
     waiting: int
     """Samples in the capture ring, at the stream's rate."""
     messages_sent: int

@@ -78,6 +78,7 @@ def _attach(loop: int, address: int) -> None:
     stream.out_position, stream.out_length = 0, 0
     stream.header_length, stream.payload_left, stream.message_opcode, stream.has_odd_byte = 0, 0, 0, 0
     stream.waiting_write, stream.waiting_inbox = 0, 0
+    stream.introduced, stream.introduced_at = 0, 0
     forget_packets(stream)
     stream.fd = stream.socket_fd
     problem = _control(loop, EPOLL_ADD, stream.fd, EPOLLIN, stream.index)

@@ -169,6 +169,7 @@ STREAM = _record(
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
     "packet_length peer_kind frame_header frame_have frame_kind frame_left gaps_read",
     "rtp_sequence rtp_timestamp rtp_marker",
+    "introduced introduced_at skipped",
     "peer_known peer_source peer_next peer_clock peer_rate peer_restart peer_dry_at held_count",
     "rtp_malformed rtp_unknown rtp_lost rtp_late rtp_repeated garbage_told",
     # any thread, by atomic operation only

@@ -19,7 +19,7 @@ from .encoding import base64, base64_length, decimal, encode, xor_mask
 from .layout import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, FRAMING_AUDIOSOCKET,
                      FRAMING_CLIENT, OFFSET, PART_CHUNK, PART_LITERAL, PART_PAYLOAD, PART_SEQUENCE, PART_TIMESTAMP,
                      PAYLOAD_BASE64, PAYLOAD_RTP, io_loop_at, stream_at)
-from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, send
+from .libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, monotonic_us, send
 from .rings import copy_out
 from .rtp import RTP_HEADER, before_gap, write_header
 from .tls import tls_send
@@ -39,6 +39,7 @@ _MAX_DIGITS = 20
 _NUMBERS = 128  # of scratch memory: the digits of each kind of running field
 MASK_BYTES = 4096
 _BATCH_BYTES = 65536
+INTRODUCTION_US = 20_000  # from the UUID of an AudioSocket connection to its first audio, at least
 
 SENT_ALL, SENT_PART, SENT_FAILED = range(3)
 
@@ -240,6 +241,29 @@ def _next_message_bytes(loop: int, stream: Any) -> int:
 
 
 @native_helper
+def _may_speak(stream: Any) -> bool:
+    """Whether audio may follow the introduction; until it may, what is captured is dropped and counted.
+
+    An AudioSocket server takes what one read gives it for the UUID and nothing else, and plays what it gets as fast as
+    it comes: audio waits until the UUID must have been read, and none is older than the connection.
+    """
+    if stream.framing != FRAMING_AUDIOSOCKET or stream.introduced == 1:
+        return True
+    if stream.out_length > 0:
+        return False  # the UUID is only leaving now
+    now = monotonic_us()
+    if stream.introduced_at == 0:
+        stream.introduced_at = now
+    elif now - stream.introduced_at >= INTRODUCTION_US:
+        stream.introduced = 1
+        return True
+    written = load_acquire(stream.address + _CAPTURE_WRITE)
+    stream.skipped += written - stream.capture_read
+    store_release(stream.address + _CAPTURE_READ, written)
+    return False
+
+
+@native_helper
 def _fill(loop: int, stream: Any) -> None:
     """Build frames in the empty out buffer: messages, then whole chunks, then a drain's last part of one."""
     stream.out_position, stream.out_length = 0, 0
@@ -254,7 +278,7 @@ def _fill(loop: int, stream: Any) -> None:
         stream.out_length += _message(loop, stream, stream.out + stream.out_length)
         store_release(stream.address + _OUTBOX_READ, stream.outbox_read + used)
     flow = load_acquire(stream.address + _FLOW)
-    if flow == FLOW_HELD:
+    if flow == FLOW_HELD or not _may_speak(stream):
         return
     room = _room(stream)
     while stream.out_length < _BATCH_BYTES and stream.out_length + room <= stream.out_capacity:

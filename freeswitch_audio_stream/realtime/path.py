@@ -379,7 +379,7 @@ class MediaPath:
         sent, heard = int(field["capture_read"]), int(field["play_read"])
         queued = int(field["play_write"])
         return Statistics(
-            int(field["captured_frames"]), int(field["captured"]), int(field["dropped"]),
+            int(field["captured_frames"]), int(field["captured"]), int(field["dropped"]), int(field["skipped"]),
             int(field["capture_write"]) - sent, int(field["messages_sent"]), int(field["bytes_sent"]),
             int(field["messages_received"]), int(field["bytes_received"]), int(field["played"]),
             int(field["cleared"]), int(field["play_dropped"]), queued, queued - heard, int(field["play_write_rate"]))

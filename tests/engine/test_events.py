@@ -20,8 +20,8 @@ from .raw_server import CLOSE, RawServer, frame
 SPEECH = noise(80000)
 STATISTICS = {
     "seconds", "framesCaptured", "msCaptured", "messagesSent", "bytesSent", "messagesReceived",
-    "bytesReceived", "framesDropped", "playbackDroppedMs", "msPlayed", "captureQueueMs", "playbackQueueMs",
-    "reconnects", "errors"}
+    "bytesReceived", "framesDropped", "framesSkipped", "playbackDroppedMs", "msPlayed", "captureQueueMs",
+    "playbackQueueMs", "reconnects", "errors"}
 
 
 def fired(platform: Platform, name: str, call: Call) -> list[Event]:

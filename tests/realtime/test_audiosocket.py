@@ -15,9 +15,10 @@ import natives
 from freeswitch_audio_stream.audio import Encoding, mulaw_to_samples
 from freeswitch_audio_stream.protocols.audiosocket import RATES
 from freeswitch_audio_stream.realtime.audiosocket import FRAME_OPCODE
-from freeswitch_audio_stream.realtime.layout import (ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_OVERRUN,
+from freeswitch_audio_stream.realtime.layout import (ATTEND_DRAINED, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_OVERRUN,
                                                      FRAMING_AUDIOSOCKET)
 from freeswitch_audio_stream.realtime.jitter_buffer import MAX_PACKET
+from freeswitch_audio_stream.realtime.outgoing import INTRODUCTION_US
 from open_stream import OpenStream
 from server_end import ServerEnd, frame
 from sound import Samples, correlation, noise, smooth
@@ -150,6 +151,7 @@ def test_frames_to_the_server(open_stream: Opening, rate: int) -> None:
     uuid = bytes(range(16))
     assert stream.path.send(0x01, uuid) and stream.path.send(0x03, b"7")
     stream.path.open_media()
+    read_by_now(stream)
     spoken, size = noise(rate // 50 * 3), rate // 50
     for start in range(0, len(spoken), size):
         stream.leg.read(spoken[start:start + size], rate)
@@ -162,6 +164,54 @@ def test_frames_to_the_server(open_stream: Opening, rate: int) -> None:
     while len(received) < len(wire) + 3:
         received += server.recv(65536)
     assert received == wire + HANGUP
+
+
+def read_by_now(stream: OpenStream) -> None:
+    """The introduction has left so long ago that audio may follow it."""
+    stream.wait_until(lambda: int(stream.field["introduced_at"]) > 0)
+    stream.field["introduced_at"] -= INTRODUCTION_US
+
+
+def test_audio_waits_until_the_introduction_has_been_read(open_stream: Opening) -> None:
+    """A server that reads once has the UUID and nothing else, and none of the audio is older than the connection."""
+    stream = open_stream(**FORM)
+    for connection in range(1, 3):
+        before = stream.path.statistics()
+        for _ in range(50):
+            stream.leg.read(noise(160, 1), 8000)
+        assert stream.path.send(0x01, bytes(16))
+        stream.path.open_media()
+        server = stream.connect(role="audiosocket")
+        stream.wait_until(lambda: int(stream.field["introduced_at"]) > 0)
+        stream.field["introduced_at"] += 3600 * 1_000_000
+        for _ in range(5):
+            stream.leg.read(noise(160, 2), 8000)
+        stream.wait_until(lambda: stream.path.statistics().skipped == 55 * 160 * connection)
+        assert server.recv(65536) == tlv(1, bytes(16))
+        stream.field["introduced_at"] -= 3600 * 1_000_000 + INTRODUCTION_US
+        stream.leg.read(noise(160, 3), 8000)
+        assert server.recv(65536) == audio(noise(160, 3))
+        counters = stream.path.statistics()
+        assert (counters.waiting, counters.dropped) == (0, 0)
+        assert counters.messages_sent == before.messages_sent + 2
+        stream.path.hold_media()
+        stream.disconnect()
+
+
+def test_an_end_before_that_has_no_audio(open_stream: Opening) -> None:
+    stream = open_stream(**FORM)
+    stream.leg.read(noise(160), 8000)
+    assert stream.path.send(0x01, bytes(16))
+    stream.path.open_media()
+    server = stream.connect(role="audiosocket")
+    stream.wait_until(lambda: int(stream.field["introduced_at"]) > 0)
+    stream.field["introduced_at"] += 3600 * 1_000_000
+    stream.leg.read(noise(80), 8000)
+    stream.path.drain_media()
+    stream.wait_for(ATTEND_DRAINED)
+    assert stream.path.send(0x00, b"")
+    assert server.recv(19) == tlv(1, bytes(16)) and server.recv(65536) == HANGUP
+    assert stream.path.statistics().skipped == 240
 
 
 # Within a WebSocket.
