@@ -162,8 +162,8 @@ STREAM = _record(
     # write clock
     "clock_on clock_due clock_frame clock_codec clock_impl clock_written",
     # I/O loop
-    "fd socket_error capture_read sequence chunks_0 chunks_1 uncaptured outbox_read inbox_write out_position out_length",
-    "waiting_write waiting_inbox",
+    "fd socket_error capture_read sequence chunks_0 chunks_1 uncaptured outbox_read inbox_write",
+    "out_position out_length waiting_write waiting_inbox",
     "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
     "mask mask_offset protocol_error",
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
