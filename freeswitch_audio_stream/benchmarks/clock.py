@@ -6,13 +6,13 @@ import numpy as np
 
 from ..realtime.atomics import int64_at, pointer
 from ..realtime.compiler import native_helper
-from ..realtime.libc import _two_words, clock_gettime
+from ..realtime.libc import clock_gettime, two_words
 
 
 @native_helper
 def monotonic_ns() -> int:
     """What ``time.monotonic_ns()`` says, for compiled code."""
-    time = _two_words()
+    time = two_words()
     clock_gettime(np.int32(1), pointer(time))
     parts = int64_at(time, 2)
     return parts[0] * 1_000_000_000 + parts[1]

@@ -18,10 +18,11 @@ from .dtmf_inband import detect
 from .frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN,
                      FRAME_RATE, IMPLEMENTATION_RATE, add_saturated, channels_of, hush, set_word, to_mono,
                      word)
-from .layout import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED, ATTEND_WRITE_CLOSED, CACHE_LINE, FLOW_HELD,
+from .layout import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED, ATTEND_WRITE_CLOSED, FLOW_HELD,
                      LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, OFFSET, functions_at,
                      stream_at)
 from .libc import clear
+from .memory import CACHE_LINE
 from .resampler import convert, select
 from .rings import copy_in, copy_out
 from .wakeup import attend, to_io

@@ -15,10 +15,10 @@ import numpy as np
 
 from .atomics import pointer
 from .compiler import carray, native_helper
+from .memory import CACHE_LINE
 
 MAX_STREAMS = 4096
 QUEUE_SLOTS = 8192  # a power of two, and more than streams there are: a stream waits in a queue at most once
-CACHE_LINE = 64
 
 # What the capture ring holds for each sample time.
 LAYOUT_INBOUND, LAYOUT_OUTBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED = range(4)

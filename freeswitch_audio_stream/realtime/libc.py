@@ -60,8 +60,8 @@ def clear(target: int, count: int) -> None:
 
 
 @code_generator
-def _two_words(typingctx: Any) -> Any:
-    """``int64 _two_words()``: the address of 16 bytes on the caller's stack."""
+def two_words(typingctx: Any) -> Any:
+    """``int64 two_words()``: the address of 16 bytes on the caller's stack."""
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words = cgutils.alloca_once(  # type: ignore[no-untyped-call]
             builder, ir.ArrayType(ir.IntType(64), 2))
@@ -72,7 +72,7 @@ def _two_words(typingctx: Any) -> Any:
 @native_helper
 def monotonic_us() -> int:
     """CLOCK_MONOTONIC in microseconds (no system call: the vDSO answers)."""
-    time = _two_words()
+    time = two_words()
     clock_gettime(np.int32(1), pointer(time))
     parts = int64_at(time, 2)
     return parts[0] * 1_000_000 + parts[1] // 1000
@@ -81,7 +81,7 @@ def monotonic_us() -> int:
 @native_helper
 def wake_event_fd(event_fd: int) -> None:
     """Add one to an eventfd."""
-    one = _two_words()
+    one = two_words()
     int64_at(one, 1)[0] = 1
     write(np.int32(event_fd), pointer(one), np.uint64(8))
 
@@ -89,14 +89,14 @@ def wake_event_fd(event_fd: int) -> None:
 @native_helper
 def drain_event_fd(event_fd: int) -> None:
     """Reset an eventfd that is known to be readable."""
-    value = _two_words()
+    value = two_words()
     read(np.int32(event_fd), pointer(value), np.uint64(8))
 
 
 @native_helper
 def nap(microseconds: int) -> None:
     """Sleep for less than a second."""
-    time = _two_words()
+    time = two_words()
     int64_at(time, 2)[0] = 0
     int64_at(time, 2)[1] = microseconds * 1000
     ppoll(pointer(0), np.uint64(0), pointer(time), pointer(0))
@@ -105,12 +105,12 @@ def nap(microseconds: int) -> None:
 @native_helper
 def sleep_on(event_fd: int, timeout_us: int) -> int:
     """Wait until an eventfd is written (1) or the time is over (0); below 0 means for ever."""
-    request = _two_words()
+    request = two_words()
     int32_at(request, 2)[0] = np.int32(event_fd)
     int32_at(request, 2)[1] = np.int32(EPOLLIN)  # POLLIN has the same value; the high half are its results
     if timeout_us < 0:
         return 1 if ppoll(pointer(request), np.uint64(1), pointer(0), pointer(0)) > 0 else 0
-    time = _two_words()
+    time = two_words()
     int64_at(time, 2)[0] = timeout_us // 1_000_000
     int64_at(time, 2)[1] = timeout_us % 1_000_000 * 1000
     return 1 if ppoll(pointer(request), np.uint64(1), pointer(time), pointer(0)) > 0 else 0

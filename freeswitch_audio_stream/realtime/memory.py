@@ -10,7 +10,8 @@ from typing import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from .layout import CACHE_LINE
+CACHE_LINE = 64
+"""Bytes that one processor core takes from another at once: what two threads write to lies apart by it."""
 
 _PAGE = mmap.PAGESIZE
 

@@ -6,7 +6,7 @@ import ctypes
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,13 @@ from ..audio import Samples
 from ..switch.constants import Cause, ChannelState
 from ..switch.layouts import Codec, Dtmf, DtmfHook
 from . import bugs, media
-from .codecs import CodecSpec, fit, loss_table
-from .events import Event
-from .layout import (
-    ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, BUFFER, CHANNEL_OFFSET, CODEC_BYTES, FRAME_BYTES,
-    LOCK_BYTES, PACKET_BYTES, RECORDING, SESSION, record_at,
-)
+from .codecs import Codecs, CodecSpec, fit, loss_table
+from .events import Event, Events
+from .layout import (ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, BUFFER, CHANNEL_OFFSET, CODEC_BYTES,
+                     FRAME_BYTES, LOCK_BYTES, PACKET_BYTES, RECORDING, SESSION, record_at)
 from .locks import C, make_mutex, make_rwlock
+from .modules import Modules
 from .pool import Pool
-
-if TYPE_CHECKING:
-    from .switch import EmbeddedSwitch
 
 APPLICATIONS = {"park": APP_PARK, "sleep": APP_PARK, "playback": APP_PLAYBACK, "echo": APP_ECHO,
                 "bridge": APP_BRIDGE}
@@ -38,12 +34,26 @@ SHORTEST_DTMF, LONGEST_DTMF = 400, 192000
 """The core brings durations into these limits."""
 
 
+class Exchange(Protocol):
+    """What a call needs of the switch that it is on."""
+
+    codecs: Codecs
+    event_system: Events
+    modules: Modules
+
+    def forget(self, call: Call) -> None:
+        """The call is no longer to be found by its uuid."""
+
+    def bury(self, call: Call) -> None:
+        """The call is destroyed."""
+
+
 class Call:
     """One call. Its thread runs the compiled media loop; the methods here may be called on any other
     thread.
     """
 
-    def __init__(self, switch: EmbeddedSwitch, uuid: str, *, speech: Samples | None, rate: int | None,
+    def __init__(self, switch: Exchange, uuid: str, *, speech: Samples | None, rate: int | None,
                  codec: CodecSpec, app: str, variables: Mapping[str, str], speed: float, answered: bool,
                  cng: bool, record_seconds: int) -> None:
         self.uuid = uuid

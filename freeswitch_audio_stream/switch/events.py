@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from typing import TYPE_CHECKING, Iterable, Union
+from typing import Iterable, Protocol, Union
 
 from ..errors import SwitchError
 from .constants import EVENT_CLONE, EVENT_CUSTOM, Status
 from .library import Library, where
 from .text import encode
 
-if TYPE_CHECKING:
-    from .sessions import Session
-
 OWNER = b"mod_audio_stream"
 
-Channel = Union["Session", "ChannelSnapshot", None]
-"""Whose data an event carries: a call's of now, a call's as it was, or none."""
+
+class LiveChannel(Protocol):
+    """A call whose channel exists for as long as it is used here, such as a `sessions.Session`."""
+
+    @property
+    def channel(self) -> int:
+        """The address of its ``switch_channel_t``."""
 
 
 class ChannelSnapshot:
@@ -42,6 +44,10 @@ class ChannelSnapshot:
             if self._event.value:
                 self._library.switch_event_destroy(ctypes.byref(self._event))
                 self._event = ctypes.c_void_p()
+
+
+Channel = Union[LiveChannel, ChannelSnapshot, None]
+"""Whose data an event carries: a call's of now, a call's as it was, or none."""
 
 
 def fire(library: Library, subclass: str, body: str | None, channel: Channel) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numba import types
 
 from ...realtime.atomics import int32_at, int64_at, pointer
-from ...realtime.libc import _two_words, send
+from ...realtime.libc import two_words, send
 from ..child import Child
 from ..clock import monotonic_ns
 from ..compiler import fresh_native
@@ -44,7 +44,7 @@ def send_frames(sockets: int, count: int, frame: int, size: int, ticks: int) -> 
     """Send a frame to each of `count` sockets (int32), `ticks` times, 20 ms apart; answers how many were sent whole."""
     fds, sent = int32_at(sockets, count), 0
     due = monotonic_ns()
-    time = _two_words()
+    time = two_words()
     for _ in range(ticks):
         due += FRAME_MS * 1_000_000
         parts = int64_at(time, 2)
