@@ -3,8 +3,9 @@
 Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol
 says so. Everything else goes to the inbox, in pieces, for Python. A connection on which messages may be compressed
 (RFC 7692) has all of them there: audio that had to be inflated must not be overtaken by audio that had not. A
-peer that breaks the framing rules is reported once, with the close code that answers it. Where the peer is the
-client, its frames are masked, and unmasked in place, in the memory they were received in.
+peer that breaks the framing rules is reported once, with the close code that answers it. What follows a close frame
+is discarded (section 1.4). Where the peer is the client, its frames are masked, and unmasked in place, in the memory
+they were received in.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _INBOX_READ, _HEADER = OFFSET["inbox_read"], OFFSET["header"]
 
 RECEIVE_BYTES = 65536
 _PATIENT_BYTES = 16384  # what a playback queue that was not yet full takes beyond what it may hold
-OPCODE_CONTINUATION = 0
+OPCODE_CONTINUATION, _OPCODE_CLOSE = 0, 8
 _RESERVED_BITS = 0x70
 _SMALLEST_FRAME = 2
 _MASKED, _KEY_BYTES = 0x80, 4
@@ -138,7 +139,9 @@ def _piece(stream: Any, source: int, count: int) -> None:
             stream.messages_received += 1
     if ends_frame:
         stream.header_length = 0
-        if ends_message and not control:
+        if opcode == _OPCODE_CLOSE:
+            stream.peer_closed = 1
+        elif ends_message and not control:
             stream.message_opcode = 0
 
 
@@ -149,7 +152,7 @@ def parse(stream: Any, data: int, count: int) -> None:
         take_frames(stream, data, count)
         return
     position = 0
-    while position < count and stream.protocol_error == 0:
+    while position < count and stream.protocol_error == 0 and stream.peer_closed == 0:
         have = stream.header_length
         header = stream.address + _HEADER
         needed = _header_bytes(header, have)

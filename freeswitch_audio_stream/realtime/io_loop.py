@@ -74,7 +74,7 @@ def _forget(loop: int, address: int) -> None:
 def _attach(loop: int, address: int) -> None:
     """Start with a fresh connection: nothing of an earlier one is left in the buffers."""
     stream = stream_at(address)
-    stream.socket_error, stream.protocol_error, stream.drained = 0, 0, 0
+    stream.socket_error, stream.protocol_error, stream.peer_closed, stream.drained = 0, 0, 0, 0
     stream.out_position, stream.out_length = 0, 0
     stream.header_length, stream.payload_left, stream.message_opcode, stream.has_odd_byte = 0, 0, 0, 0
     stream.waiting_write, stream.waiting_inbox = 0, 0

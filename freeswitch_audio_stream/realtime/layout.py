@@ -165,7 +165,7 @@ STREAM = _record(
     "fd socket_error capture_read sequence chunks_0 chunks_1 uncaptured outbox_read inbox_write",
     "out_position out_length waiting_write waiting_inbox",
     "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
-    "mask mask_offset protocol_error",
+    "mask mask_offset protocol_error peer_closed",
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
     "packet_length peer_kind frame_header frame_have frame_kind frame_left gaps_read",
     "rtp_sequence rtp_timestamp rtp_marker",

@@ -88,7 +88,7 @@ class Said:
 
 
 payloads = st.one_of(st.binary(max_size=20), st.sampled_from([124, 125, 126, 127, 128, 300]).map(bytes))
-controls = st.lists(st.tuples(st.sampled_from([CLOSE, PING, PONG]), st.binary(max_size=125)), max_size=2)
+controls = st.lists(st.tuples(st.sampled_from([PING, PONG]), st.binary(max_size=125)), max_size=2)
 
 
 @st.composite
@@ -103,7 +103,7 @@ conversation = [
     Said(TEXT, [b"a", b"", b"bcd" * 50], [[(PING, b"p" * 125)], [(PING, b""), (PONG, b"x")], []]),
     Said(BINARY, [bytes(range(256)) * 3], [[]]),
     Said(TEXT, [b""], [[]]),
-    Said(TEXT, [b"last"], [[(CLOSE, b"\x03\xe8bye")]]),
+    Said(TEXT, [b"last"], [[]]),
 ]
 
 
@@ -346,3 +346,35 @@ def test_more_binary_audio_than_the_queue_takes(open_stream: Opening) -> None:
     assert stream.path.statistics().play_waiting == 8000
     assert stream.path.statistics().play_dropped == 1000
     assert stream.attention() & ATTEND_PLAYBACK_OVERRUN
+
+
+@pytest.mark.parametrize("step", [1, 3, 10 ** 6])
+@pytest.mark.parametrize("binary_playback", [True, False])
+def test_nothing_counts_after_a_close(open_stream: Opening, binary_playback: bool, step: int) -> None:
+    """RFC 6455 section 1.4: neither messages nor audio, not even another close, nor what breaks the rules."""
+    stream = open_stream(binary_playback=binary_playback)
+    close = (CLOSE, b"\x03\xe8bye")
+    wire = frame(TEXT, b"{") + frame(*close) + frame(*close) + frame(TEXT, b"}") + frame(BINARY, b"\1\1" * 160)
+    wire += frame(PING, b"") + b"\xff" * 100
+    assert parse_in_cuts(stream, wire, list(range(0, len(wire), step))) == [(TEXT, b"{"), close]
+    assert stream.path.protocol_error == 0 and stream.path.statistics().messages_received == 2
+    assert not stream.leg.play_silence(2).any()
+
+
+def test_a_close_between_the_fragments_of_a_message(open_stream: Opening) -> None:
+    wire = frame(TEXT, b"{", final=False) + frame(CLOSE, b"\x03\xe9") + frame(CONTINUATION, b"}")
+    assert parse_in_cuts(open_stream(), wire, []) == [(CLOSE, b"\x03\xe9")]
+
+
+def test_a_new_connection_is_heard_though_the_last_one_was_closed(open_stream: Opening) -> None:
+    stream = open_stream()
+    inbox = Inbox(stream)
+    for _ in range(2):
+        stream.connect().sendall(frame(TEXT, b"hello") + frame(CLOSE, b"") + frame(TEXT, b"?"))
+        heard: list[Message] = []
+        while len(heard) < 2:
+            stream.wait_for(ATTEND_INBOX)
+            heard += inbox.messages()
+        assert heard == [(TEXT, b"hello"), (CLOSE, b"")]
+        stream.disconnect()
+        stream.attention()
