@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1000, 1001, 1005, 1006, 1009
-CLOSE_BAD_DATA, CLOSE_BAD_TLS = 1007, 1015
-_NEVER_SENT = (CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_BAD_TLS)  # RFC 6455 section 7.4.1
+CLOSE_PROTOCOL_ERROR, CLOSE_BAD_DATA = 1002, 1007
+# Section 7.4 and the IANA registry; the others below 3000 are reserved or must not be sent, those above 4999 are none.
+_MAY_BE_SENT = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
 
-def close_reason(data: bytes) -> tuple[int, str]:
-    """Code and reason of a close frame's payload; 1005 where it names none."""
-    if len(data) < 2:
-        return CLOSE_NO_CODE, ""
-    return int.from_bytes(data[:2], "big"), data[2:].decode("utf-8", "replace")
+@dataclass(frozen=True)
+class CloseFrame:
+    """What a close frame says."""
+
+    code: int
+    """That it names; 1005 where it names none."""
+    reason: str
+    answer: int
+    """The code to answer it with."""
+    fault: str = ""
+    """What is wrong with it, as the object of a sentence; "" for nothing."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the peer is done, rather than failing. A mistake in the reason does not matter for that."""
+        return self.code in (CLOSE_NORMAL, CLOSE_GOING_AWAY) or self.code == CLOSE_NO_CODE and not self.fault
+
+
+def may_be_sent(code: int) -> bool:
+    """Whether a close frame may have this code."""
+    return any(code in codes for codes in _MAY_BE_SENT)
+
+
+def read_close(data: bytes) -> CloseFrame:
+    """What the payload of a close frame says; it never raises."""
+    if not data:
+        return CloseFrame(CLOSE_NO_CODE, "", CLOSE_NORMAL)
+    if len(data) == 1:
+        return CloseFrame(CLOSE_NO_CODE, "", CLOSE_PROTOCOL_ERROR, "a close frame of one byte, half a code")
+    code, reason = int.from_bytes(data[:2], "big"), data[2:].decode("utf-8", "replace")
+    if not may_be_sent(code):
+        return CloseFrame(code, reason, CLOSE_PROTOCOL_ERROR, f"a close frame with {code}, which is no code to send")
+    if data[2:] != reason.encode():
+        return CloseFrame(code, reason, CLOSE_BAD_DATA, "a close frame whose reason is not UTF-8")
+    return CloseFrame(code, reason, code)
 
 
 def close_payload(code: int, reason: str = "") -> bytes:
-    """The payload of a close frame; the reason is cut to what a control frame holds, and a code that must not be sent
-    is a normal end.
-    """
-    code = CLOSE_NORMAL if code in _NEVER_SENT else code
+    """The payload of a close frame; the reason is cut to what a control frame holds."""
     return code.to_bytes(2, "big") + reason.encode()[:123].decode("utf-8", "ignore").encode()

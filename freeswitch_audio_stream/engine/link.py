@@ -16,7 +16,7 @@ from ..realtime.outgoing import COMPRESSED
 from ..realtime.path import MediaPath
 from ..transports import Connection, Deflater, Inflater
 from .attempts import Attempts
-from .close_frame import (CLOSE_ABNORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_NORMAL, close_payload, close_reason)
+from .close_frame import CLOSE_ABNORMAL, CLOSE_NORMAL, CloseFrame, close_payload, read_close
 from .connector import Outcome
 from .dispatcher import Dispatcher
 from .guests import Arrival
@@ -148,11 +148,12 @@ class Link:
     def _close_unanswered(self) -> None:
         self._down(*(self._end or (CLOSE_ABNORMAL, f"the {self._peer} did not answer the close", True)))
 
-    def _refuse(self, code: int, text: str) -> None:
+    def _refuse(self, code: int, text: str, for_good: bool = True) -> None:
+        """Fail the connection (RFC 6455 section 7.1.7); unless `for_good`, it may be made again."""
         if not self._is_up():
             return
-        self._end = self._end or (code, text, True)
-        self._owner.link_refused(text)
+        self._end = self._end or (code, text, for_good)
+        self._owner.link_refused(text, for_good)
         self.close(code, text)
 
     def _lose_silent(self) -> None:
@@ -217,25 +218,31 @@ class Link:
         if message.opcode >= FRAME_OPCODE:
             self._listener.take_frame(message.opcode - FRAME_OPCODE, message.data)
         elif message.opcode == CLOSE:
-            self._on_close(*close_reason(message.data))
+            self._on_close(read_close(message.data))
         elif message.opcode == PING:
             self._path.send(PONG, message.data)
         elif message.opcode != PONG:
             self._listener.take_message(message)
 
-    def _on_close(self, code: int, reason: str) -> None:
+    def _on_close(self, close: CloseFrame) -> None:
         if self.state is LinkState.CLOSING:
-            # The answer to our close, or both closed at once.
-            self._down(*(self._end or (code, reason or "closed", True)))
+            # The answer to our close, or both closed at once, and then ours may still be on its way.
+            self._end = self._end or (close.code, close.reason or "closed", True)
+            self._hang_up_when_sent()
             return
-        self._end = (code, reason or f"the {self._peer} closed the connection with code {code}",
-                     code in (CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE))
-        self.close(code)
+        if close.fault:
+            self._refuse(close.answer, f"the {self._peer} sent {close.fault}", close.is_clean)
+        else:
+            self._end = (close.code, close.reason or f"the {self._peer} closed the connection with code {close.code}",
+                         close.is_clean)
+            self.close(close.answer)
         if self._arrival is not None:
             self._hang_up_when_sent()
 
     def _hang_up_when_sent(self) -> None:
-        """It is the server's part to end the TCP connection (RFC 6455 section 7.1.1): a client waits for that."""
+        """End the TCP connection. That is the server's part (RFC 6455 section 7.1.1): a client that was asked to close
+        waits for it.
+        """
         if self._path.has_sent_all:
             self._close_unanswered()
         else:

@@ -121,10 +121,11 @@ class Stream:
 
     # The connection is over.
 
-    def link_refused(self, text: str) -> None:
+    def link_refused(self, text: str, for_good: bool) -> None:
         """The server breaks a rule."""
         self._reporter.error("protocol", text)
-        self._end_reason.set_reason("error", text)
+        if for_good:
+            self._end_reason.set_reason("error", text)
 
     def link_lost(self, text: str, timed_out: bool) -> None:
         """The connection broke, or the server does not answer."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import zlib
 
 import numpy as np
 import orjson
@@ -18,7 +19,7 @@ from freeswitch_audio_stream.servers.agent import play_message
 from freeswitch_audio_stream.simulator import Call
 
 from .harness import Platform, audible, checkpoint, find, has_heard, noise, until
-from .raw_server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawPeer, RawServer, frame
+from .raw_server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawPeer, RawServer, frame, unmasked
 
 SPEECH = noise(80000)
 CHECKPOINT = orjson.dumps(checkpoint("there"))
@@ -40,6 +41,14 @@ def is_alive(platform: Platform, call: Call, peer: RawPeer) -> None:
     peer.hear_until(lambda: peer.session.sample_count() > before)
     assert platform.status(call)["state"] == "streaming"
     assert not call.destroyed.is_set() and not peer.session.faults
+
+
+def is_back(server: RawServer) -> None:
+    """The stream has connected again, says who it is, and hears its server."""
+    again = server.accept()
+    again.hear_message("start")
+    again.say(checkpoint("back"))
+    again.hear_message("checkpoint")
 
 
 # Servers that break the protocol.
@@ -101,15 +110,111 @@ def test_a_message_as_big_as_allowed(platform: Platform, server: RawServer) -> N
     assert find(call.heard(), said) >= 0
 
 
-@pytest.mark.parametrize("payload", [b"x", (1000).to_bytes(2, "big") + b"\xff\xfe", b"\0\0", b"\xff\xff"])
-def test_a_close_that_means_nothing(platform: Platform, server: RawServer, payload: bytes) -> None:
+NO_CLOSES = {b"x": 1002, b"\0\0": 1002, b"\xff\xff": 1002, (1011).to_bytes(2, "big") + b"\xff\xfe": 1007,
+             **{code.to_bytes(2, "big"): 1002 for code in (999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999)}}
+
+
+@pytest.mark.parametrize("payload", NO_CLOSES)
+def test_a_close_that_breaks_the_rules(platform: Platform, server: RawServer, payload: bytes) -> None:
+    """It is answered by what is wrong with it; and as the server did not simply want to end, the stream comes back."""
+    call = platform.call(app="playback", speech=SPEECH)
+    peer = connect(platform, server, call)
+    peer.send(frame(CLOSE, payload))
+    assert peer.hear_close() == NO_CLOSES[payload]
+    peer.sock.close()
+    assert platform.event("stream_error", call)["kind"] == "protocol"
+    body = platform.event("connection_closed", call)
+    assert (body["code"], body["willReconnect"]) == (NO_CLOSES[payload], True)
+    is_back(server)
+
+
+@pytest.mark.parametrize("code", [1000, 1001])
+def test_a_close_that_is_meant_but_badly_said(platform: Platform, server: RawServer, code: int) -> None:
+    """The server is done: that its reason is not UTF-8 is told, and does not bring the stream back."""
+    call = platform.call(speech=SPEECH)
+    peer = connect(platform, server, call)
+    peer.send(frame(CLOSE, code.to_bytes(2, "big") + b"caf\xe9"))
+    assert peer.hear_close() == 1007
+    peer.sock.close()
+    assert "UTF-8" in platform.event("stream_error", call, kind="protocol")["error"]
+    body = platform.event("connection_closed", call)
+    assert (body["code"], body["willReconnect"]) == (1007, False)
+    assert platform.event("stream_stopped", call)["reason"] == "error"
+
+
+@pytest.mark.parametrize("after", [frame(CLOSE, (1000).to_bytes(2, "big")), frame(TEXT, b'{"event":"nonsense"}'),
+                                   frame(TEXT, b"\xff"), frame(PING, b"?"), b"\xff" * 100])
+def test_what_follows_a_close_counts_for_nothing(platform: Platform, server: RawServer, after: bytes) -> None:
+    """Another close, above all, is not taken for the answer to ours, which has to leave."""
+    call = platform.call(speech=SPEECH)
+    peer = connect(platform, server, call)
+    peer.send(frame(CLOSE, (1001).to_bytes(2, "big")) + after)
+    assert peer.hear_close() == 1001
+    peer.sock.close()
+    assert platform.event("connection_closed", call)["code"] == 1001
+    stopped = platform.event("stream_stopped", call)
+    assert (stopped["reason"], platform.names(call).count("stream_error")) == ("server_closed", 0)
+
+
+def test_both_close_at_once(platform: Platform) -> None:
+    """The server's close comes while ours still waits for the server to read: ours leaves all the same."""
+    call = platform.call(speech=SPEECH, speed=20)
+    with RawServer(receive_buffer=4096) as server:
+        peer = connect(platform, server, call, "{buffer-secs=1}", track="both", rate=48000)
+        platform.event("buffer_overrun", call)
+        platform.tell(call, "stop")
+        until(lambda: "closing" in [stream["state"] for stream in orjson.loads(platform.run("list"))])
+        peer.send(frame(CLOSE, (1001).to_bytes(2, "big")))
+        everything = b"".join(iter(lambda: peer.sock.recv(1 << 20), b""))
+        head, mask, payload = everything[-8:-6], everything[-6:-2], everything[-2:]
+        assert (head, unmasked(payload, mask)) == (bytes((0x80 | CLOSE, 0x80 | 2)), (1000).to_bytes(2, "big"))
+        platform.event("stream_stopped", call)
+
+
+# Servers whose text is none.
+
+NO_TEXT = b'{"event":"caf\xe9"}'
+
+
+@pytest.mark.parametrize("wire", [
+    frame(TEXT, NO_TEXT), frame(TEXT, b"\xf4\x90", final=False), frame(TEXT, b"\xe2\x82", final=False) +
+    frame(CONTINUATION, b""), frame(TEXT, NO_TEXT) + frame(TEXT, NO_TEXT) + frame(TEXT, b"{")])
+def test_text_that_is_not_utf_8(platform: Platform, server: RawServer, wire: bytes) -> None:
+    """The connection is failed for it, once; and made again, as one bad text is no reason to leave the caller alone."""
+    call = platform.call(app="playback", speech=SPEECH)
+    peer = connect(platform, server, call)
+    peer.send(wire)
+    assert peer.hear_close() == 1007
+    peer.send(frame(CLOSE, (1007).to_bytes(2, "big")))
+    error = platform.event("stream_error", call)
+    assert error["kind"] == "protocol" and "UTF-8" in error["error"]
+    body = platform.event("connection_closed", call)
+    assert (body["code"], body["reason"], body["willReconnect"]) == (1007, error["error"], True)
+    is_back(server)
+    assert platform.status(call)["errors"] == 1
+
+
+def test_text_that_is_not_utf_8_ends_a_stream_that_may_not_reconnect(platform: Platform, server: RawServer) -> None:
     call = platform.call(speech=SPEECH)
     peer = connect(platform, server, call, "{reconnect=false}")
-    peer.send(frame(CLOSE, payload))
-    peer.hear_close()
+    peer.say(NO_TEXT)
+    assert peer.hear_close() == 1007
     peer.sock.close()
-    platform.event("connection_closed", call)
-    platform.event("stream_stopped", call)
+    assert platform.event("connection_closed", call)["willReconnect"] is False
+    stopped = platform.event("stream_stopped", call)
+    assert stopped["reason"] == "error" and "UTF-8" in stopped["detail"]
+
+
+def test_compressed_text_that_is_not_utf_8(platform: Platform, server: RawServer) -> None:
+    call = platform.call(app="playback", speech=SPEECH)
+    platform.start(call, "{deflate=true}" + server.url)
+    peer = server.accept("Sec-WebSocket-Extensions: permessage-deflate")
+    platform.event("stream_started", call)
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(NO_TEXT) + packer.flush(zlib.Z_SYNC_FLUSH)
+    peer.send(frame(TEXT, packed[:-4], reserved=4))
+    assert peer.hear_close() == 1007
+    assert platform.event("connection_closed", call)["willReconnect"] is True
 
 
 @pytest.mark.parametrize("code", [1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013, 3000, 4999])
@@ -122,10 +227,7 @@ def test_a_close_for_a_reason(platform: Platform, server: RawServer, code: int) 
     peer.sock.close()
     body = platform.event("connection_closed", call)
     assert (body["code"], body["reason"], body["willReconnect"]) == (code, "because", True)
-    again = server.accept()
-    again.hear_message("start")
-    again.say(checkpoint("back"))
-    again.hear_message("checkpoint")
+    is_back(server)
 
 
 # Messages of any kind: whatever it is, the stream stays, and counts.
@@ -135,10 +237,10 @@ EXAMPLES = settings(deadline=None, suppress_health_check=[HealthCheck.function_s
 
 
 @settings(EXAMPLES, max_examples=50)
-@given(messages=some.lists(some.binary(max_size=200), min_size=1, max_size=20))
-def test_text_messages_of_any_bytes(hostile: tuple[Platform, Call, RawPeer], messages: list[bytes]) -> None:
+@given(messages=some.lists(some.text(max_size=200), min_size=1, max_size=20))
+def test_text_messages_of_any_text(hostile: tuple[Platform, Call, RawPeer], messages: list[str]) -> None:
     for message in messages:
-        hostile[2].say(message)
+        hostile[2].say(message.encode())
     is_alive(*hostile)
 
 

@@ -313,10 +313,14 @@ def test_frames_against_the_rules_end_the_stream(user: User, frames: bytes) -> N
 
 
 def test_text_that_is_not_utf_8(user: User) -> None:
+    """It fails the connection, which is made again."""
     call = user.call()
     with RawServer() as server:
         user.start(call, server.url)
         server.next().send("text", b"\xff\xfe")
-        assert "UTF-8" in user.event("error", call)["message"]["error"]
+        error = user.event("error", call)["message"]
+        assert error["code"] == 11 and "UTF-8" in error["error"]
+        assert user.event("disconnect", call)["message"]["code"] == 1007
+        server.next()
         user.tell(call, "stop")
         user.ended(call)
