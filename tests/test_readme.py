@@ -35,6 +35,7 @@ from freeswitch_audio_stream.protocols.messages import (ACCOUNT_VARIABLES, Media
 from freeswitch_audio_stream.realtime import dtmf, incoming, path_format
 from freeswitch_audio_stream.realtime.counters import Packets
 from freeswitch_audio_stream.transports import handshake
+from tests.conformance import test_autobahn as autobahn
 
 CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text()
@@ -448,6 +449,16 @@ def test_close_codes() -> None:
                          close_frame.read_close(b"").code}
     never = {code for code, row in rows.items() if row[1] == "never"}
     assert never == {code for code in rows if not close_frame.may_be_sent(code)}
+
+
+def test_websocket_conformance() -> None:
+    rows = table("Group", "What it is about", "Cases")
+    assert {int(row[0]): int(row[2]) for row in rows} == autobahn.GROUPS
+    assert {int(row[0]) for row in rows if row[4] == "declined"} == set(autobahn.COMPRESSION)
+    (undefined,) = {int(row[0]) for row in rows if row[3] not in ("pass", "declined")}
+    text = section("## WebSocket conformance")
+    assert all(case in text and case.startswith(f"{undefined}.") for case in autobahn.UNDEFINED)
+    assert f"{autobahn.DEFAULT_MESSAGES} messages" in " ".join(text.split())
 
 
 def test_json_examples() -> None:
