@@ -54,8 +54,11 @@ class Connection:
 
         What was written before is still sent. A plain socket closed with unread bytes resets the connection,
         though, and the server may lose the last ones: where they count, read up to the server's end first.
+        The TLS session is given up as well, so that `tls` is None from then on.
         """
         self.sock.close()
+        if isinstance(self.encrypted, openssl.Session):
+            self.encrypted = None  # or its 50 KiB would last as long as the stream's objects, which refer to each other
 
     def join(self, timeout: float | None = None) -> bool:
         """After `close`: wait up to `timeout` seconds (None: for ever) for the TLS thread to end; has it?
