@@ -10,7 +10,7 @@
     handover.py     their sockets, on their way to the engine
     conferences.py  legs in conferences
     calls.py        calls that are made
-    workers.py      threads for what may block
+    worker_lanes.py threads for what may block, by kind
 
 All but this file needs packages that are installed only where the server is wanted.
 """

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyQuery, HTTPBearer
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from .. import __version__
@@ -22,7 +23,7 @@ from .conferences import Conferences
 from .gate import Gate
 from .refusals import Refusal, check_encapsulation, refusal_of, upgrade_required
 from .upgrade import EXTENSION, Upgrade
-from .workers import Workers
+from .worker_lanes import WorkerLane
 
 _DESCRIPTION = """Attach to a live call or conference over WebSocket, and make calls that play what a server of yours
 sends.
@@ -65,8 +66,27 @@ _CALL_REFUSALS: Mapping[int, str] = {
 
 
 def _responses(refusals: Mapping[int, str], *without: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"description": text, "model": Refused} for status, text in refusals.items()
-            if status not in without}
+    return {400: {"description": "no HTTP, or, where a WebSocket was asked for, its handshake is wrong",
+                  "content": {"text/plain": {"schema": {"type": "string"}}}},
+            **{status: {"description": text, "model": Refused} for status, text in refusals.items()
+               if status not in without}}
+
+
+class Lanes:
+    """What may block, by kind: how slow one kind is does not matter to another."""
+
+    def __init__(self, on_fault: Callable[[BaseException], None]) -> None:
+        """`on_fault` is told of defects."""
+        self.attaching = WorkerLane("attach", 2, on_fault)
+        self.joining = WorkerLane("join", 4, on_fault)  # FreeSWITCH makes a leg for it, within 5 s
+        self.leaving = WorkerLane("leave", 1, on_fault)
+        self.dialling = WorkerLane("begin", 1, on_fault)
+        self.ringing = WorkerLane("ring", 8, on_fault)  # waits for up to 3 s
+
+    def stop(self, deadline: float) -> bool:
+        """As `WorkerLane.stop`."""
+        lanes = (self.attaching, self.joining, self.leaving, self.dialling, self.ringing)
+        return all([lane.stop(deadline) for lane in lanes])
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,7 @@ class Parts:
 
     reception: Reception
     gate: Gate
-    workers: Workers
+    lanes: Lanes
     conferences: Conferences
     dialler: Dialler
     on_fault: Callable[[BaseException], None]
@@ -111,8 +131,14 @@ def make_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(Exception, fail)
     _add_streams(app, parts)
     _add_calls(app, parts)
-    app.openapi()
+    _describe_bodies(app)
     return app
+
+
+def _describe_bodies(app: FastAPI) -> None:
+    """Add what FastAPI does not know of, since it does not read the body, to the document that it keeps."""
+    schema = CallRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    app.openapi()["components"]["schemas"].update({**schema.pop("$defs"), CallRequest.__name__: schema})
 
 
 _TOKEN = (Depends(APIKeyQuery(name="token", auto_error=False, scheme_name="token in the query")),
@@ -133,7 +159,7 @@ def _add_streams(app: FastAPI, parts: Parts) -> None:
         parts.gate.admit_to("call", call_id, _token(request), _address(request))
         _check_upgrade(request)
         guest = Guest(call_id, f"call {call_id}", check_encapsulation(encapsulation), _peer(request), _shown(request))
-        return _Upgraded(await parts.workers.run(parts.reception.attach, guest))
+        return _Upgraded(await parts.lanes.attaching.run(parts.reception.attach, guest))
 
     @app.get("/v1.0/conferences/{name}/media_stream", summary="Hear a conference, and speak into it",
              responses=_responses(_REFUSALS, 409), **options)
@@ -144,13 +170,13 @@ def _add_streams(app: FastAPI, parts: Parts) -> None:
         protocol = check_encapsulation(encapsulation)
         if not is_conference_name(name):
             raise Refusal(422, "a conference's name has at most 128 letters, digits and any of _.~-")
-        leg = await parts.workers.run(parts.conferences.join, name)
+        leg = await parts.lanes.joining.run(parts.conferences.join, name)
         guest = Guest(leg, f"conference {name}", protocol, _peer(request), _shown(request), name,
-                      on_left=lambda: parts.workers.submit(lambda: parts.conferences.leave(leg)))
+                      on_left=lambda: parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg)))
         try:
-            return _Upgraded(await parts.workers.run(parts.reception.attach, guest))
+            return _Upgraded(await parts.lanes.attaching.run(parts.reception.attach, guest))
         except BaseException:
-            parts.workers.submit(lambda: parts.conferences.leave(leg))
+            parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg))
             raise
 
 
@@ -159,19 +185,23 @@ def _add_calls(app: FastAPI, parts: Parts) -> None:
     @app.post("/v1.0/calls", summary="Make calls that play what a server of yours sends", status_code=201,
               response_model=Calls, responses=_responses(_CALL_REFUSALS), tags=["calls"], dependencies=list(_TOKEN),
               openapi_extra={"requestBody": {"required": True, "content": {"application/json": {
-                  "schema": CallRequest.model_json_schema()}}}})
+                  "schema": {"$ref": f"#/components/schemas/{CallRequest.__name__}"}}}}})
     async def make_calls(request: Request) -> Any:
         parts.gate.admit_to_all(_token(request), _address(request))
         order = read_order(await _body(request))
-        return await parts.workers.run(parts.dialler.make, order)
+        ringing = await parts.lanes.dialling.run(parts.dialler.begin, order)
+        return await parts.lanes.ringing.run(parts.dialler.outcome, ringing)
 
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes", {"Connection": "close"})
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes", {"Connection": "close"})
+    except ClientDisconnect as error:  # it is nobody's defect, and nobody is there to read this
+        raise Refusal(400, "the client has gone before its body was there") from error
     return body
 
 

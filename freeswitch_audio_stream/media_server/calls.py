@@ -25,10 +25,12 @@ ACTIONS = ("answer", "external_media_start")
 MAX_BODY_BYTES = 65536
 
 _MAX_DESTINATIONS = 10
-_MAX_DIALLING = 32
+MAX_RINGING = 32
 _RING_SECONDS = 60
 _SOON_SECONDS = 3.0  # until a call leg is there, or FreeSWITCH says why it is not
 _POLL_SECONDS = 0.02
+_MAX_FAULTS = 10  # that are told of
+_MAX_WORD = 100
 _STREAM_ID = "external-media"
 
 
@@ -90,12 +92,14 @@ class Order:
 
 
 def read_order(body: bytes) -> Order:
-    """Raises Refusal, 422, with every fault."""
+    """Raise Refusal, 422, with the first faults."""
     try:
         request = CallRequest.model_validate_json(body)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}" for fault in error.errors()]
-        raise Refusal(422, "; ".join(faults)) from error
+        faults = [f"{'.'.join(map(str, fault['loc']))[:_MAX_WORD] or 'the body'}: {fault['msg']}"
+                  for fault in error.errors(include_url=False, include_context=False, include_input=False)]
+        more = f"; and {len(faults) - _MAX_FAULTS} faults more" if len(faults) > _MAX_FAULTS else ""
+        raise Refusal(422, "; ".join(faults[:_MAX_FAULTS]) + more) from error
     unknown = sorted({action.type[:40] for action in request.actions} - set(ACTIONS))
     if unknown:
         raise Refusal(422, f"unknown actions: {', '.join(unknown)}; use {' and '.join(ACTIONS)}")
@@ -110,10 +114,10 @@ def read_order(body: bytes) -> Order:
 
 
 def _media(action: Action) -> str:
-    words = f"external_media_start {orjson.dumps(action.option).decode()}"
     try:
+        words = f"external_media_start {orjson.dumps(action.option).decode()}"
         parse(f"uuid {_STREAM_ID} {words}")
-    except CommandError as error:
+    except (CommandError, orjson.JSONEncodeError) as error:  # the latter of numbers that JSON has, and we have not
         raise Refusal(422, f"external_media_start: {error}") from error
     return words
 
@@ -135,13 +139,25 @@ class Dialler:
         self._dialling: dict[str, threading.Thread] = {}
         self._open = True
 
-    def make(self, order: Order) -> Calls:
-        """Blocks until every call is ringing, or cannot. Raises Refusal where none could be made."""
+    def begin(self, order: Order) -> Ringing:
+        """Have all destinations dialled, or none: raise Refusal where there is no room for all. Does not wait."""
         if not self._dial_string:
             raise Refusal(501, "this server makes no calls: set media-server-dial-string in audio_stream.conf.xml")
-        attempts = [self._begin(order, number) for number in order.destinations]
-        deadline = time.monotonic() + _SOON_SECONDS
-        calls = [attempt.call(self._exists, deadline) for attempt in attempts]
+        attempts = [_Attempt(str(uuids.uuid4()), number) for number in order.destinations]
+        with self._lock:
+            self._check_room(len(attempts))
+            for attempt in attempts:
+                try:
+                    self._dialling[attempt.uuid] = start_thread("audio-stream-dial", self._run, order, attempt)
+                except RuntimeError as error:  # the process may have no more threads
+                    attempt.settle(str(error))
+        return Ringing(attempts, time.monotonic() + _SOON_SECONDS)
+
+    def outcome(self, ringing: Ringing) -> Calls:
+        """Block until every call is ringing, or cannot, for 3 s from `begin` at most. Raise Refusal where none could be
+        made.
+        """
+        calls = [attempt.call(self._exists, ringing.deadline) for attempt in ringing.attempts]
         made = [call.id for call in calls if call.id]
         if not made:
             raise Refusal(502, "; ".join(f"{call.destination}: {call.error}" for call in calls))
@@ -158,13 +174,12 @@ class Dialler:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in dialling.values())
 
-    def _begin(self, order: Order, number: str) -> _Attempt:
-        attempt = _Attempt(str(uuids.uuid4()), number)
-        with self._lock:
-            if not self._open or len(self._dialling) >= _MAX_DIALLING:
-                raise Refusal(503, f"{_MAX_DIALLING} calls are ringing already", {"Retry-After": str(RETRY_SECONDS)})
-            self._dialling[attempt.uuid] = start_thread("audio-stream-dial", self._run, order, attempt)
-        return attempt
+    def _check_room(self, wanted: int) -> None:
+        if not self._open:
+            raise Refusal(503, "the server is being shut down", {"Retry-After": str(RETRY_SECONDS)})
+        if len(self._dialling) + wanted > MAX_RINGING:
+            raise Refusal(503, f"{len(self._dialling)} calls are ringing, and {MAX_RINGING} may: there is no room "
+                               f"for {wanted} more", {"Retry-After": str(RETRY_SECONDS)})
 
     def _run(self, order: Order, attempt: _Attempt) -> None:
         variables = (f"origination_uuid={attempt.uuid},originate_timeout={_RING_SECONDS},"
@@ -174,14 +189,14 @@ class Dialler:
         try:
             answer = self._api("originate", f"{{{variables}}}{target} &park()")
             if answer.startswith("+OK"):
-                attempt.done.set()
+                attempt.settle()
                 self._start_media(order, attempt.uuid)
             else:
-                attempt.error = answer.removeprefix("-ERR").strip() or "no reason given"
+                attempt.settle(answer.removeprefix("-ERR").strip() or "no reason given")
         except SwitchError as error:
-            attempt.error = str(error)
+            attempt.settle(str(error))
         finally:
-            attempt.done.set()
+            attempt.settle()
             with self._lock:
                 self._dialling.pop(attempt.uuid, None)
 
@@ -202,10 +217,25 @@ class _Attempt:
         self.uuid = uuid
         self.number = number
         self.error: str | None = None
-        self.done = threading.Event()
+        self._done = threading.Event()
+
+    def settle(self, error: str | None = None) -> None:
+        """It is over, by an answer or for a reason; what was told first stays."""
+        if not self._done.is_set():
+            self.error = error
+            self._done.set()
 
     def call(self, exists: Callable[[str], bool], deadline: float) -> Call:
         """What has become of it: soon there is a leg, or a reason; after `deadline` (time.monotonic, s) neither."""
-        while not self.done.wait(_POLL_SECONDS) and not exists(self.uuid) and time.monotonic() < deadline:
+        while not self._done.wait(_POLL_SECONDS) and not exists(self.uuid) and time.monotonic() < deadline:
             pass
         return Call(id=None if self.error else self.uuid, destination=self.number, error=self.error)
+
+
+@dataclass(frozen=True)
+class Ringing:
+    """The calls of one request, which have been begun."""
+
+    attempts: list[_Attempt]
+    deadline: float
+    """Until when their outcome is waited for (time.monotonic, s)."""

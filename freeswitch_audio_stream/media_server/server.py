@@ -18,14 +18,13 @@ from ..engine import Registry
 from ..errors import SettingError
 from ..threads import start_thread
 from ..transports.target import place
-from .app import Parts, make_app
+from .app import Lanes, Parts, make_app
 from .calls import Dialler
 from .conferences import Api, Conferences
 from .gate import Gate
 from .limits import FailureLimit
 from .tokens import Tokens
 from .upgrade import UpgradeProtocol
-from .workers import Workers
 
 REQUEST_SECONDS = 10.0
 """Within which a new connection has to send its request."""
@@ -71,11 +70,11 @@ class MediaServer:
         self.address = place(*self._socket.getsockname()[:2])
         """Host and port."""
         self.scheme = "https" if context else "http"
-        self._workers = Workers(on_fault)
+        self._lanes = Lanes(on_fault)
         self._conferences = Conferences(api, on_fault)
         self._dialler = Dialler(api, registry.calls.has, registry.execute, settings.media_server_dial_string,
                                 tell)
-        parts = Parts(registry.reception, Gate(self.tokens, self.limit), self._workers, self._conferences,
+        parts = Parts(registry.reception, Gate(self.tokens, self.limit), self._lanes, self._conferences,
                       self._dialler, on_fault)
         self._server = uvicorn.Server(_configure(make_app(parts), context))
         self._on_fault = on_fault
@@ -111,7 +110,7 @@ class MediaServer:
         self._server.should_exit = True
         guarded = [_guarded(self._conferences.stop, self._on_fault),
                    _guarded(lambda: self._dialler.stop(deadline), self._on_fault)]
-        ended = self._workers.stop(deadline)
+        ended = self._lanes.stop(deadline)
         self._thread.join(max(0.0, deadline - time.monotonic()))
         self._socket.close()
         return ended and not self._thread.is_alive() and all(guarded)

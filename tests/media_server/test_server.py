@@ -239,19 +239,43 @@ def test_the_documentation_shows_every_route_and_refusal(site: Site) -> None:
     paths = document["paths"]
     assert set(paths) == {"/v1.0/calls/{call_id}/media_stream", "/v1.0/conferences/{name}/media_stream", "/v1.0/calls"}
     call = paths["/v1.0/calls/{call_id}/media_stream"]["get"]
-    assert set(call["responses"]) == {"101", "401", "403", "404", "409", "422", "426", "429", "503"}
+    assert set(call["responses"]) == {"101", "400", "401", "403", "404", "409", "422", "426", "429", "503"}
     asked = next(row for row in call["parameters"] if row["name"] == "encapsulation")
     assert asked["schema"]["enum"] == list(ENCAPSULATIONS)
     conference = paths["/v1.0/conferences/{name}/media_stream"]["get"]
     assert set(call["responses"]) - set(conference["responses"]) == {"409"}
     made = paths["/v1.0/calls"]["post"]
-    assert set(made["responses"]) == {"201", "401", "403", "413", "422", "429", "501", "502", "503"}
-    body = made["requestBody"]["content"]["application/json"]["schema"]
+    assert set(made["responses"]) == {"201", "400", "401", "403", "413", "422", "429", "501", "502", "503"}
+    body = resolve(document, made["requestBody"]["content"]["application/json"]["schema"]["$ref"])
     assert {"source", "destinations", "actions"} <= set(body["properties"])
     for operation in (call, conference, made):
         assert all(answer["description"] for answer in operation["responses"].values())
         assert len(operation["security"]) == 2
     assert "WebSocket" in document["info"]["description"]
+
+
+def resolve(document: dict[str, Any], reference: str) -> dict[str, Any]:
+    """What a reference of the document means (RFC 6901); raises where there is no such thing."""
+    assert reference.startswith("#/")
+    found = document
+    for part in reference[2:].split("/"):
+        found = found[part.replace("~1", "/").replace("~0", "~")]
+    return found
+
+
+def references(value: Any) -> Iterator[str]:
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from references(child)
+    if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+        yield value["$ref"]
+
+
+def test_every_reference_of_the_documentation_leads_somewhere(site: Site) -> None:
+    document = orjson.loads(site.request("/openapi.json", upgrade=False).body)
+    found = set(references(document))
+    assert {"#/components/schemas/Address", "#/components/schemas/Action"} <= found
+    for reference in found:
+        assert resolve(document, reference)["type"]
 
 
 def test_a_defect_is_told_once_and_answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
