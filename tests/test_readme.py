@@ -28,7 +28,7 @@ from freeswitch_audio_stream.engine.packet_report import PacketReport
 from freeswitch_audio_stream.engine.reports import EVENTS, MODULE, Reporter
 from freeswitch_audio_stream.engine.states import TRANSITIONS
 from freeswitch_audio_stream.errors import ConnectError, RefusedError
-from freeswitch_audio_stream.media_server import limits
+from freeswitch_audio_stream.media_server import connection_limits, limits
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS, PROTOCOLS, audiosocket, community, stream_api
 from freeswitch_audio_stream.protocols.messages import (ACCOUNT_VARIABLES, MediaTemplate, OutMessage, Running,
                                                         StreamAudio, StreamInfo)
@@ -540,11 +540,29 @@ def test_fields_of_the_body_that_makes_calls() -> None:
     ("clients of the media server", 100), ("clients of the media server", 8),
     ("wrong tokens from one address", limits.BURST), ("wrong tokens from one address", limits.REFILL_SECONDS),
     ("wrong tokens from one address", limits.MAX_ADDRESSES),
+    ("connections to the media server, but for attached clients", connection_limits.USUAL),
     ("unload, shutdown of FreeSWITCH", registry._SHUTDOWN_DRAIN_SECONDS),
 ])
 def test_limits(what: str, number: float) -> None:
     row, = (row for row in table("What", "Limit", "What happens at it") if row[0] == what)
     assert re.search(rf"(?<![\d.]){number:g}(?!\.?\d)", " ".join(row[1:]))
+
+
+def test_limits_of_requests_to_the_media_server() -> None:
+    protocol = pytest.importorskip("freeswitch_audio_stream.media_server.http_protocol")
+    calls = pytest.importorskip("freeswitch_audio_stream.media_server.calls")
+    for what, number in (("a request to the media server", protocol.REQUEST_SECONDS),
+                         ("a request to the media server", calls.MAX_BODY_BYTES),
+                         ("a client that does not take an answer of the media server", protocol.REQUEST_SECONDS),
+                         ("calls of `POST /v1.0/calls` that ring", calls.MAX_RINGING)):
+        test_limits(what, number)
+
+
+def test_default_limits_of_connections() -> None:
+    sentence, = re.findall(r"1024 make (\d+) and (\d+), 4000 and more make (\d+) and (\d+)", " ".join(README.split()))
+    small, large = (connection_limits.choose_limits(0, 0, files) for files in (1024, 4000))
+    assert [int(number) for number in sentence] == [small.in_all, small.from_an_address, large.in_all,
+                                                    large.from_an_address]
 
 
 def test_limits_are_the_defaults_of_their_settings() -> None:

@@ -191,6 +191,12 @@ class Settings:
         100, "Clients attached at once, to all calls and conferences.", minimum=1, maximum=4000, module_wide=True)
     media_server_max_clients_per_call: int = _setting(
         8, "Clients attached at once to one call or conference.", minimum=1, maximum=4000, module_wide=True)
+    media_server_max_connections: int = _setting(
+        0, "Connections open at once that are not attached yet, up to half as many as FreeSWITCH may open files; "
+        "0: a quarter as many, at most 1000.", minimum=0, maximum=65_536, module_wide=True)
+    media_server_max_connections_per_address: int = _setting(
+        0, "Of those, from one IPv4 address or one IPv6 /64; 0: a quarter of all.",
+        minimum=0, maximum=65_536, module_wide=True)
     media_server_dial_string: str = _setting(
         "", "What POST /v1.0/calls dials, such as sofia/gateway/name/{destination}; empty: it makes no calls.",
         pattern=r"([!-~]*\{destination\}[!-~]*)?",

@@ -2,6 +2,8 @@
 
     server.py       uvicorn on a thread of its own
     app.py          the routes
+    listener.py     accepts connections, as many as connection_limits.py allows
+    http_protocol.py  reads requests, each within a deadline (deadline.py)
     gate.py         who is let through
     tokens.py       what tokens are good for
     limits.py       how often an address may fail
@@ -11,6 +13,7 @@
     conferences.py  legs in conferences
     calls.py        calls that are made
     worker_lanes.py threads for what may block, by kind
+    occasionally.py log lines that could come by the thousand
 
 All but this file needs packages that are installed only where the server is wanted.
 """

@@ -9,9 +9,7 @@ import ssl
 import time
 from typing import Any, Callable
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..config import Settings
 from ..engine import Registry
@@ -21,34 +19,33 @@ from ..transports.target import place
 from .app import Lanes, Parts, make_app
 from .calls import Dialler
 from .conferences import Api, Conferences
+from .connection_limits import ConnectionCount, ConnectionLimits, choose_limits, open_files
 from .gate import Gate
+from .http_protocol import REQUEST_SECONDS, HttpProtocol
 from .limits import FailureLimit
+from .listener import Listener
 from .tokens import Tokens
 from .upgrade import UpgradeProtocol
 
-REQUEST_SECONDS = 10.0
-"""Within which a new connection has to send its request."""
-_MAX_CONNECTIONS = 1000  # that are no attached clients: those have left uvicorn
+_BACKLOG = 1024  # may wait in the kernel to be accepted
 _START_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 
 
-class _HttpProtocol(H11Protocol):
-    """uvicorn's, but it does not wait for ever for a request, and loses nothing that comes right behind one."""
+class _Server(uvicorn.Server):
+    """uvicorn's, which has its connections from a listener of ours."""
 
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.loop.call_later(REQUEST_SECONDS, self._hang_up_on_silence)
+    def __init__(self, config: uvicorn.Config, make_listener: Callable[[Callable[[], HttpProtocol]], Listener]) -> None:
+        super().__init__(config)
+        self.listener = make_listener(lambda: HttpProtocol(config, self.server_state, {}))
 
-    def _hang_up_on_silence(self) -> None:
-        if getattr(self, "cycle", None) is None and self in self.connections:
-            self.transport.close()
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.listener.open()
+        await super().startup(sockets=[])
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        super().handle_websocket_upgrade(event)
-        early, _ = self.conn.trailing_data
-        if early:
-            self.transport.get_protocol().data_received(early)  # type: ignore[attr-defined]
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.listener.close()
+        await super().shutdown()
 
 
 class MediaServer:
@@ -76,11 +73,18 @@ class MediaServer:
                                 tell)
         parts = Parts(registry.reception, Gate(self.tokens, self.limit), self._lanes, self._conferences,
                       self._dialler, on_fault)
-        self._server = uvicorn.Server(_configure(make_app(parts), context))
+        limits = _limits(settings, tell)
+        self._server = _Server(_configure(make_app(parts)), lambda make: Listener(
+            self._socket, make, context, limits, REQUEST_SECONDS, "the media server", tell, on_fault))
         self._on_fault = on_fault
         self._thread = start_thread("audio-stream-media-server", self._run)
         self._wait()
         registry.mint = self.tokens.mint
+
+    @property
+    def connections(self) -> ConnectionCount:
+        """Those that are open, but for attached clients."""
+        return self._server.listener.count
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -94,14 +98,19 @@ class MediaServer:
         # Not asyncio.run: whatever another script has made the policy of this process, sockets leave this loop.
         loop = asyncio.SelectorEventLoop()
         asyncio.set_event_loop(loop)
+        loop.set_exception_handler(self._on_loop_fault)
         try:
-            loop.run_until_complete(self._server.serve(sockets=[self._socket]))
+            loop.run_until_complete(self._server.serve(sockets=[]))
             loop.run_until_complete(_finish(loop))
         except Exception as error:
             self._on_fault(error)
         finally:
             asyncio.set_event_loop(None)
             loop.close()
+
+    def _on_loop_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell what asyncio would write to a stderr that nobody reads."""
+        self._on_fault(context.get("exception") or RuntimeError(context["message"]))
 
     def stop(self, seconds: float) -> bool:
         """End every thread; False if one did not end in time. Streams of clients should have ended before."""
@@ -133,15 +142,22 @@ async def _finish(loop: asyncio.AbstractEventLoop) -> None:
     await asyncio.sleep(0)
 
 
-def _configure(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
+def _configure(app: Any) -> uvicorn.Config:
     # No access log: it would have the tokens of all queries. Errors are told by the application.
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
-    config = uvicorn.Config(app, http=_HttpProtocol, ws=UpgradeProtocol, lifespan="off", log_config=None,
-                            access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
-                            limit_concurrency=_MAX_CONNECTIONS)
+    config = uvicorn.Config(app, http=HttpProtocol, ws=UpgradeProtocol, lifespan="off", log_config=None,
+                            access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1)
     config.load()
-    config.ssl = context
     return config
+
+
+def _limits(settings: Settings, tell: Callable[[str], None]) -> ConnectionLimits:
+    wanted, files = settings.media_server_max_connections, open_files()
+    limits = choose_limits(wanted, settings.media_server_max_connections_per_address, files)
+    if wanted > limits.in_all:
+        tell(f"media-server-max-connections is {wanted}, but this process may have only {files} files open, and half "
+             f"of them are for calls: it is {limits.in_all}. Raise LimitNOFILE= of its systemd unit, or ulimit -n")
+    return limits
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -149,7 +165,8 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         # Who names the unspecified IPv6 address means all addresses.
-        return socket.create_server((address, port), family=family, dualstack_ipv6=address == "::")
+        return socket.create_server((address, port), family=family, backlog=_BACKLOG,
+                                    dualstack_ipv6=address == "::")
     except OSError as error:
         raise SettingError(f"the media server cannot listen on {place(address, port)}: {error.strerror or error}; set "
                            "media-server-address to an address of this machine, and media-server-port to a free "

@@ -20,12 +20,15 @@ import h11
 from ..engine.guests import Arrival
 from ..transports import Connection
 from ..transports.target import place
+from .deadline import Deadline
 from .handover import Tunnel, take
 
 EXTENSION = "media_stream.upgrade"
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _EARLY_BYTES = 65536
 """What a client may send before it is answered, which it should not: RFC 6455 has it wait."""
+_ANSWER_SECONDS = 5.0
+"""Within which a refusal has to be taken, and with TLS the goodbye be answered."""
 
 
 class Upgrade:
@@ -53,6 +56,7 @@ class UpgradeProtocol(asyncio.Protocol):
         self._transport: Any = None
         self._start: dict[str, Any] = {}
         self._body = b""
+        self._deadline = Deadline()
 
     # What asyncio and uvicorn say.
 
@@ -63,6 +67,7 @@ class UpgradeProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._state.connections.discard(self)
         self._gone.set()
+        self._deadline.stop()
         if self._tunnel is not None:
             self._tunnel.close()
 
@@ -146,6 +151,7 @@ class UpgradeProtocol(asyncio.Protocol):
         for event in (h11.Response(status_code=status, headers=kept), h11.Data(data=body), h11.EndOfMessage()):
             self._transport.write(self._http.send(event))
         self._transport.close()
+        self._deadline.start(self._transport, _ANSWER_SECONDS)
 
     # The upgrade.
 
@@ -162,12 +168,14 @@ class UpgradeProtocol(asyncio.Protocol):
         self._transport.write(self._switching())
         try:
             connection = take(self._transport, self._early, peer)
+            if connection is None:
+                self._tunnel = Tunnel(self._transport)
         except OSError as error:
-            arrival.fail(f"the client has gone before its handshake was done: {error}")
+            arrival.fail(f"the connection of the client could not be taken over: {error}")
             self._transport.abort()
             return
         if connection is None:
-            self._tunnel = Tunnel(self._transport)
+            assert self._tunnel is not None
             connection = Connection(self._tunnel.local, self._early, None, peer, {})
         else:
             self._state.connections.discard(self)

@@ -201,7 +201,7 @@ def test_the_end_of_the_switch() -> None:
 
 
 def test_a_silent_connection_is_closed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeswitch_audio_stream.media_server.server.REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("freeswitch_audio_stream.media_server.http_protocol.REQUEST_SECONDS", 0.2)
     host, _, port = site.server.address.rpartition(":")
     call = site.call()
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as silent:
