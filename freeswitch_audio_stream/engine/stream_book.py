@@ -20,6 +20,7 @@ class StreamBook:
     def __init__(self, max_streams: int) -> None:
         self._max_streams = max_streams
         self._streams: dict[Key, Stream | None] = {}  # by the id that commands name; None: a start is under way
+        self._starting: set[Key] = set()  # reserved, and not entered yet
         self._running: dict[Stream, None] = {}  # every stream that has not ended, in the order of their starts
         self._leaving: list[Stream] = []  # ended, but a thread of their TLS may still be sending the last bytes
         self._changed = threading.Condition()
@@ -47,14 +48,17 @@ class StreamBook:
         if key in self._streams:
             raise RefusedError(f"stream id {key[1]!r} is in use on this call: stop that stream first, or choose "
                                "another id")
-        if len(self._running) >= self._max_streams:
+        # A start takes a while: those under way count as much as the streams that run.
+        if len(self._running) + len(self._starting) >= self._max_streams:
             raise CapacityRefused(f"{self._max_streams} streams run already: raise max-streams in "
                                   "audio_stream.conf.xml")
         self._streams[key] = None
+        self._starting.add(key)
 
     def enter(self, stream: Stream) -> None:
         """It is there, and will `leave`; commands do not find it yet."""
         with self._changed:
+            self._starting.discard(stream.key)
             self._running[stream] = None
 
     def begin(self, stream: Stream) -> None:
@@ -65,16 +69,22 @@ class StreamBook:
             self._changed.notify_all()
 
     def give_up(self, key: Key) -> None:
-        """A start has failed, or commands are no longer to find the stream: its id is free."""
+        """A start has failed: its id is free. Only for whoever has reserved it."""
         with self._changed:
+            self._starting.discard(key)
             self._streams.pop(key, None)
             self._changed.notify_all()
+
+    def free_id(self, stream: Stream) -> None:
+        """Commands are no longer to find the stream: its id is free, unless another has it by now."""
+        with self._changed:
+            if self._streams.get(stream.key) is stream:
+                del self._streams[stream.key]
 
     def leave(self, stream: Stream) -> None:
         """It has ended."""
         with self._changed:
-            if self._streams.get(stream.key) is stream:
-                del self._streams[stream.key]
+            self.free_id(stream)
             del self._running[stream]
             self._leaving = [other for other in self._leaving if not other.link.join(0)] + [stream]
             self._changed.notify_all()

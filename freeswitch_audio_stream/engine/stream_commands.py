@@ -51,5 +51,5 @@ class StreamCommands:
 
     def _stop(self, stream: Stream, reason: str) -> None:
         # The id is free at once; the stream says goodbye to its server behind our back.
-        self._book.give_up(stream.key)
+        self._book.free_id(stream)
         self._book.post(stream, lambda: stream.stop("requested", reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import orjson
 import pytest
@@ -318,3 +319,46 @@ def test_streams_at_once_have_a_limit(agent: Agent) -> None:
     until(lambda: len(orjson.loads(platform.run("list"))) == 1)
     platform.start(call, agent.url, stream_id="c")
     platform.close()
+
+
+def test_simultaneous_starts_do_not_exceed_the_limit(agent: Agent) -> None:
+    """A start under way counts: none of them is far enough to be a stream when the others are looked at."""
+    platform = Platform({"MOD_AUDIO_STREAM_MAX_STREAMS": "5"})
+    calls = [platform.call() for _ in range(40)]
+    locate, answers = platform.module.registry.calls._locate, list[str]()
+
+    def slow(uuid: str) -> object:
+        until(lambda: len(answers) >= 35)  # all that are to be refused have been
+        return locate(uuid)
+    platform.module.registry.calls._locate = slow  # type: ignore[assignment]
+    threads = [threading.Thread(target=lambda call=call: answers.append(platform.run(  # type: ignore[misc]
+        f"{call.uuid} s start {agent.url} {START}"))) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers.count("+OK Success") == 5
+    assert sum(answer.startswith("-ERR 5 streams run already: raise max-streams") for answer in answers) == 35
+    platform.module.registry.calls._locate = locate
+    platform.close()
+
+
+def test_a_start_that_fails_gives_its_place_back(agent: Agent) -> None:
+    platform = Platform({"MOD_AUDIO_STREAM_MAX_STREAMS": "1"})
+    call = platform.call()
+    for _ in range(3):
+        assert platform.run(f"no-such-call s start {agent.url} {START}").startswith("-ERR no such call")
+        assert platform.run(f"{call.uuid} s start {{protocol=morse}}{agent.url} {START}").startswith("-ERR")
+    platform.start(call, agent.url)
+    platform.close()
+
+
+def test_two_stops_at_once_do_not_free_the_id_of_the_next_stream(platform: Platform, agent: Agent) -> None:
+    call = platform.call()
+    platform.connect(agent, call)
+    book = platform.module.registry._book
+    first = book.find(call.uuid, "s")
+    platform.tell(call, "stop")
+    platform.connect(agent, call)
+    book.free_id(first)  # the other `stop`, which had found the first stream before
+    assert platform.status(call)["state"] == "streaming"
