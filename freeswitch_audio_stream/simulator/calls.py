@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Samples
-from ..switch.constants import Cause, ChannelState
+from ..switch.constants import CAUSE_NORMAL_CLEARING, ChannelState
 from ..switch.layouts import Codec, Dtmf, DtmfHook
 from . import bugs, media
 from .codecs import Codecs, CodecSpec, fit, loss_table
@@ -197,7 +197,7 @@ class Call:
 
     # The caller
 
-    def hangup(self, cause: Cause = Cause.NORMAL_CLEARING) -> None:
+    def hangup(self, cause: bytes = CAUSE_NORMAL_CLEARING) -> None:
         """End the call; the rest happens on its own thread within a packet time. A second call does
         nothing.
         """
@@ -205,7 +205,7 @@ class Call:
             if self._hung_up:
                 return
             self._hung_up = True
-            self.session.cause = cause
+            self.session.cause = self._switch.causes[cause]
             self.session.state = ChannelState.HANGUP
         self._announce("CHANNEL_HANGUP")
 

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Callable, Mapping
 
 from ..audio import Samples
-from ..switch.constants import Cause, LogLevel
+from ..switch.constants import CAUSE_NORMAL_CLEARING, CAUSE_SYSTEM_SHUTDOWN, LogLevel
 from . import exports
 from .calls import Call
 from .codecs import Codecs, CodecSpec
@@ -38,6 +38,8 @@ class EmbeddedSwitch:
         self.commands = Commands(self.modules)
         self.codecs = Codecs()
         self.sessions = Sessions()
+        self.causes = {CAUSE_NORMAL_CLEARING: 16, CAUSE_SYSTEM_SHUTDOWN: 701}
+        """``switch_call_cause_t`` by name, as far as calls end for one here."""
         self._configuration = Configuration()
         self._graves: deque[Call] = deque()
         self._misuses = 0
@@ -65,6 +67,7 @@ class EmbeddedSwitch:
             "switch_core_session_get_uuid": sessions.c_get_uuid,
             "switch_channel_perform_pre_answer": sessions.c_pre_answer,
             "switch_channel_get_variable_dup": sessions.c_get_variable,
+            "switch_channel_str2cause": lambda name: self.causes.get(name, self.causes[CAUSE_NORMAL_CLEARING]),
             "switch_channel_set_variable_var_check": sessions.c_set_variable,
             "switch_core_media_bug_add": sessions.c_add_bug,
             "switch_core_event_hook_add_recv_dtmf": sessions.c_add_hook,
@@ -217,7 +220,7 @@ class EmbeddedSwitch:
         """
         self.event_system.fire(Event("SHUTDOWN", "", {}, ""))
         for call in self.sessions:
-            call.hangup(Cause.SYSTEM_SHUTDOWN)
+            call.hangup(CAUSE_SYSTEM_SHUTDOWN)
         for name in list(self.modules.loaded):
             self.modules.shut_down(self.modules.loaded.pop(name))
         self.hang_up_all(timeout)

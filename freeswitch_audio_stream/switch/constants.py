@@ -30,12 +30,6 @@ class ChannelState(IntEnum):
     DESTROY = 12
 
 
-class Cause(IntEnum):
-    """``switch_call_cause_t``: why a call ended."""
-    NORMAL_CLEARING = 16
-    SYSTEM_SHUTDOWN = 701
-
-
 class BugFlag(IntFlag):
     """``switch_media_bug_flag_t``: which audio a bug gets, and how."""
     READ_STREAM = 1
@@ -87,6 +81,8 @@ class LogLevel(IntEnum):
     DEBUG = 7
 
 
+CAUSE_NORMAL_CLEARING, CAUSE_SYSTEM_SHUTDOWN = b"NORMAL_CLEARING", b"SYSTEM_SHUTDOWN"
+"""Names of ``switch_call_cause_t``: its numbers differ between releases (the second was 501 up to 1.10.7)."""
 INTERFACE_APPLICATION = 4
 INTERFACE_API = 5
 EVENT_CUSTOM = 0

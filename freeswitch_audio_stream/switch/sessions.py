@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from ..errors import SwitchError
 from .codecs import CodecFormat, L16Codec, format_of
-from .constants import BugFlag, Cause, ChannelState, Status
+from .constants import CAUSE_SYSTEM_SHUTDOWN, BugFlag, ChannelState, Status
 from .events import ChannelSnapshot
 from .layouts import CodecImplementation
 from .library import Library, where
@@ -63,7 +63,8 @@ class Session:
 
     def ended_by_shutdown(self) -> bool:
         """Whether the call was hung up because the switch itself ends."""
-        return bool(self._library.switch_channel_get_cause(self.channel) == Cause.SYSTEM_SHUTDOWN)
+        shutdown = self._library.switch_channel_str2cause(CAUSE_SYSTEM_SHUTDOWN)
+        return bool(self._library.switch_channel_get_cause(self.channel) == shutdown)
 
     # variables
 

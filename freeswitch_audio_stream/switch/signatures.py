@@ -47,6 +47,7 @@ SIGNATURES: dict[str, Prototype] = {
     "switch_channel_test_ready": (c_int, (c_void_p, c_int, c_int)),
     "switch_channel_get_state": (c_int, (c_void_p,)),
     "switch_channel_get_cause": (c_int, (c_void_p,)),
+    "switch_channel_str2cause": (c_int, (c_char_p,)),
     "switch_channel_perform_pre_answer": (c_int, (c_void_p, *_WHERE)),
     "switch_channel_get_variable_dup": (c_char_p, (c_void_p, c_char_p, c_int, c_int)),
     "switch_channel_set_variable_var_check": (c_int, (c_void_p, c_char_p, c_char_p, c_int)),

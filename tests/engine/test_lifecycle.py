@@ -17,6 +17,7 @@ from freeswitch_audio_stream.servers.session import Session
 from freeswitch_audio_stream.simulator import bugs
 from freeswitch_audio_stream.switch import Session as SwitchSession
 from freeswitch_audio_stream.switch import Switch
+from freeswitch_audio_stream.switch.constants import CAUSE_SYSTEM_SHUTDOWN
 
 from .harness import (MODULE, PATIENCE, Platform, audible, closed, find, has_heard, heard_all, noise,
                       stream_threads, until, wait_for_audio)
@@ -326,6 +327,18 @@ def test_a_start_that_races_with_the_end(agent: Agent) -> None:
     assert answers == ["+OK Success"]
     platform.started[call.uuid, "s"] += 1
     assert platform.event("stream_stopped", call)["reason"] == "shutdown"
+    platform.close()
+
+
+@pytest.mark.parametrize("number", [501, 701], ids=["up to 1.10.7", "from 1.10.8 on"])
+def test_a_shutdown_is_told_from_a_hangup_in_every_release(agent: Agent, number: int) -> None:
+    platform = Platform()
+    platform.switch.causes[CAUSE_SYSTEM_SHUTDOWN] = number
+    for cause, reason in ((CAUSE_SYSTEM_SHUTDOWN, "shutdown"), (b"NORMAL_CLEARING", "hangup")):
+        call = platform.call()
+        platform.connect(agent, call)
+        call.hangup(cause)
+        assert platform.event("stream_stopped", call)["reason"] == reason
     platform.close()
 
 
