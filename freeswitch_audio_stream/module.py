@@ -11,6 +11,7 @@ import platform
 import threading
 import time
 import traceback
+from collections import OrderedDict
 from typing import Callable, Mapping
 
 import numba
@@ -21,7 +22,7 @@ from .engine import BugKind, GuestBook, Registry
 from .engine.community_reports import EVENTS as COMMUNITY_EVENTS
 from .engine.reports import MODULE, SUBCLASSES
 from .errors import AudioStreamError, MediaNotFound, RefusedError, SettingError, SwitchError
-from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, Core
+from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, start_core
 from .switch import Application, BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
 from .transports import TLS_IN_LOOP
 
@@ -32,6 +33,7 @@ EXTERNAL_MEDIA_ID = "external_media"
 """The id of the stream that this application starts."""
 SHUTDOWN_SECONDS = 2.0
 _SERVER_SECONDS = 1.0  # what the media server is left at least
+_WARNINGS = 256  # that are remembered: calls may bring a new wrong value each
 _COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS),
                 *(f"add {API_NAME} ::console::list_uuid {action}" for action in (*COMMUNITY_ACTIONS, "token")))
 _TRUE = ("true", "yes", "on", "1", "t", "enabled", "active", "allow")  # as FreeSWITCH reads a flag
@@ -142,6 +144,29 @@ class SwitchCall:
         self._switch.log(LogLevel.ERROR, f"{MODULE}: {text}", self.uuid)
 
 
+class _Recent:
+    """The texts that have come lately. Any thread."""
+
+    def __init__(self, count: int) -> None:
+        """How many of them are remembered: the one that came last is forgotten last."""
+        self._count = count
+        self._texts: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def is_new(self, text: str) -> bool:
+        """Remember it; whether it was not."""
+        with self._lock:
+            is_new = text not in self._texts
+            self._texts[text] = None
+            self._texts.move_to_end(text)
+            if len(self._texts) > self._count:
+                self._texts.popitem(last=False)
+            return is_new
+
+
 class AudioStreamModule:
     """The product on one switch: registers itself with it at once, and ends with it."""
 
@@ -150,12 +175,16 @@ class AudioStreamModule:
         self._switch = switch
         self._environment = environment
         self._file = self._read_file()
-        self._warned: set[str] = set()
+        self._warned = _Recent(_WARNINGS)
+        self._lock = threading.Lock()
+        self._over = self._reserved = False
         settings = self._resolve(lambda name: None, {})
-        self.core = Core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
+        self.core = start_core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
         guests = GuestBook(settings.media_server_max_clients, settings.media_server_max_clients_per_call)
         self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault,
                                  self._on_warning, guests)
+        # All is there before the switch knows of us: from then on it may unload us at any moment.
+        self.media_server = media_server.start(settings, self.registry, switch.api, self._tell, self._on_fault)
         try:
             self._registration = switch.register(
                 MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
@@ -163,10 +192,9 @@ class AudioStreamModule:
                 applications=[Application(MEDIA_APPLICATION, "play to a call what a server sends",
                                           "<json> | <url> <rtp|sln|audiosocket>", self._on_external_media)])
         except SwitchError:
-            self.registry.shutdown(SHUTDOWN_SECONDS)
+            self._on_shutdown()
             raise
-        switch.reserve(_SUBCLASSES)
-        self.media_server = media_server.start(settings, self.registry, switch.api, self._tell, self._on_fault)
+        self._reserve()
 
     def unload(self) -> None:
         """Take the module out of the switch; raises SwitchError while one of its commands runs."""
@@ -175,6 +203,12 @@ class AudioStreamModule:
     def execute(self, line: str) -> str:
         """Carry out a command."""
         return self.registry.execute(line)
+
+    def _reserve(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._reserved = True
+                self._switch.reserve(_SUBCLASSES)
 
     def _read_file(self) -> dict[str, str]:
         text = self._switch.configuration(config.FILE)
@@ -190,8 +224,7 @@ class AudioStreamModule:
                  dialect: config.Dialect = config.Dialect.STREAM_API) -> config.Settings:
         settings, warnings = config.resolve(self._file, self._environment, variable, prefix, dialect)
         for warning in warnings:
-            if warning not in self._warned:
-                self._warned.add(warning)
+            if self._warned.is_new(warning):
                 self._switch.log(LogLevel.WARNING, f"{MODULE}: {warning}")
         return settings
 
@@ -216,13 +249,18 @@ class AudioStreamModule:
             self._switch.log(LogLevel.ERROR, f"{shown}: {reply}", session.uuid)
 
     def _on_shutdown(self) -> None:
+        with self._lock:
+            if self._over:
+                return  # it has been unloaded because the switch did not take all of it
+            self._over = True
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         if not self.registry.shutdown(SHUTDOWN_SECONDS):
             self._switch.log(LogLevel.WARNING, f"{MODULE}: a stream did not end within {SHUTDOWN_SECONDS:g} s")
         # Behind the streams: until they have ended, it carries the last bytes to clients with TLS.
         if self.media_server and not self.media_server.stop(max(_SERVER_SECONDS, deadline - time.monotonic())):
             self._switch.log(LogLevel.WARNING, f"{MODULE}: the media server did not end in time")
-        self._switch.release(_SUBCLASSES)
+        if self._reserved:  # else they may be those of another that runs
+            self._switch.release(_SUBCLASSES)
 
     def _tell(self, text: str, is_error: bool) -> None:
         self._switch.log(LogLevel.ERROR if is_error else LogLevel.NOTICE, f"{MODULE}: {text}")

@@ -45,7 +45,8 @@ STREAMS_TOGETHER = 512
 """Streams that one I/O loop serves before the next is used."""
 
 _SCRATCH_BYTES = 1 << 20
-_forever: list[Any] = []  # whatever FreeSWITCH or a compiled thread may still hold an address of
+_forever: list[Core] = []  # FreeSWITCH or a compiled thread may still hold an address of theirs
+_idle: list[Core] = []  # those that were stopped and have nothing left to do
 
 
 class Queue:
@@ -73,9 +74,13 @@ class Queue:
 
 
 class Worker:
-    """One I/O loop, one write clock, and the queue of the dispatcher that looks after their streams."""
+    """One I/O loop, one write clock, and the queue of the dispatcher that looks after their streams.
+
+    Its threads can be stopped and started again: memory and descriptors stay the same.
+    """
 
     def __init__(self, name: str, streams: int, functions: int) -> None:
+        self._name = name
         self.io_queue, self.clock_queue, self.dispatch_queue = Queue(), Queue(), Queue()
         self._memory = Arena({"received": RECEIVE_BYTES, "scratch": _SCRATCH_BYTES, "masks": MASK_BYTES,
                               "events": (EVENT_BATCH + 1) * EPOLL_EVENT_BYTES, "active": 8 * MAX_STREAMS})
@@ -83,9 +88,18 @@ class Worker:
         self._io_loop, self._clock_loop = np.zeros(1, IO_LOOP), np.zeros(1, CLOCK_LOOP)
         self._set_up_io_loop(streams)
         self._set_up_clock(streams, functions)
+        self._threads: list[threading.Thread] = []
+        self.clock_thread = 0
+
+    def start(self) -> None:
+        """Start the threads. What is left in the queues is taken then: it belongs to no stream any more."""
+        for record in (self._io_loop, self._clock_loop):
+            record["stop"] = 0
+        self._clock_loop["thread"] = 0
         self._threads = [
-            start_thread(f"{name}-io", run_io_loop, int(self._io_loop.ctypes.data)),
-            start_thread(f"{name}-clock", run_write_clock, int(self._clock_loop.ctypes.data), carries_calls=True)]
+            start_thread(f"{self._name}-io", run_io_loop, int(self._io_loop.ctypes.data)),
+            start_thread(f"{self._name}-clock", run_write_clock, int(self._clock_loop.ctypes.data),
+                         carries_calls=True)]
         self.clock_thread = self._wait_for_clock()
 
     def _set_up_io_loop(self, streams: int) -> None:
@@ -120,41 +134,64 @@ class Worker:
         return not any(thread.is_alive() for thread in self._threads)
 
 
+def start_core(functions: Mapping[str, int], workers: int) -> Core:
+    """A core whose threads run: one that was stopped, where there is one, for its memory cannot be freed; else a new
+    one. Arguments are those of `Core`.
+    """
+    try:
+        core = _idle.pop()  # in one step: two threads may get here at once
+    except IndexError:
+        return Core(functions, workers)
+    core.start(functions, workers)
+    return core
+
+
 class Core:
     """The compiled core of one process.
 
-    Made once at load, on a thread with room on its stack: importing this module compiles the code (or loads
+    Made at load, on a thread with room on its stack: importing this module compiles the code (or loads
     it from the cache). Its memory stays for the life of the process; `stop` ends its threads.
     """
 
     def __init__(self, functions: Mapping[str, int], workers: int) -> None:
         """`functions` maps each name of C_FUNCTIONS to its address; `workers` is the number of I/O loops."""
         self._functions = np.zeros(1, FUNCTIONS)
-        for name in C_FUNCTIONS:
-            self._functions[name] = functions[name]
         self._streams = np.zeros(MAX_STREAMS, STREAM)
         self._indices = Indices(MAX_STREAMS)
         self._lock = threading.Lock()
         self._tables = ResamplerTables()
         for rate in TABLE_RATES:
             self._tables.prepare(rate)
-        address = int(self._streams.ctypes.data)
-        self.workers = [Worker(f"audio-stream-{number}", address, int(self._functions.ctypes.data))
-                        for number in range(workers)]
+        self._made = [self._make_worker(0)]
         self._serves: dict[int, Worker] = {}  # by index of the stream
-        self._next_clock = itertools.cycle(self.workers)
-        self.digits = dtmf.DigitQueue(self.workers[0].dispatch_queue.event_fd)
+        # Calls go on to report their digits to its hook when the module has been unloaded and loaded again.
+        self.digits = dtmf.DigitQueue(self._made[0].dispatch_queue.event_fd)
+        self.start(functions, workers)
         _forever.append(self)
+
+    def _make_worker(self, number: int) -> Worker:
+        return Worker(f"audio-stream-{number}", int(self._streams.ctypes.data), int(self._functions.ctypes.data))
+
+    def start(self, functions: Mapping[str, int], workers: int) -> None:
+        """Start the threads, at first or after `stop` has answered True."""
+        for name in C_FUNCTIONS:
+            self._functions[name] = functions[name]
+        self._made += [self._make_worker(number) for number in range(len(self._made), workers)]
+        self.workers = self._made[:workers]
+        """Those whose threads run."""
+        self._next_clock = itertools.cycle(self.workers)
+        self.digits.discard()
+        for worker in self.workers:
+            worker.start()
 
     def open_path(self, form: PathFormat, templates: Sequence[MediaTemplate]) -> tuple[MediaPath, Worker]:
         """A stream's compiled state, and the worker that serves it; IndexError when MAX_STREAMS are open."""
-        worker = self._choose_worker()
-        return MediaPath(self._open_record(worker), form, templates), worker
+        record, worker = self._open_record(None)
+        return MediaPath(record, form, templates), worker
 
     def _choose_worker(self) -> Worker:
         # As few loops as the streams need: those that share one share its wake-ups.
-        with self._lock:
-            busy = Counter(self._serves.values())
+        busy = Counter(self._serves.values())
         return next((worker for worker in self.workers if busy[worker] < STREAMS_TOGETHER),
                     min(self.workers, key=lambda worker: busy[worker]))
 
@@ -162,13 +199,14 @@ class Core:
         """A capture ring that the dispatcher of `worker` reads, instead of an I/O loop: its index comes by
         the dispatcher's queue for every chunk. IndexError as in `open_path`.
         """
-        record = self._open_record(worker)
+        record, _ = self._open_record(worker)
         record[0]["io_queue"] = worker.dispatch_queue.address
         return MediaPath(record, form, [])
 
-    def _open_record(self, worker: Worker) -> NDArray[Any]:
-        with self._lock:
+    def _open_record(self, worker: Worker | None) -> tuple[NDArray[Any], Worker]:
+        with self._lock:  # chosen and counted in one: others are opened at the same time
             index = self._indices.take()
+            worker = worker or self._choose_worker()
             self._serves[index] = worker
         record = self._streams[index:index + 1]
         _clear(record)
@@ -181,7 +219,7 @@ class Core:
         field["clock_queue"], field["clock_thread"] = clock.clock_queue.address, clock.clock_thread
         field["digits"] = self.digits.address
         field["mulaw_levels"], field["alaw_levels"] = MULAW_DECODE.ctypes.data, ALAW_DECODE.ctypes.data
-        return record
+        return record, worker
 
     def close_path(self, path: MediaPath) -> None:
         """Give a stream's memory and index back: its bugs are closed, its socket detached, its clock off."""
@@ -191,9 +229,15 @@ class Core:
             del self._serves[path.index]
 
     def stop(self, seconds: float) -> bool:
-        """End the core's threads; False if one did not end in time. Streams should have ended before."""
+        """End the core's threads; False if one did not end in time. Streams should have ended before.
+
+        Where none is left, and no thread either, the core is at hand for `start_core`.
+        """
         deadline = time.monotonic() + seconds
-        return all([worker.stop(deadline) for worker in self.workers])
+        ended = all([worker.stop(deadline) for worker in self.workers])
+        if ended and not self._serves and self not in _idle:
+            _idle.append(self)
+        return ended
 
 
 def _clear(record: NDArray[Any]) -> None:

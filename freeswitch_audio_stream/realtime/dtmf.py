@@ -104,3 +104,9 @@ class DigitQueue:
         out = np.zeros(4, np.int64)
         while _take(self.address, int(out.ctypes.data)):
             yield Digit(int(out[0]), chr(int(out[1]) & 0x7F), int(out[2]) // SAMPLES_PER_MS, int(out[3]))
+
+    def discard(self) -> None:
+        """Forget what has come while there was no reader, lost ones included. While there is none."""
+        for _ in self.take():
+            pass
+        self._words[_LOST] = 0

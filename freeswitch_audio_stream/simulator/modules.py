@@ -205,8 +205,13 @@ class Modules:
         return self.hold("application_interface", name.decode())
 
     def c_set_complete(self, line: bytes) -> int:
-        """``switch_console_set_complete``"""
-        self.completions.append(line.decode())
+        """``switch_console_set_complete``: ``add`` may add the same words again, ``del`` takes all away that begin so.
+        """
+        action, _, words = line.decode().partition(" ")
+        if action == "del":
+            self.completions = [kept for kept in self.completions if not f"{kept} ".startswith(f"add {words} ")]
+        else:
+            self.completions.append(line.decode())
         return Status.SUCCESS
 
 

@@ -4,7 +4,7 @@ Python.
 The switch calls us on its own threads (240 KiB of stack). No exception may cross into C: an escaping one
 would leave an undefined status behind, so every callback here ends in a status of its own. The switch keeps
 addresses of our callbacks and strings, and may use them until the process ends, so what we hand out is
-never freed.
+never freed, but used again by the next module of the same name: see `permanent`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Sequence
 
 from ..errors import SwitchError
-from . import layouts, log
+from . import layouts, log, permanent
 from .constants import APPLICATION_FLAGS_NONE, INTERFACE_API, INTERFACE_APPLICATION, LogLevel, Status
 from .library import Library
 from .sessions import Session
 from .text import decode, decode_exactly, encode
-
-_kept: list[object] = []
-"""Everything whose address the switch has been given, for ever."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +59,14 @@ class Registration:
     def __init__(self, library: Library, module: Module) -> None:
         self._library = library
         self._module = module
-        self._strings = {name: ctypes.create_string_buffer(encode(getattr(module, name)))
+        self._strings = {name: permanent.text(getattr(module, name))
                          for name in ("name", "api_name", "description", "syntax")}
-        self._load = layouts.LoadFunction(self._on_load)
-        self._shutdown = layouts.ShutdownFunction(self._on_shutdown)
-        self._api = layouts.ApiFunction(self._on_api)
+        self._load = permanent.take(layouts.LoadFunction, module.name, self._on_load, _refuse_to_load)
+        self._shutdown = permanent.take(layouts.ShutdownFunction, module.name, self._on_shutdown, _shut_down_nothing)
+        self._api = permanent.take(layouts.ApiFunction, module.api_name, self._on_api, _answer_that_nothing_is_loaded)
         own = Application(module.api_name, module.description, module.syntax, module.on_application)
         self._applications = [_Registered(library, application, self._report)
                               for application in (own, *module.applications)]
-        _kept.append(self)
 
     def load(self) -> None:
         """Register with the switch; raises SwitchError, with what to do about it, when that did not take
@@ -79,13 +75,17 @@ class Registration:
         library, name = self._library, encode(self._module.name)
         # Loading a loaded name again would overwrite its entry and leave its interfaces behind.
         if library.switch_loadable_module_exists(name) == Status.SUCCESS:
+            self._give_back()
             raise SwitchError(f"a module {self._module.name} is loaded already: unload it first, and take it "
                               "out of modules.conf.xml")
-        status = library.switch_loadable_module_build_dynamic(name, self._load, None, self._shutdown, 0)
+        status = library.switch_loadable_module_build_dynamic(name, self._load.function, None,
+                                                              self._shutdown.function, 0)
         if status != Status.SUCCESS:
+            self._give_back()
             raise SwitchError(f"the switch refused to load {self._module.name} (status {status})")
         self._verify()
-        for line in self._module.completions:
+        # Those of an earlier load are still there: as the switch ends itself, they could no longer be taken away.
+        for line in (f"del {self._module.api_name}", *self._module.completions):
             library.switch_console_set_complete(encode(line))
 
     def unload(self) -> None:
@@ -104,11 +104,11 @@ class Registration:
         library = self._library
         api = self._registered(library.switch_loadable_module_get_api_interface, layouts.ApiInterface,
                                self._module.api_name)
-        found = [(f"API command {self._module.api_name}", api, self._api)]
+        found = [(f"API command {self._module.api_name}", api, self._api.function)]
         for application in self._applications:
             address = self._registered(library.switch_loadable_module_get_application_interface,
                                        layouts.ApplicationInterface, application.name)
-            found.append((f"application {application.name}", address, application.function))
+            found.append((f"application {application.name}", address, application.callback.function))
         for what, address, ours in found:
             if address != _address(ours):
                 self.unload()
@@ -155,7 +155,7 @@ class Registration:
         _set_text(api, "interface_name", self._strings["api_name"])
         _set_text(api, "desc", self._strings["description"])
         _set_text(api, "syntax", self._strings["syntax"])
-        api.function = _address(self._api)
+        api.function = _address(self._api.function)
 
     def _on_api(self, arguments: bytes | None, session: int | None, stream: int) -> int:
         try:
@@ -184,7 +184,13 @@ class Registration:
             self._module.on_shutdown()
         except BaseException:
             self._report("shutdown failed")
+        self._give_back()
         return Status.SUCCESS
+
+    def _give_back(self) -> None:
+        for callback in (self._load, self._shutdown, self._api,
+                         *(application.callback for application in self._applications)):
+            callback.give_back()
 
 
 class _Registered:
@@ -192,11 +198,11 @@ class _Registered:
 
     def __init__(self, library: Library, application: Application, report: Callable[[str], None]) -> None:
         self.name = application.name
-        self.function = layouts.ApplicationFunction(self._on_application)
+        self.callback = permanent.take(layouts.ApplicationFunction, application.name, self._on_application, _do_nothing)
         self._library = library
         self._application = application
         self._report = report
-        self._strings = {name: ctypes.create_string_buffer(encode(getattr(application, name)))
+        self._strings = {name: permanent.text(getattr(application, name))
                          for name in ("name", "description", "syntax")}
 
     def add(self, module: int) -> None:
@@ -208,13 +214,35 @@ class _Registered:
         _set_text(interface, "long_desc", self._strings["description"])
         _set_text(interface, "syntax", self._strings["syntax"])
         interface.flags = APPLICATION_FLAGS_NONE
-        interface.function = _address(self.function)
+        interface.function = _address(self.callback.function)
 
     def _on_application(self, session: int, arguments: bytes | None) -> None:
         try:
             self._application.run(Session(self._library, session, locked=False), decode_exactly(arguments))
         except BaseException:
             self._report("an application failed")
+
+
+# What is answered where the switch calls a module that has ended, as it may while it ends itself.
+
+def _refuse_to_load(interface: int, pool: int) -> int:
+    return Status.GENERR
+
+
+def _shut_down_nothing() -> int:
+    return Status.SUCCESS
+
+
+def _answer_that_nothing_is_loaded(arguments: bytes | None, session: int | None, stream: int) -> int:
+    try:
+        _write(stream, b"-ERR the module is not loaded\n")
+    except BaseException:
+        pass  # there is nowhere to tell
+    return Status.SUCCESS
+
+
+def _do_nothing(session: int, arguments: bytes | None) -> None:
+    pass
 
 
 def _address(function: Any) -> int | None:

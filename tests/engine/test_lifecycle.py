@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
 
+from freeswitch_audio_stream import media_server
 from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.module import AudioStreamModule
+from freeswitch_audio_stream.realtime import core as core_module
 from freeswitch_audio_stream.servers.agent import Agent, play_message
 from freeswitch_audio_stream.servers.session import Session
-from freeswitch_audio_stream.simulator import bugs
+from freeswitch_audio_stream.simulator import EmbeddedSwitch, bugs
 from freeswitch_audio_stream.switch import Session as SwitchSession
 from freeswitch_audio_stream.switch import Switch
 from freeswitch_audio_stream.switch.constants import CAUSE_SYSTEM_SHUTDOWN
@@ -232,6 +236,60 @@ def test_unloading_ends_every_stream_in_order(agent: Agent, server: RawServer) -
     heard = len(calls[1].heard())
     until(lambda: len(calls[1].heard()) > heard + 1600)
     platform.close()
+
+
+def test_reloading_leaves_nothing(agent: Agent) -> None:
+    """Descriptors, threads, completions and the module itself: all that it was is gone, or is used again."""
+    platform = Platform()
+    looked: list[tuple[int, int, int, int]] = []
+    for number in range(4):
+        call = platform.call(speech=SPEECH, app="park")
+        platform.connect(agent, call, track="both").send(play_message("s", SPEECH[:800], 8000))
+        platform.call().dtmf("5")
+        assert platform.switch.unload(MODULE) == "+OK\n"
+        platform.event("stream_stopped", call)
+        left = weakref.ref(platform.module)
+        platform.switch.hang_up_all(PATIENCE)
+        platform.module = AudioStreamModule(Switch(platform.switch.resolve), {})
+        until(lambda: gc.collect() and left() is None)
+        for session in agent.sessions:
+            closed(session)
+        until(lambda: not any(thread.name == "audio-stream-connect" for thread in stream_threads()))
+        looked.append((len(os.listdir("/proc/self/fd")), len(stream_threads()), len(core_module._forever),
+                       len(platform.switch.modules.completions)))
+    assert len(set(looked[1:])) == 1, looked
+    platform.close()
+
+
+def test_all_is_there_when_the_switch_is_told_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From then on it may be unloaded, and all of it ends: what is made later would be left."""
+    registered: list[bool] = []
+    switch = EmbeddedSwitch()
+    start = media_server.start
+
+    def starting(*arguments: Any) -> Any:
+        registered.append(MODULE in switch.modules.loaded)
+        return start(*arguments)
+    monkeypatch.setattr(media_server, "start", starting)
+    module = AudioStreamModule(Switch(switch.resolve), {})
+    assert registered == [False] and len(switch.event_system.owners) > 10
+    switch.modules.allowlist = set()
+    module.unload()
+    with pytest.raises(SwitchError, match="interface-allowlist"):
+        AudioStreamModule(Switch(switch.resolve), {})
+    assert switch.event_system.owners == {}
+    assert [line.text for line in switch.log_lines if "failed" in line.text] == []
+    switch.shutdown()
+
+
+def test_warnings_are_remembered_for_a_while(platform: Platform) -> None:
+    """Once for a value, however many calls have it; but not every value of every call for ever."""
+    warned = platform.module._warned
+    for number in [*range(1000), *range(990, 1000)]:
+        platform.module._resolve(lambda name: str(100_000 + number) if "BUFFER_SECS" in name else None, {})
+    assert len(warned) == 256
+    told = [line.text for line in platform.switch.log_lines if "buffer-secs" in line.text]
+    assert len(told) == len(set(told)) == 1000
 
 
 def test_unloading_with_servers_that_do_not_answer() -> None:

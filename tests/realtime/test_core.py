@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import socket
@@ -18,13 +19,14 @@ from server_end import ServerEnd, frame
 
 from freeswitch_audio_stream.realtime import core as core_module
 from freeswitch_audio_stream.realtime import wakeup
-from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear
+from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear, start_core
 from freeswitch_audio_stream.realtime.indices import Indices
 from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
                                                      ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE,
                                                      QUEUE_SLOTS, RESAMPLER, STREAM)
 from freeswitch_audio_stream.realtime.memory import Arena
 from freeswitch_audio_stream.realtime.path import MediaPath
+from freeswitch_audio_stream.switch.layouts import Dtmf, DtmfHook
 
 Opening = Callable[..., OpenStream]
 
@@ -163,6 +165,85 @@ def test_a_core_ends_with_streams_still_open(switch: FakeFreeSwitch) -> None:
     assert core.stop(PATIENCE)
     stream.ours.close()
     server.close()
+
+
+@pytest.fixture
+def no_idle_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_module, "_idle", [])
+
+
+def test_a_core_that_was_stopped_is_used_again(switch: FakeFreeSwitch, no_idle_cores: None) -> None:
+    """FreeSWITCH may keep its addresses, so it cannot be freed: descriptors, hook and memory stay the same ones."""
+    core = start_core(switch.addresses, workers=2)
+    hook, descriptors = core.digits.hook_address, len(os.listdir("/proc/self/fd"))
+    for workers in (2, 1, 2):
+        stream = OpenStream(core, switch, tracks="both")
+        use_it(stream)
+        stream.close()
+        del switch.legs[stream.leg.session]
+        assert core.stop(PATIENCE)
+        assert start_core(switch.addresses, workers) is core and len(core.workers) == workers
+        assert core.digits.hook_address == hook
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+    another = start_core(switch.addresses, workers=1)
+    assert another is not core, "one that runs is nobody else's"
+    assert core.stop(PATIENCE) and another.stop(PATIENCE)
+
+
+def test_more_loops_may_be_asked_for_than_before(switch: FakeFreeSwitch, no_idle_cores: None,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_module, "STREAMS_TOGETHER", 1)
+    assert start_core(switch.addresses, workers=1).stop(PATIENCE)
+    core = start_core(switch.addresses, workers=2)
+    streams = [OpenStream(core, switch) for _ in range(2)]
+    assert {stream.worker for stream in streams} == set(core.workers)
+    for stream in streams:
+        use_it(stream)
+        stream.close()
+        del switch.legs[stream.leg.session]
+    assert core.stop(PATIENCE)
+
+
+def test_a_core_with_a_stream_left_is_not_used_again(switch: FakeFreeSwitch, no_idle_cores: None) -> None:
+    core = start_core(switch.addresses, workers=1)
+    open_path(core)
+    assert core.stop(PATIENCE)
+    another = start_core(switch.addresses, workers=1)
+    assert another is not core
+    assert another.stop(PATIENCE)
+
+
+def test_digits_that_came_while_nobody_read_them_are_forgotten(switch: FakeFreeSwitch, no_idle_cores: None) -> None:
+    core = start_core(switch.addresses, workers=1)
+    assert core.stop(PATIENCE)
+    key = Dtmf(digit=b"5", duration=800)
+    for _ in range(3000):  # calls that are still up go on to report theirs
+        assert DtmfHook(core.digits.hook_address)(1, ctypes.byref(key), 0) == 0
+    assert core.digits.lost
+    assert start_core(switch.addresses, workers=1) is core
+    assert list(core.digits.take()) == [] and core.digits.lost == 0
+    assert core.stop(PATIENCE)
+
+
+def test_loops_are_filled_to_the_exact_number_by_simultaneous_starts(switch: FakeFreeSwitch,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_module, "STREAMS_TOGETHER", 20)
+    core = Core(switch.addresses, workers=2)
+    opened: list[tuple[MediaPath, object]] = []
+    together = threading.Barrier(40)
+
+    def start() -> None:
+        together.wait()
+        opened.append(core.open_path(FORM, [(b"", b"", b"")]))
+    threads = [threading.Thread(target=start) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [sum(worker is own for _, worker in opened) for own in core.workers] == [20, 20]
+    for path, _ in opened:
+        core.close_path(path)
+    assert core.stop(PATIENCE)
 
 
 def test_anybody_may_wake_the_dispatcher(open_stream: Opening) -> None:

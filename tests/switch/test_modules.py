@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import ctypes
+import gc
 import threading
+import weakref
 from typing import Any, Iterator
 
 import pytest
 
 from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.simulator import EmbeddedSwitch
-from freeswitch_audio_stream.switch import Application, LogLevel, Session, Switch
+from freeswitch_audio_stream.switch import Application, LogLevel, Session, Switch, layouts
 
 
 class Recorder:
@@ -51,6 +54,60 @@ def test_commands_and_completion(embedded: EmbeddedSwitch) -> None:
     assert recorder.commands == [("one two", None), ("", None)]
     assert embedded.modules.completions == ["add recorder ::console::list_uuid"]
     assert "not found" in embedded.execute("nothing at all")
+
+
+def test_completions_do_not_become_more_with_every_load(embedded: EmbeddedSwitch) -> None:
+    for _ in range(3):
+        Recorder(embedded).register().unload()
+    Recorder(embedded).register()
+    embedded.modules.completions.append("add recorder_of_somebody_else")
+    assert embedded.modules.completions == ["add recorder ::console::list_uuid", "add recorder_of_somebody_else"]
+
+
+def addresses(registration: Any) -> list[Any]:
+    """What the switch has been given."""
+    callbacks = [registration._load, registration._shutdown, registration._api,
+                 *(application.callback for application in registration._applications)]
+    texts = [*registration._strings.values(), *(text for application in registration._applications
+                                                for text in application._strings.values())]
+    return [*(ctypes.cast(callback.function, ctypes.c_void_p).value for callback in callbacks),
+            *(ctypes.addressof(text) for text in texts)]
+
+
+def test_what_the_switch_may_still_call_is_used_again(embedded: EmbeddedSwitch) -> None:
+    """Nothing of it can be freed, so every further load has to do with what is there."""
+    first = Recorder(embedded)
+    registration = first.register()
+    given = addresses(registration)
+    registration.unload()
+    second = Recorder(embedded)
+    registration = second.register()
+    assert addresses(registration) == given
+    assert embedded.execute("recorder x") == "+OK x\n"
+    assert (first.commands, second.commands) == ([], [("x", None)])
+    third = Recorder(EmbeddedSwitch())
+    assert not set(addresses(third.register())[:4]) & set(given[:4]), "those are in use"
+    third.switch.library.switch_loadable_module_unload_module(b"", b"mod_recorder", 0, ctypes.byref(ctypes.c_char_p()))
+
+
+def test_a_module_that_was_unloaded_is_gone_and_late_calls_do_no_harm(embedded: EmbeddedSwitch) -> None:
+    recorder = Recorder(embedded)
+    registration = recorder.register()
+    load, shutdown, api, application = (function for function in (
+        registration._load.function, registration._shutdown.function, registration._api.function,
+        registration._applications[0].callback.function))
+    registration.unload()
+    left = weakref.ref(recorder)
+    del recorder, registration
+    gc.collect()
+    assert left() is None
+    answers: list[bytes] = []
+    write = layouts.RawWriteFunction(lambda stream, data, size: answers.append(data[:size]) or 0)
+    stream = layouts.StreamHandle(raw_write_function=ctypes.cast(write, ctypes.c_void_p).value)
+    assert load(0, 0) != 0 and shutdown() == 0
+    application(0, b"start")
+    assert api(b"list", None, ctypes.addressof(stream)) == 0
+    assert answers == [b"-ERR the module is not loaded\n"]
 
 
 def test_dialplan(embedded: EmbeddedSwitch) -> None:
