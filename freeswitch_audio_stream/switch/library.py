@@ -5,6 +5,7 @@ imported.
 from __future__ import annotations
 
 import ctypes
+from functools import lru_cache
 from typing import Any, Callable, Mapping
 
 from ..errors import MissingSymbols
@@ -58,6 +59,12 @@ def process_symbols() -> Resolver:
         except AttributeError:
             return None
     return resolve
+
+
+@lru_cache(maxsize=None)
+def of_this_process() -> Library:
+    """The functions of the switch that this process is, found once. Raises MissingSymbols."""
+    return load(process_symbols())
 
 
 def where(function: str) -> tuple[bytes, bytes, int]:

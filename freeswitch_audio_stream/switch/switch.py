@@ -6,7 +6,7 @@ from typing import Callable, Iterable, Sequence
 
 from . import commands, configuration, events, log, sessions, version
 from .constants import LogLevel
-from .library import Resolver, load, process_symbols
+from .library import Resolver, load, of_this_process
 from .modules import Application, Module, Registration
 from .sessions import Session
 
@@ -23,7 +23,7 @@ class Switch:
         """Raises MissingSymbols (with all their names) or UnsupportedVersion; then nothing has been
         touched.
         """
-        self.library = load(resolve or process_symbols())
+        self.library = load(resolve) if resolve else of_this_process()
         self.version = version.check(self.library)
 
     def log(self, level: LogLevel, text: str, uuid: str | None = None) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
-from freeswitch_audio_stream.live import FreeSwitch, find_prefix
+from freeswitch_audio_stream.live import EventSocket, FreeSwitch, find_prefix
 from freeswitch_audio_stream.servers.agent import Agent
 
 from .conftest import closed, message, wait_until
@@ -47,6 +49,71 @@ def test_unload_ends_streams_and_a_reload_works(tmp_path: Path) -> None:
         assert freeswitch.stop() == 0, "FreeSWITCH ends cleanly with a live stream"
         closed(agent.sessions[3])
         assert agent.sessions[3].close_code == 1001
+
+
+def test_simultaneous_starts_do_not_exceed_max_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOD_AUDIO_STREAM_MAX_STREAMS", "5")
+    with _instance(tmp_path, 3) as freeswitch, Agent() as agent:
+        freeswitch.use_this_package()
+        events = freeswitch.start()
+        freeswitch.wait_for_module(events)
+        uuid = events.api("originate loopback/park/default &park()").split()[1]
+        connections = [EventSocket(freeswitch.ports.event_socket, "ClueCon") for _ in range(40)]
+        for _ in range(3):
+            answers = _start_together(connections, uuid, agent.url)
+            assert answers.count("+OK Success") == 5, answers
+            assert sum("5 streams run already: raise max-streams" in answer for answer in answers) == 35
+            assert len(json.loads(events.api("uuid_audio_stream list"))) == 5
+            for stream in json.loads(events.api("uuid_audio_stream list")):
+                events.api(f"uuid_audio_stream {uuid} {stream['streamId']} stop")
+            wait_until(lambda: events.api("uuid_audio_stream list") == "[]")
+        for connection in (*connections, events):
+            connection.close()
+        assert freeswitch.stop() == 0
+
+
+def _start_together(connections: list[EventSocket], uuid: str, url: str) -> list[str]:
+    answers: list[str] = []
+    together = threading.Barrier(len(connections))
+
+    def start(number: int) -> None:
+        together.wait()
+        answers.append(connections[number].api(f"uuid_audio_stream {uuid} s{number} start {url} inbound 8000 5 1"))
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(len(connections))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+@pytest.mark.parametrize("times", [5, pytest.param(30, marks=pytest.mark.slow)])
+def test_reloading_leaves_nothing(tmp_path: Path, times: int) -> None:
+    """What FreeSWITCH may still call is used again: descriptors, threads, memory and completions stay as they are."""
+    with _instance(tmp_path, 4) as freeswitch, Agent() as agent:
+        freeswitch.use_this_package()
+        events = freeswitch.start()
+        process = Process(freeswitch.pid)
+        uuid = events.api("originate loopback/park/default &park()").split()[1]
+        looked = []
+        for number in range(times + 3):
+            freeswitch.wait_for_module(events)
+            wait_until(lambda: freeswitch.log.count("mod_audio_stream 1") == number + 1)  # loaded to the end
+            assert events.api(f"uuid_audio_stream {uuid} s start {agent.url} both 8000 5 1") == "+OK Success"
+            message(agent.wait_for_session(number + 1), "start")
+            assert events.api("unload mod_audio_stream") == "+OK"
+            closed(agent.sessions[number])
+            memory = process.memory_full_info()
+            looked.append((process.num_fds(), memory.uss, events.api("show complete").count("uuid_audio_stream")))
+            events.api("pyrun audio_stream")
+        looked = looked[3:]  # what is needed once is there
+        assert max(descriptors for descriptors, _, _ in looked) <= looked[0][0], looked
+        assert len({completions for _, _, completions in looked}) == 1
+        # What grows is the call's own memory, which every stream takes some of. A core of its own would be 2 MB.
+        assert looked[-1][1] - looked[0][1] < 250_000 * times + 500_000, looked
+        freeswitch.wait_for_module(events)
+        events.close()
+        assert freeswitch.stop() == 0
 
 
 @pytest.mark.slow
