@@ -40,6 +40,7 @@ class Exchange(Protocol):
     codecs: Codecs
     event_system: Events
     modules: Modules
+    causes: dict[bytes, int]
 
     def forget(self, call: Call) -> None:
         """The call is no longer to be found by its uuid."""

@@ -234,7 +234,7 @@ def test_loops_are_filled_to_the_exact_number_by_simultaneous_starts(switch: Fak
 
     def start() -> None:
         together.wait()
-        opened.append(core.open_path(FORM, [(b"", b"", b"")]))
+        opened.append(core.open_path(FORM, [template()]))
     threads = [threading.Thread(target=start) for _ in range(40)]
     for thread in threads:
         thread.start()
