@@ -6,12 +6,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 import numpy as np
 import pytest
@@ -20,6 +16,7 @@ from freeswitch_audio_stream.audio import Encoding, decode
 from freeswitch_audio_stream.simulator import Call
 from tests.engine.harness import find, noise, until
 from tests.node import install_ws
+from tests.programs import has_said, running
 
 from .harness import TOKEN, Site
 
@@ -35,26 +32,6 @@ def example(name: str, site: Site, call: Call) -> str:
         assert text.count(its) == 1
         text = text.replace(its, ours)
     return text
-
-
-@contextmanager
-def running(command: list[str], folder: Path) -> Iterator[list[str]]:
-    """A program and the lines that it says; ended by us if it does not end."""
-    lines: list[str] = []
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
-        reader.start()
-        try:
-            yield lines
-        finally:
-            process.terminate()
-            process.wait(30)
-            reader.join()
-
-
-def has_said(lines: list[str], words: str) -> bool:
-    return any(words in line for line in list(lines))
 
 
 @pytest.fixture(scope="module")
