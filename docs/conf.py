@@ -12,7 +12,6 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["examples"]
-nitpicky = True
 
 # Headings are link targets, as on GitHub: [Limits](../reference/limits.md#playback).
 myst_heading_anchors = 4
@@ -21,8 +20,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 # The reference of the Python API comes from docstrings, which put names between single backticks.
 default_role = "literal"
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-autodoc_class_signature = "separated"
+add_module_names = False
 
 html_theme = "furo"
 html_title = f"{project} {version}"
@@ -30,5 +28,4 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
-# Nothing is fetched from elsewhere when a page is read; the icons of the theme are part of it.
-html_theme_options = {"sidebar_hide_name": False, "navigation_with_keys": True}
+html_theme_options = {"navigation_with_keys": True}

@@ -18,7 +18,7 @@ if ! cmp -s setup.cfg .venv/setup.cfg || ! "$python" -c "" 2>/dev/null; then
         || fail "$(command -v python3) cannot make virtual environments: apt-get install python3-venv"
     echo "Setting up .venv (once; it downloads the dependencies) ..."
     "$python" -c "" 2>/dev/null || python3 -m venv --clear .venv || fail "The virtual environment .venv could not be made."
-    "$python" -m pip install --quiet --disable-pip-version-check --editable ".[servers,test]" \
+    "$python" -m pip install --quiet --disable-pip-version-check --editable ".[servers,test,docs]" \
         || fail "The dependencies could not be installed; pip says above why."
     cp setup.cfg .venv/setup.cfg
 fi

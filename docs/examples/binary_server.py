@@ -1,4 +1,6 @@
-"""Writes what each stream says to a WAV file, and says it back at once. For streams with protocol=binary.
+"""Writes what each stream says to a WAV file, and says it back at once.
+
+For streams with protocol=binary.
 
     pip install websockets
     python binary_server.py [port]
@@ -16,7 +18,7 @@ from websockets.sync.server import serve
 def talk(websocket):
     start = json.loads(websocket.recv())  # the start message is always the first
     file = f"{start['streamId']}.wav"
-    with wave.open(file, "wb") as wav, contextlib.suppress(ConnectionClosed):  # it may end while we send
+    with wave.open(file, "wb") as wav, contextlib.suppress(ConnectionClosed):
         wav.setnchannels(start["channels"])  # 2 with track both: inbound left, outbound right
         wav.setsampwidth(2)
         wav.setframerate(start["rate"])

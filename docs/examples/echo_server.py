@@ -14,9 +14,9 @@ def talk(websocket):
         elif message.get("event") == "media":
             heard += base64.b64decode(message["audio"])
             if len(heard) >= 2 * 2 * rate:  # two seconds of 16-bit samples
-                payload = {"audioData": base64.b64encode(heard).decode(), "sampleRate": rate,
-                           "format": "LINEAR16", "checkpoint": "echo"}
-                websocket.send(json.dumps({"event": "media.play", "streamId": stream_id, "payload": payload}))
+                websocket.send(json.dumps({"event": "media.play", "streamId": stream_id, "payload": {
+                    "audioData": base64.b64encode(heard).decode(), "sampleRate": rate,
+                    "format": "LINEAR16", "checkpoint": "echo"}}))
                 heard.clear()
             continue
         print(message, flush=True)

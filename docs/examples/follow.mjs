@@ -1,4 +1,6 @@
-// Starts a stream on a call and follows it to its end, with nothing but Node's standard library: node follow.mjs <uuid>
+// Starts a stream on a call and follows it to its end; needs nothing but Node.
+//
+//   node follow.mjs <uuid>
 import { connect } from "node:net";
 
 const [uuid, port = "8021", server = "ws://127.0.0.1:8080/"] = process.argv.slice(2);
@@ -26,9 +28,11 @@ function handle(headers, body) {
   if (headers.includes("Content-Type: text/event-json")) {
     const event = JSON.parse(body);
     console.log(event["Event-Subclass"], event["Unique-ID"], event._body);
-    if (event["Event-Subclass"].endsWith("::stream_stopped") && event["Unique-ID"] === uuid) socket.end();
+    const isOver = event["Event-Subclass"].endsWith("::stream_stopped");
+    if (isOver && event["Unique-ID"] === uuid) socket.end();
     return;
   }
   if (body) console.log(body.trim());
-  if (commands.length) socket.write(`${commands.shift()}\n\n`); // the next one when the last has been answered
+  // The next command, when the last has been answered.
+  if (commands.length) socket.write(`${commands.shift()}\n\n`);
 }

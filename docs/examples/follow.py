@@ -4,9 +4,10 @@ import json
 import socket
 import sys
 
-NAMES = ("connection_established", "connection_failed", "connection_timeout", "connection_closed", "stream_started",
-         "stream_stopped", "stream_error", "media_play_start", "media_play_complete", "transcription_received",
-         "heartbeat", "buffer_overrun", "dtmf", "media_client_attached", "media_client_detached")
+NAMES = ("connection_established", "connection_failed", "connection_timeout", "connection_closed",
+         "stream_started", "stream_stopped", "stream_error", "media_play_start",
+         "media_play_complete", "transcription_received", "heartbeat", "buffer_overrun", "dtmf",
+         "media_client_attached", "media_client_detached")
 
 
 class EventSocket:
@@ -17,7 +18,8 @@ class EventSocket:
         self.events = []
         self.read()  # auth/request
         self.command(f"auth {password}")
-        self.command("event json CUSTOM " + " ".join(f"mod_audio_stream::{name}" for name in NAMES))
+        subclasses = " ".join(f"mod_audio_stream::{name}" for name in NAMES)
+        self.command(f"event json CUSTOM {subclasses}")
 
     def read(self):
         lines = iter(self.file.readline, b"\n")
@@ -43,9 +45,11 @@ class EventSocket:
 
 uuid = sys.argv[1]
 switch = EventSocket()
-print(switch.command(f"api uuid_audio_stream {uuid} demo start ws://127.0.0.1:8080/ inbound 8000 5 1"))
+start = "demo start ws://127.0.0.1:8080/ inbound 8000 5 1"
+print(switch.command(f"api uuid_audio_stream {uuid} {start}"))
 while True:
     event = switch.next_event()
-    print(event["Event-Subclass"], event["Unique-ID"], event["_body"], flush=True)
-    if event["Event-Subclass"] == "mod_audio_stream::stream_stopped" and event["Unique-ID"] == uuid:
+    name = event["Event-Subclass"]
+    print(name, event["Unique-ID"], event["_body"], flush=True)
+    if name == "mod_audio_stream::stream_stopped" and event["Unique-ID"] == uuid:
         break

@@ -5,12 +5,13 @@
 import WebSocket from "ws";
 
 const [callId, token] = process.argv.slice(2);
-const client = new WebSocket(`ws://127.0.0.1:8088/v1.0/calls/${callId}/media_stream?encapsulation=sln`, {
-  headers: { Authorization: `Bearer ${token}` },
-});
+const url = `ws://127.0.0.1:8088/v1.0/calls/${callId}/media_stream?encapsulation=sln`;
+const client = new WebSocket(url, { headers: { Authorization: `Bearer ${token}` } });
 client.on("open", () => console.log("attached"));
-client.on("message", (audio) => client.send(audio)); // 8000 Hz, 16 bits, little-endian, one channel
+// 8000 Hz, 16 bits, little-endian, one channel
+client.on("message", (audio) => client.send(audio));
 client.on("unexpected-response", (request, response) => {
-  response.on("data", (body) => console.error(response.statusCode, body.toString())); // says what to do
+  // The body says what is wrong, and what to do.
+  response.on("data", (body) => console.error(response.statusCode, body.toString()));
 });
 client.on("close", (code) => console.log("closed:", code));

@@ -9,8 +9,8 @@ import sys
 import websocket
 
 call_id, token = sys.argv[1:]
-client = websocket.create_connection(
-    f"ws://127.0.0.1:8088/v1.0/calls/{call_id}/media_stream?encapsulation=sln&token={token}")
+path = f"/v1.0/calls/{call_id}/media_stream?encapsulation=sln&token={token}"
+client = websocket.create_connection(f"ws://127.0.0.1:8088{path}")
 with open("heard.raw", "wb") as file:  # 8000 Hz, 16 bits, little-endian, one channel
     while message := client.recv():
         file.write(message)

@@ -1,8 +1,11 @@
-// An agent that greets the caller, listens, and answers; a caller who speaks meanwhile interrupts it. Its answer is what
-// the caller has just said. Put speech recognition, a model and a voice where `answer` is.
+// An agent that greets the caller, listens, and answers; a caller who speaks meanwhile interrupts
+// it. Its answer is what the caller has just said. Put speech recognition, a model and a voice
+// where `answer` is.
 //
 //   npm install ws
-//   node talking_agent.mjs greeting.raw [port]      greeting.raw: 16-bit samples, little-endian, one channel, 16000 Hz
+//   node talking_agent.mjs greeting.raw [port]
+//
+// greeting.raw: 16-bit samples, little-endian, one channel, 16000 Hz
 import { readFileSync } from "node:fs";
 import { WebSocketServer } from "ws";
 
@@ -37,15 +40,15 @@ class Conversation {
   play(audio, sampleRate) {
     this.number += 1;
     this.playing = `answer-${this.number}`;
-    this.send({
-      event: "media.play",
-      payload: { audioData: audio.toString("base64"), sampleRate, format: "LINEAR16", checkpoint: this.playing },
-    });
+    const audioData = audio.toString("base64");
+    const payload = { audioData, sampleRate, format: "LINEAR16", checkpoint: this.playing };
+    this.send({ event: "media.play", payload });
   }
 
   hear(audio) {
     if (loudness(audio) > LOUD) {
-      if (this.playing) this.send({ event: "media.clear" }); // the caller has begun to speak: be silent
+      // The caller has begun to speak: be silent.
+      if (this.playing) this.send({ event: "media.clear" });
       this.said.push(audio);
       this.quiet = 0;
     } else if (this.said.length) {
@@ -69,10 +72,14 @@ server.on("connection", (socket) => {
   let conversation;
   socket.on("message", (text) => {
     const message = JSON.parse(text);
-    if (message.event === "media") return conversation.hear(Buffer.from(message.audio, "base64"));
+    if (message.event === "media") {
+      conversation.hear(Buffer.from(message.audio, "base64"));
+      return;
+    }
     console.log(JSON.stringify(message));
     if (message.event === "start") conversation = new Conversation(socket, message);
     if (message.event === "checkpoint") conversation.reached(message.name);
-    if (message.event === "dtmf" && message.digit === "#") socket.close(1000, "the caller has pressed #");
+    // # ends the stream; 1000 says: do not connect again.
+    if (message.event === "dtmf" && message.digit === "#") socket.close(1000, "bye");
   });
 });

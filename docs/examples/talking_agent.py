@@ -1,6 +1,7 @@
-"""An agent that greets the caller, listens, and answers; a caller who speaks meanwhile interrupts it.
+"""An agent that greets the caller, listens, and answers; who speaks meanwhile interrupts it.
 
-Its answer is what the caller has just said. Put speech recognition, a model and a voice where `answer` is.
+Its answer is what the caller has just said. Put speech recognition, a model and a voice where
+`answer` is.
 
     pip install websockets
     python talking_agent.py greeting.wav [port]
@@ -42,8 +43,9 @@ class Conversation:
     def play(self, audio, rate):
         self.number += 1
         self.playing = f"answer-{self.number}"
-        self.send("media.play", payload={"audioData": base64.b64encode(audio).decode(), "sampleRate": rate,
-                                         "format": "LINEAR16", "checkpoint": self.playing})
+        self.send("media.play", payload={
+            "audioData": base64.b64encode(audio).decode(), "sampleRate": rate,
+            "format": "LINEAR16", "checkpoint": self.playing})
 
     def hear(self, audio):
         samples = array.array("h", audio)
@@ -78,7 +80,7 @@ def talk(websocket, greeting):
         elif event == "checkpoint":
             conversation.reached(message["name"])
         elif event == "dtmf" and message["digit"] == "#":
-            websocket.close(1000, "the caller has pressed #")  # ends the stream; 1000: do not connect again
+            websocket.close(1000, "bye")  # ends the stream; 1000 says: do not connect again
 
 
 def read(file):
@@ -92,10 +94,11 @@ def main(file, port=8080):
     greeting = read(file)
 
     def serve_call(websocket):
-        with contextlib.suppress(ConnectionClosed):  # the caller may hang up while we send
+        with contextlib.suppress(ConnectionClosed):  # the caller may hang up at any time
             talk(websocket, greeting)
 
-    with serve(serve_call, "127.0.0.1", int(port), subprotocols=["audio.freeswitch.org"]) as server:
+    with serve(serve_call, "127.0.0.1", int(port),
+               subprotocols=["audio.freeswitch.org"]) as server:
         print("listening on port", server.socket.getsockname()[1], flush=True)
         server.serve_forever()
 

@@ -24,4 +24,19 @@ def pages() -> dict[str, str]:
 def included_examples() -> set[str]:
     """The files of ``docs/examples`` that pages show."""
     return {Path(name).name for page in pages().values()
-            for name in re.findall(r"^:{3,}\{literalinclude\} (\S+)$", page, re.MULTILINE)}
+            for name in re.findall(r"^:{3,}\{literalinclude\} (\S*examples/\S+)$", page, re.MULTILINE)}
+
+
+def prepared(name: str, folder: Path, **replacements: str) -> str:
+    """Put an example into a folder; each text on the left stands in it once and is replaced by that on the right."""
+    text = (EXAMPLES / name).read_text()
+    for its, ours in replacements.items():
+        assert text.count(its) == 1, f"{name} has {text.count(its)} times {its}"
+        text = text.replace(its, ours)
+    (folder / name).write_text(text)
+    return name
+
+
+def prepared_for_node(name: str, folder: Path, node_modules: Path, **replacements: str) -> str:
+    (folder / "node_modules").symlink_to(node_modules)
+    return prepared(name, folder, **replacements)

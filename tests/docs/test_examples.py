@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
 import sys
 import wave
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable
 
 import numpy as np
 import pytest
@@ -18,52 +19,12 @@ from freeswitch_audio_stream.servers.agent import Agent
 from freeswitch_audio_stream.servers.wav import write_wav
 from freeswitch_audio_stream.simulator import Call
 from tests.engine.harness import Platform, find, noise, until
-from tests.node import install_ws
 from tests.programs import has_said, running
 
 from .event_socket import EmbeddedEventSocket
-from .pages import EXAMPLES, included_examples
+from .pages import EXAMPLES, included_examples, prepared, prepared_for_node
 
 RATE = 8000
-
-
-@pytest.fixture(scope="module")
-def running_platform() -> Iterator[Platform]:
-    platform = Platform()
-    yield platform
-    platform.close()
-
-
-@pytest.fixture
-def platform(running_platform: Platform) -> Iterator[Platform]:
-    """A switch with the module; no call and no stream of another test is on it, and none may be left."""
-    yield running_platform
-    running_platform.settle()
-
-
-@pytest.fixture(scope="module")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package ``ws`` in it; without one, tests are skipped and say why."""
-    folder = tmp_path_factory.mktemp("node")
-    install_ws(folder)
-    found = subprocess.run(["node", "-p", "require.resolve('ws/package.json')"], cwd=folder, capture_output=True,
-                           text=True, check=True)
-    return Path(found.stdout.strip()).parent.parent
-
-
-def prepared(name: str, folder: Path, **replacements: str) -> str:
-    """Put an example into a folder; each text on the left stands in it once and is replaced by that on the right."""
-    text = (EXAMPLES / name).read_text()
-    for its, ours in replacements.items():
-        assert text.count(its) == 1, f"{name} has {text.count(its)} times {its}"
-        text = text.replace(its, ours)
-    (folder / name).write_text(text)
-    return name
-
-
-def prepared_for_node(name: str, folder: Path, node_modules: Path, **replacements: str) -> str:
-    (folder / "node_modules").symlink_to(node_modules)
-    return prepared(name, folder, **replacements)
 
 
 def free_port() -> int:
@@ -214,9 +175,21 @@ def test_following_a_stream_in_node(platform: Platform, tmp_path: Path) -> None:
     assert told == ["+OK", "mod_audio_stream::stream_started", "mod_audio_stream::stream_stopped"]
 
 
+def test_program_on_the_embedded_switch(tmp_path: Path) -> None:
+    with Agent(speech=(greeting(), RATE)) as agent:
+        done = subprocess.run([sys.executable, prepared("embedded_switch.py", tmp_path), agent.url], cwd=tmp_path,
+                              capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    answer, started, heard, stopped = done.stdout.split("\n", 3)
+    assert answer == "+OK Success"
+    assert json.loads(started)["streamId"] == "demo"
+    assert float(heard.split()[3]) >= len(greeting()) / RATE
+    assert json.loads(stopped)["reason"] == "hangup"
+    assert agent.sessions[0].sample_count("inbound") > 0
+
+
 def test_every_example_is_on_a_page_and_is_run_here() -> None:
     files = {file.name for file in EXAMPLES.iterdir()}
-    elsewhere = Path(__file__).parent.parent / "media_server" / "test_documented_clients.py"
-    tested = Path(__file__).read_text() + elsewhere.read_text()
+    tested = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
     assert files == included_examples()
     assert [name for name in files if f'"{name}"' not in tested] == []
