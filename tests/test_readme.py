@@ -425,14 +425,14 @@ def test_messages_to_the_server() -> None:
     protocol, account = PROTOCOLS["json"], set(ACCOUNT_VARIABLES)
     media = protocol.media(info(), Track.INBOUND)
     sent = {
-        "start": keys_of(protocol.start(info())) - account,
+        "start": keys_of(protocol.open(info()).opening()[0]) - account,
         "media": set(json.loads(filled(media))) - {"event"},
-        "dtmf": keys_of(protocol.dtmf(info(), "5", 250)),
-        "checkpoint": keys_of(protocol.checkpoint(info(), "a", "played")),
-        "stop": keys_of(protocol.stop(info(), "r")),
+        "dtmf": keys_of(protocol.open(info()).digit("5", 250)[0]),
+        "checkpoint": keys_of(protocol.open(info()).checkpoint("a", "played")[0]),
+        "stop": keys_of(protocol.open(info()).closing("r")[0]),
     }
     assert {name: set(words(row[1])) for name, row in rows.items()} == sent
-    at_times = keys_of(PROTOCOLS["binary"].start(info())) - sent["start"]
+    at_times = keys_of(PROTOCOLS["binary"].open(info()).opening()[0]) - sent["start"]
     assert at_times == account | {"channels"}
     assert at_times <= set(words(rows["start"][2]))
 
@@ -467,7 +467,7 @@ def test_json_examples() -> None:
         event = json.loads(block).get("event")
         if event in stream_api._READERS:
             from_server.add(event)
-            assert stream_api.JSON.receive(info(), block.replace("…", "AAAAAAAA").encode())
+            assert stream_api.JSON.open(info()).receive(block.replace("…", "AAAAAAAA").encode())
         elif event:
             to_server.add(event)
     assert from_server == set(stream_api._READERS)
@@ -478,8 +478,8 @@ def test_json_examples_of_the_community_module() -> None:
     audio, digit, play = blocks("json", section("### On its wire"))
     template = community.COMMUNITY.media(replace(info(), base64=True), Track.INBOUND)
     assert audio.strip().encode() == filled(template, "…".encode())
-    assert digit.strip().encode() == community.COMMUNITY.dtmf(info(), "5", 250).head
-    received, = community.COMMUNITY.receive(info(), play.replace("…", "AAAAAAAA").encode())
+    assert digit.strip().encode() == community.COMMUNITY.open(info()).digit("5", 250)[0].head
+    received, = community.COMMUNITY.open(info()).receive(play.replace("…", "AAAAAAAA").encode())
     assert isinstance(received, StreamAudio)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Collection, Sequence
 
 from ..audio import ALL_RATES
 from ..protocols import PROTOCOLS
@@ -29,7 +29,7 @@ class Setting:
     """Of a number without `choices`, inclusive."""
     step: int = 1
     """A number is a multiple of it."""
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     """Of a text or number; empty: any text that `pattern` matches, any number of the range."""
     pattern: str = r"[^\x00-\x1f\x7f]*"
     pattern_rule: str = "text without control characters"
@@ -61,7 +61,7 @@ class Setting:
         if isinstance(self.default, bool):
             return "true or false"
         if self.choices:
-            return _one_of(self.choices) + unit
+            return _one_of(list(self.choices)) + unit
         if isinstance(self.default, int):
             words = f"multiples of {self.step}" if self.step > 1 else "whole numbers"
             return f"{words} from {self.minimum} to {self.maximum}{unit}"
@@ -85,7 +85,7 @@ class Settings:
     protocol: str = _setting(
         "json", "How the stream travels: json (JSON messages, audio in base64), binary (the same messages, "
         "audio as binary frames), community (bare audio, text as it is), or nothing but audio: rtp, sln or "
-        "audiosocket.", choices=tuple(PROTOCOLS))
+        "audiosocket.", choices=PROTOCOLS)
     format: str = _setting(
         "binary", "How the protocol community sends audio: binary (binary frames) or base64 (JSON messages).",
         choices=("binary", "base64"))

@@ -15,7 +15,7 @@ class AudioSocketLink(Link):
     role = "audiosocket"
     pings = False
 
-    def send_frame(self, kind: int, payload: bytes) -> bool:
+    def _send_frame(self, kind: int, payload: bytes) -> bool:
         return self._path.send(kind, payload)
 
     def _say_goodbye(self, code: int, reason: str) -> None:

@@ -10,6 +10,7 @@ from enum import Enum
 
 from ..config import Settings
 from ..errors import ConnectError
+from ..protocols.messages import OutMessage
 from ..realtime.audiosocket import FRAME_OPCODE
 from ..realtime.layout import ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED
 from ..realtime.outgoing import COMPRESSED
@@ -50,8 +51,13 @@ class Link:
     pings = True
 
     def __init__(self, url: str, settings: Settings, path: MediaPath, dispatcher: Dispatcher,
-                 owner: LinkOwner, listener: LinkListener, arrival: Arrival | None = None) -> None:
-        """With an `arrival` it is a client that connects to us, once; else we connect to the server at `url`."""
+                 owner: LinkOwner, listener: LinkListener, arrival: Arrival | None = None,
+                 counts_anew: bool = False) -> None:
+        """With an `arrival` it is a client that connects to us, once; else we connect to the server at `url`.
+
+        With `counts_anew` what the core counts in messages begins anew on each connection.
+        """
+        self._counts_anew = counts_anew
         self._arrival = arrival
         self._peer = "client" if arrival else "server"
         self._settings = settings
@@ -98,24 +104,26 @@ class Link:
         assert self._connection is not None
         self._path.attach_socket(self._connection.fileno(), self._connection.leftover,
                                  deflate=self._deflater is not None, tls=self._connection.tls,
-                                 role=self.role if self._arrival is None else "server")
+                                 role=self.role if self._arrival is None else "server",
+                                 counts_anew=self._counts_anew)
         self._watchdog.start(self._settings.ping_secs if self.pings else 0)
 
-    def send_text(self, head: bytes, tail: bytes | None) -> bool:
-        """Queue a text message, with the next sequence number between `head` and `tail`; False if it does not fit.
+    def send(self, message: OutMessage) -> bool:
+        """Queue a message; False if it does not fit. Any thread."""
+        if message.kind is not None:
+            return self._send_frame(message.kind, message.head)
+        return self._send_text(message.head, message.tail)
 
-        Any thread. Long text is compressed where that is agreed. Numbered messages and audio are not: RFC 7692 leaves
-        it to the sender, the number is known only when the message leaves, and audio would not become smaller.
-        """
+    def _send_text(self, head: bytes, tail: bytes | None) -> bool:
+        # Long text is compressed where that is agreed. Numbered messages and audio are not: RFC 7692 leaves it to the
+        # sender, the number is known only when the message leaves, and audio would not become smaller.
         deflater = self._deflater
         if deflater is not None and tail is None and len(head) >= _WORTH_DEFLATING:
             return self._path.send(TEXT | COMPRESSED, deflater.message(head))
         return self._path.send(TEXT, head, tail)
 
-    def send_frame(self, kind: int, payload: bytes) -> bool:
-        """Queue an AudioSocket frame; False if it does not fit. A peer that does not send frames would take it for
-        samples, and gets none.
-        """
+    def _send_frame(self, kind: int, payload: bytes) -> bool:
+        # A peer that does not send AudioSocket frames would take it for samples, and gets none.
         if not self._path.peer_sends_frames:
             return True
         return self._path.send(BINARY, bytes((kind,)) + len(payload).to_bytes(2, "big") + payload)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import orjson
 
@@ -16,6 +16,7 @@ from .inbox import BINARY, TEXT, Message
 from .message_log import MessageLog
 from .planning import Plan
 from .player import Player
+from .protocol_conversation import ProtocolConversation
 from .reports import Reporter
 from .sound_files import SoundFiles, explain
 
@@ -23,12 +24,13 @@ from .sound_files import SoundFiles, explain
 class Listener:
     """Of one stream; only on its dispatcher. What the server does wrong is reported, and never raises."""
 
-    def __init__(self, plan: Plan, call: Call, takes_binary: bool, player: Player, sounds: SoundFiles,
-                 reporter: Reporter, on_hang_up: Callable[[], None]) -> None:
+    def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,
+                 sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None]) -> None:
         """`takes_binary`: whether binary messages are audio to be played. `on_hang_up` is called where the server
         hangs up in words.
         """
         self._plan = plan
+        self._conversation = conversation
         self._call = call
         self._takes_binary = takes_binary
         self._player = player
@@ -48,7 +50,7 @@ class Listener:
     def take_frame(self, kind: int, payload: bytes) -> None:
         """The server sent an AudioSocket frame that is not audio."""
         try:
-            for message in self._plan.protocol.receive_frame(kind, payload):
+            for message in self._conversation.session.receive_frame(kind, payload):
                 self._obey(message)
         except MessageError as error:
             self._reporter.error(error.kind, str(error))
@@ -67,7 +69,7 @@ class Listener:
                                  "last flag")
             return
         try:
-            messages = self._plan.protocol.receive(self._plan.info, data)
+            messages = self._conversation.session.receive(data)
         except MessageError as error:
             self._reporter.error(error.kind, str(error))
             return
@@ -78,7 +80,7 @@ class Listener:
             except MessageError as error:
                 self._reporter.error(error.kind, str(error))
 
-    def _log(self, messages: list[Incoming], data: bytes) -> None:
+    def _log(self, messages: Sequence[Incoming], data: bytes) -> None:
         # Not what is audio for the most part.
         if self._message_log and not any(isinstance(message, (PlayAudio, StreamAudio)) for message in messages):
             self._message_log.add(data.decode("utf-8", "replace"))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Callable, Mapping
 
 from ..audio import Track
-from ..commands import AUDIOSOCKET, Start, without_credentials
+from ..commands import Start, without_credentials
 from ..config import Dialect, Settings
-from ..protocols import PROTOCOLS
-from ..protocols.audiosocket import AUDIOSOCKET_TCP
-from ..protocols.messages import ACCOUNT_VARIABLES, MediaTemplate, StreamInfo, WireProtocol
+from ..protocols import PROTOCOLS, SCHEMES, WireProtocol
+from ..protocols.messages import ACCOUNT_VARIABLES, MediaTemplate, StreamInfo
 from ..realtime.path_format import PathFormat
 from .call import BugKind, Call
 
 ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], Settings]
+
+
+def _rtp_identity() -> tuple[int, int, int]:
+    """SSRC, first sequence number and first timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
+    return secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,8 @@ class Plan:
     """Whether the caller can be made to hear what the server sends."""
     captures: bool = True
     """Whether the server hears the call."""
-
-    @property
-    def is_audiosocket(self) -> bool:
-        """Whether the connection is no WebSocket but AudioSocket over TCP."""
-        return self.protocol is AUDIOSOCKET_TCP
+    rtp_identity: tuple[int, int, int] = field(default_factory=_rtp_identity)
+    """SSRC, first sequence number and first timestamp of what we send as RTP."""
 
     @property
     def shown_url(self) -> str:
@@ -67,7 +68,7 @@ class Plan:
             chunk_ms=self.protocol.packet_ms or settings.chunk_ms, buffer_secs=settings.buffer_secs,
             playback_secs=settings.playback_secs, binary_playback=self.plays and self._takes_binary,
             binary_rate=self.binary_rate, inband_dtmf=settings.dtmf_inband,
-            encapsulation=self.protocol.encapsulation, rtp_identity=_rtp_identity())
+            encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity)
         return form, templates
 
     @property
@@ -84,16 +85,13 @@ class Plan:
 def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     """Raises SettingError."""
     settings = resolve(call.variable, command.prefix, command.dialect)
-    protocol = PROTOCOLS[settings.protocol]
-    if command.url.lower().startswith(f"{AUDIOSOCKET}:"):
-        protocol = AUDIOSOCKET_TCP  # the scheme says all there is to say
-    if protocol.encapsulation:
-        settings = replace(settings, deflate=False)  # compiled code takes the messages as they come
+    protocol = SCHEMES.get(command.url.partition(":")[0].lower()) or PROTOCOLS[settings.protocol]
+    settings = replace(settings, deflate=settings.deflate and protocol.takes_deflate)
     track, encoding = protocol.carried(command.track, command.encoding, command.rate)
     command = replace(command, track=track, encoding=encoding)
     account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
     info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
-                      _channels(protocol, command), command.metadata, account, settings.format == "base64")
+                      _channels(protocol, command.track), command.metadata, account, settings.format == "base64")
     community = command.dialect is Dialect.COMMUNITY
     timeout = settings.connect_timeout if community else command.timeout or None
     plays = settings.playback if community else command.bidirectional
@@ -101,16 +99,6 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
                 command.captures)
 
 
-def _rtp_identity() -> tuple[int, int, int]:
-    """SSRC, first sequence number and first timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
-    return secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
-
-
-def _channels(protocol: WireProtocol, command: Start) -> int:
+def _channels(protocol: WireProtocol, track: Track) -> int:
     """Two where one message carries both sides of the call."""
-    if command.track is Track.STEREO:
-        return 2
-    if command.track is not Track.BOTH:
-        return 1
-    probe = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate)
-    return 1 if protocol.media(probe, Track.INBOUND).is_text else 2
+    return 2 if track is Track.STEREO or track is Track.BOTH and protocol.interleaves_both else 1

@@ -9,7 +9,6 @@ from ..errors import ConnectError, ConnectTimeout
 from ..realtime.layout import ATTEND_DRAINED
 from ..transports import Connection
 from .attachment import Attachment
-from .audiosocket_link import AudioSocketLink
 from .call import BugKind, Call
 from .chronicle import Chronicle
 from .close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
@@ -17,11 +16,13 @@ from .community_reports import CommunityReporter
 from .dispatcher import Dispatcher
 from .end_reason import EndReason
 from .guests import Visit
-from .link import Link, LinkState
+from .link import LinkState
+from .links import LINKS
 from .listener import Listener
 from .media import Media
 from .planning import Plan
 from .player import Player
+from .protocol_conversation import ProtocolConversation
 from .reconnecting import Reconnecting
 from .reports import Reporter
 from .sound_files import SoundFiles
@@ -55,11 +56,13 @@ class Stream:
         self._timers = Timers(dispatcher)
         self.player = Player(path, self._reporter, self._timers,
                              lambda name, status: self.speaker.checkpoint(name, status))
-        listener = Listener(plan, call, path.format.binary_playback, self.player, sounds, self._reporter,
+        conversation = ProtocolConversation(plan.protocol, plan.info)
+        listener = Listener(plan, conversation, call, path.format.binary_playback, self.player, sounds, self._reporter,
                             lambda: self.link.hung_up())
-        link = AudioSocketLink if plan.is_audiosocket else Link
-        self.link = link(plan.url, plan.settings, path, dispatcher, self, listener, visit.arrival if visit else None)
-        self.speaker = Speaker(plan, path, self.link, self._reporter, lambda: self.state)
+        self.link = LINKS[plan.protocol.carrier](
+            plan.url, plan.settings, path, dispatcher, self, listener, visit.arrival if visit else None,
+            plan.protocol.counts_anew)
+        self.speaker = Speaker(plan, conversation, path, self.link, self._reporter, lambda: self.state)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, self.link.connect)
         self.chronicle = Chronicle(plan, media, self._reporter, self._timers, self._reconnecting, visit,
                                    lambda: self.state)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import uuid as uuids
 from dataclasses import dataclass
+from typing import Sequence
 
 from ..errors import MessageError
-from .encapsulations import Encapsulation
+from .encapsulations import Encapsulation, EncapsulationSession
 from .messages import HangUp, Incoming, OutMessage, StreamInfo
+from .session import Carrier
 
 KIND_HANGUP, KIND_UUID, KIND_DTMF, KIND_AUDIO, KIND_ERROR = 0x00, 0x01, 0x03, 0x10, 0xFF
 RATES = (8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000)
@@ -23,20 +25,29 @@ _NAMESPACE = uuids.UUID("4f0d7f0a-2f59-5a3b-9c42-3c8f0f0b6d51")
 
 @dataclass(frozen=True)
 class AudioSocket(Encapsulation):
-    """See `messages.WireProtocol`."""
+    """``audiosocket``, over a WebSocket or over TCP."""
 
-    name: str = "audiosocket"
     packet_ms: int | None = 20
-    over_tcp: bool = False
-    """True where the connection is nothing but frames."""
 
-    def start(self, info: StreamInfo) -> OutMessage | None:
-        return OutMessage(call_uuid(info.uuid), kind=KIND_UUID) if self.over_tcp else None
+    def open(self, info: StreamInfo) -> AudioSocketSession:
+        return AudioSocketSession(info, self.name, introduces=self.carrier is Carrier.AUDIOSOCKET)
 
-    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage | None:
-        return OutMessage(digit.encode(), kind=KIND_DTMF)
 
-    def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
+class AudioSocketSession(EncapsulationSession):
+    """Frames that are not audio, both ways."""
+
+    def __init__(self, info: StreamInfo, name: str, introduces: bool) -> None:
+        """`introduces`: whether the first frame says which call it is."""
+        super().__init__(info, name)
+        self._introduces = introduces
+
+    def opening(self) -> Sequence[OutMessage]:
+        return [OutMessage(call_uuid(self.info.uuid), kind=KIND_UUID)] if self._introduces else ()
+
+    def digit(self, digit: str, duration_ms: int) -> Sequence[OutMessage]:
+        return [OutMessage(digit.encode(), kind=KIND_DTMF)]
+
+    def receive_frame(self, kind: int, payload: bytes) -> Sequence[Incoming]:
         if kind == KIND_HANGUP:
             return [HangUp()]
         if kind == KIND_UUID:
@@ -49,8 +60,8 @@ class AudioSocket(Encapsulation):
                                                "means nothing: use 0x10 to 0x18 for audio and 0x00 to hang up")
 
 
-AUDIOSOCKET = AudioSocket()
-AUDIOSOCKET_TCP = AudioSocket(over_tcp=True)
+AUDIOSOCKET = AudioSocket("audiosocket")
+AUDIOSOCKET_TCP = AudioSocket("audiosocket", carrier=Carrier.AUDIOSOCKET)
 
 
 def call_uuid(call: str) -> bytes:

@@ -8,14 +8,15 @@ other text, JSON or not, is for the application.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Sequence
 
 import orjson
 
 from ..audio import Track
 from ..errors import MessageError
-from .messages import Incoming, MediaTemplate, Messaging, OutMessage, Running, StreamAudio, StreamInfo, TextReceived
+from .messages import Incoming, MediaTemplate, OutMessage, Running, StreamAudio, StreamInfo, TextReceived
 from .reading import check_writable, from_base64, shown
+from .session import ProtocolSession, WireProtocol
 
 KINDS = ("raw", "wav", "mp3", "ogg", "pcmu", "pcma")
 """Values of ``audioDataType``."""
@@ -27,32 +28,34 @@ _G711_RATE = 8000
 
 
 @dataclass(frozen=True)
-class Community(Messaging):
-    """See `messages.WireProtocol`."""
-
-    name: str = "community"
-
-    def start(self, info: StreamInfo) -> OutMessage | None:
-        return self.text(info, info.metadata) if info.metadata else None
+class Community(WireProtocol):
+    """``community``: binary, or with base64 JSON."""
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         if not info.base64:
             return MediaTemplate((), info.encoding)
         return MediaTemplate((b'{"type":"audio","data":"', Running.PAYLOAD, b'"}'), info.encoding)
 
-    def stop(self, info: StreamInfo, reason: str) -> OutMessage | None:
-        return self.text(info, reason) if reason else None
+    def open(self, info: StreamInfo) -> CommunitySession:
+        return CommunitySession(info)
 
-    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage:
-        return OutMessage(orjson.dumps({"event": "dtmf", "digit": digit, "duration": duration_ms}))
 
-    def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage | None:
-        return None
+class CommunitySession(ProtocolSession):
+    """Texts as they are, both ways."""
 
-    def text(self, info: StreamInfo, text: str) -> OutMessage:
-        return OutMessage(text.encode())
+    def opening(self) -> Sequence[OutMessage]:
+        return self.text(self.info.metadata) if self.info.metadata else ()
 
-    def receive(self, info: StreamInfo, message: bytes) -> list[Incoming]:
+    def closing(self, reason: str) -> Sequence[OutMessage]:
+        return self.text(reason) if reason else ()
+
+    def digit(self, digit: str, duration_ms: int) -> Sequence[OutMessage]:
+        return [OutMessage(orjson.dumps({"event": "dtmf", "digit": digit, "duration": duration_ms}))]
+
+    def text(self, text: str) -> Sequence[OutMessage]:
+        return [OutMessage(text.encode())]
+
+    def receive(self, message: bytes) -> Sequence[Incoming]:
         body = _json(message)
         if isinstance(body, dict) and body.get("type") == "streamAudio":
             return [_stream_audio(body.get("data"))]
@@ -62,7 +65,7 @@ class Community(Messaging):
             raise MessageError("text", f"a text message is not UTF-8: {error.reason} at byte {error.start}") from error
 
 
-COMMUNITY = Community()
+COMMUNITY = Community("community")
 
 
 def _json(message: bytes) -> Any:

@@ -6,25 +6,26 @@ No message says that a stream begins or ends, or that a key was pressed; texts h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 from ..audio import Encoding, Track
 from ..errors import MessageError, SettingError
-from .messages import Incoming, MediaTemplate, OutMessage, StreamInfo
+from .messages import Incoming, MediaTemplate, StreamInfo
+from .session import ProtocolSession, WireProtocol
 
 
 @dataclass(frozen=True)
-class Encapsulation:
-    """See `messages.WireProtocol`."""
+class Encapsulation(WireProtocol):
+    """A format without words. Its `encapsulation` is its name."""
 
-    name: str
+    has_text: bool = False
+    takes_deflate: bool = False
     encoding: Encoding = Encoding.L16
     only_rate: int | None = None
     """Hz of the one rate there is; None where any will do."""
-    packet_ms: int | None = None
 
-    @property
-    def encapsulation(self) -> str:
-        return self.name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encapsulation", self.name)
 
     def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
         if self.only_rate not in (None, rate):
@@ -36,31 +37,24 @@ class Encapsulation:
         # One channel is all there is: both sides of the call can only be heard together.
         return Track.MIXED if track in (Track.BOTH, Track.STEREO) else track, self.encoding
 
-    def start(self, info: StreamInfo) -> OutMessage | None:
-        return None
-
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         return MediaTemplate((), self.encoding)
 
-    def stop(self, info: StreamInfo, reason: str) -> OutMessage | None:
-        return None
+    def open(self, info: StreamInfo) -> EncapsulationSession:
+        return EncapsulationSession(info, self.name)
 
-    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage | None:
-        return None
 
-    def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage | None:
-        return None
+class EncapsulationSession(ProtocolSession):
+    """Refuses texts."""
 
-    def text(self, info: StreamInfo, text: str) -> OutMessage | None:
-        return None
+    def __init__(self, info: StreamInfo, name: str) -> None:
+        super().__init__(info)
+        self._name = name
 
-    def receive(self, info: StreamInfo, message: bytes) -> list[Incoming]:
-        raise MessageError("text", f"a text message came, and the protocol {self.name} has only binary ones: send "
+    def receive(self, message: bytes) -> Sequence[Incoming]:
+        raise MessageError("text", f"a text message came, and the protocol {self._name} has only binary ones: send "
                                    "audio as binary messages, or use the protocol json, binary or community")
 
-    def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
-        return []
 
-
-RTP = Encapsulation("rtp", Encoding.MULAW, only_rate=8000, packet_ms=20)
+RTP = Encapsulation("rtp", packet_ms=20, encoding=Encoding.MULAW, only_rate=8000)
 SLN = Encapsulation("sln")

@@ -1,14 +1,10 @@
-"""The nouns of every wire protocol: what goes out, what comes in, and what a protocol has to provide.
-
-A protocol is a pure function between these values and bytes: no clock, no socket, no state. It can be used
-from any thread and by any number of streams at once.
-"""
+"""The nouns of every wire protocol: what goes out, what comes in, and what a stream is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, Mapping, Protocol, Union
+from typing import Any, Mapping, Union
 
 from ..audio import Encoding, Track
 
@@ -101,6 +97,8 @@ class PlayAudio:
     """Hz, one of audio.ALL_RATES."""
     checkpoint: str | None = None
     """To be reported when the caller has heard the last sample."""
+    item: str | None = None
+    """The server's name for what this is a piece of, where it wants to know how much of it the caller has heard."""
 
 
 @dataclass(frozen=True)
@@ -149,63 +147,3 @@ class HangUp:
 
 
 Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp]
-
-
-class Messaging:
-    """What the protocols with text messages have in common."""
-
-    encapsulation: ClassVar[str] = ""
-    packet_ms: ClassVar[int | None] = None
-
-    def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
-        return track, encoding
-
-    def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
-        return []
-
-
-class WireProtocol(Protocol):
-    """One way to put a stream on a WebSocket; only `receive` meets foreign bytes.
-
-    A message that is None is not sent: the protocol has none for the occasion.
-    """
-
-    @property
-    def name(self) -> str:
-        """The value of the setting `protocol` that selects it."""
-
-    @property
-    def encapsulation(self) -> str:
-        """What there is in binary messages, of realtime.path.ENCAPSULATIONS; "" where they are samples."""
-
-    @property
-    def packet_ms(self) -> int | None:
-        """Milliseconds of audio in a media message; None where that can be chosen."""
-
-    def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
-        """What of that, and how, the protocol carries; raises SettingError where it cannot. `rate` is in Hz."""
-
-    def start(self, info: StreamInfo) -> OutMessage | None:
-        """The first message of a connection."""
-
-    def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
-        """How audio of `track` travels: one of the parts of the stream's track, or the whole of it when a message
-        carries two channels."""
-
-    def stop(self, info: StreamInfo, reason: str) -> OutMessage | None:
-        """The last message of a stream; `reason` may be ""."""
-
-    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage | None:
-        """The caller pressed a key."""
-
-    def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage | None:
-        """`status`: "played" when the caller has heard all before the checkpoint, "cleared" when not."""
-
-    def text(self, info: StreamInfo, text: str) -> OutMessage | None:
-        """A message of the application's own."""
-
-    def receive(self, info: StreamInfo, message: bytes) -> list[Incoming]:
-        """What a text message of the server asks for; raises MessageError, and nothing else."""
-
-    def receive_frame(self, kind: int, payload: bytes) -> list[Incoming]:
-        """What an AudioSocket frame of the server asks for, where it sends such; raises MessageError."""

@@ -10,38 +10,27 @@ top.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import orjson
 
 from ..audio import ALL_RATES, Encoding, Track
 from ..errors import MessageError
-from .messages import (ClearAudio, Incoming, MediaTemplate, Messaging, OutMessage, PlayAudio, Running, SetCheckpoint,
+from .messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio, Running, SetCheckpoint,
                        StreamInfo, TranscriptionReceived)
 from .reading import check_writable, from_base64, shown
+from .session import ProtocolSession, WireProtocol
 
 LONGEST_NAME = 1024
 """Characters in a checkpoint's name, which is kept, reported and sent back."""
 
 
 @dataclass(frozen=True)
-class StreamApi(Messaging):
-    """See `messages.WireProtocol`."""
-
-    name: str
-    binary: bool
-
-    def start(self, info: StreamInfo) -> OutMessage:
-        body: dict[str, Any] = {"uuid": info.uuid, "streamId": info.stream_id, "track": info.track.value,
-                                "codec": info.encoding.value, "rate": info.rate}
-        if self.binary:
-            body["channels"] = info.channels
-        # A Fragment is copied as it is: numbers beyond 64 bits reach the server untouched.
-        body["metadata"] = {} if info.metadata is None else orjson.Fragment(info.metadata)
-        return _numbered("start", {**body, **info.account})
+class StreamApi(WireProtocol):
+    """``json``, or where both tracks travel in one message ``binary``."""
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
-        if self.binary:
+        if self.interleaves_both:
             return MediaTemplate((), info.encoding)
         body = {"streamId": info.stream_id}
         if info.track is Track.BOTH:
@@ -51,34 +40,55 @@ class StreamApi(Messaging):
         parts = (message.head, Running.SEQUENCE, message.tail[:-1] + b',"audio":"', Running.PAYLOAD, b'"}')
         return MediaTemplate(parts, info.encoding)
 
-    def stop(self, info: StreamInfo, reason: str) -> OutMessage:
-        return _numbered("stop", {"streamId": info.stream_id, "reason": reason})
+    def open(self, info: StreamInfo) -> StreamApiSession:
+        return StreamApiSession(info, says_channels=self.interleaves_both)
 
-    def dtmf(self, info: StreamInfo, digit: str, duration_ms: int) -> OutMessage:
-        return _numbered("dtmf", {"streamId": info.stream_id, "digit": digit, "duration": duration_ms})
 
-    def checkpoint(self, info: StreamInfo, name: str, status: str) -> OutMessage:
-        return OutMessage(orjson.dumps(
-            {"event": "checkpoint", "streamId": info.stream_id, "name": name, "status": status}))
+class StreamApiSession(ProtocolSession):
+    """The messages that both have in common."""
 
-    def text(self, info: StreamInfo, text: str) -> OutMessage:
-        return OutMessage(text.encode())
+    def __init__(self, info: StreamInfo, says_channels: bool) -> None:
+        super().__init__(info)
+        self._says_channels = says_channels
 
-    def receive(self, info: StreamInfo, message: bytes) -> list[Incoming]:
+    def opening(self) -> Sequence[OutMessage]:
+        info = self.info
+        body: dict[str, Any] = {"uuid": info.uuid, "streamId": info.stream_id, "track": info.track.value,
+                                "codec": info.encoding.value, "rate": info.rate}
+        if self._says_channels:
+            body["channels"] = info.channels
+        # A Fragment is copied as it is: numbers beyond 64 bits reach the server untouched.
+        body["metadata"] = {} if info.metadata is None else orjson.Fragment(info.metadata)
+        return [_numbered("start", {**body, **info.account})]
+
+    def closing(self, reason: str) -> Sequence[OutMessage]:
+        return [_numbered("stop", {"streamId": self.info.stream_id, "reason": reason})]
+
+    def digit(self, digit: str, duration_ms: int) -> Sequence[OutMessage]:
+        return [_numbered("dtmf", {"streamId": self.info.stream_id, "digit": digit, "duration": duration_ms})]
+
+    def checkpoint(self, name: str, status: str) -> Sequence[OutMessage]:
+        return [OutMessage(orjson.dumps(
+            {"event": "checkpoint", "streamId": self.info.stream_id, "name": name, "status": status}))]
+
+    def text(self, text: str) -> Sequence[OutMessage]:
+        return [OutMessage(text.encode())]
+
+    def receive(self, message: bytes) -> Sequence[Incoming]:
         body = _object(message)
         event = body.get("event")
         read = _READERS.get(event) if isinstance(event, str) else None
         if read is None:
             raise MessageError("event", f"a message has the event {shown(event)}: use {', '.join(_READERS)}")
         stream_id = body.get("streamId")
-        if stream_id is not None and stream_id != info.stream_id:
+        if stream_id is not None and stream_id != self.info.stream_id:
             raise MessageError("stream_id", f"{event} is for the stream {shown(stream_id)}: use "
-                                            f"{shown(info.stream_id)}, or leave it out")
-        return [read(info, body)]
+                                            f"{shown(self.info.stream_id)}, or leave it out")
+        return [read(self.info, body)]
 
 
-JSON = StreamApi("json", binary=False)
-BINARY = StreamApi("binary", binary=True)
+JSON = StreamApi("json")
+BINARY = StreamApi("binary", interleaves_both=True)
 
 
 def _numbered(event: str, body: dict[str, Any]) -> OutMessage:

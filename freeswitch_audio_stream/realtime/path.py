@@ -143,7 +143,7 @@ class MediaPath:
     # The socket.
 
     def attach_socket(self, fd: int, leftover: bytes = b"", deflate: bool = False,
-                      tls: Mapping[str, int] | None = None, role: str = "client") -> None:
+                      tls: Mapping[str, int] | None = None, role: str = "client", counts_anew: bool = False) -> None:
         """Give a connected, non-blocking socket to the I/O loop, with the bytes already received from it.
 
         With `deflate` messages may come compressed, and all of them come by `take_inbox`, binary ones too;
@@ -155,13 +155,22 @@ class MediaPath:
         frames that are masked (RFC 6455 section 5.1). "audiosocket" is no WebSocket, but a connection of bare
         AudioSocket frames: `send` then takes their kinds for opcodes, and `take_inbox` gives all that is not audio to
         be played, with audiosocket.FRAME_OPCODE added to the kind.
+
+        With `counts_anew` sequence numbers, chunks and timestamps of media messages begin anew.
         """
+        if counts_anew:
+            self._count_anew()
         self._field["socket_fd"], self._field["deflate"] = fd, int(deflate)
         self._field["framing"], self._field["discards"] = FRAMINGS[role], 0
         self._set_tls(tls)
         self._leftover = np.frombuffer(leftover, np.uint8).copy()  # frames are unmasked in place
         self._field["leftover"], self._field["leftover_bytes"] = self._leftover.ctypes.data, len(leftover)
         self._request(SOCKET_ATTACH)
+
+    def _count_anew(self) -> None:
+        field = self._field  # no socket is attached: the I/O loop, whose counters these are, does not look at them
+        field["sequence"], field["chunks_0"], field["chunks_1"] = 0, 0, 0
+        field["uncaptured"] = -field["capture_read"]
 
     def _set_tls(self, tls: Mapping[str, int] | None) -> None:
         record = self._arena.part("tls").view(TLS)

@@ -27,20 +27,20 @@ AUDIO = base64.b64encode(SAMPLES).decode()
 @pytest.mark.parametrize("text", ['{"a": 1}', "any text", "{broken", "ü 😀", '"', " "])
 def test_text_goes_out_verbatim(text: str) -> None:
     verbatim = OutMessage(text.encode())
-    assert PROTOCOL.start(replace(INFO, metadata=text)) == verbatim
-    assert PROTOCOL.stop(INFO, text) == verbatim
-    assert PROTOCOL.text(INFO, text) == verbatim
+    assert PROTOCOL.open(replace(INFO, metadata=text)).opening()[0] == verbatim
+    assert PROTOCOL.open(INFO).closing(text)[0] == verbatim
+    assert PROTOCOL.open(INFO).text(text)[0] == verbatim
 
 
 def test_nothing_goes_out_unasked() -> None:
-    assert PROTOCOL.start(INFO) is None
-    assert PROTOCOL.start(replace(INFO, metadata="", account={"stream_auth_id": "x"})) is None
-    assert PROTOCOL.stop(INFO, "") is None
-    assert PROTOCOL.checkpoint(INFO, "a", "played") is None
+    assert PROTOCOL.open(INFO).opening() == ()
+    assert PROTOCOL.open(replace(INFO, metadata="", account={"stream_auth_id": "x"})).opening() == ()
+    assert PROTOCOL.open(INFO).closing("") == ()
+    assert PROTOCOL.open(INFO).checkpoint("a", "played") == ()
 
 
 def test_digits() -> None:
-    assert PROTOCOL.dtmf(INFO, "#", 160) == OutMessage(b'{"event":"dtmf","digit":"#","duration":160}')
+    assert PROTOCOL.open(INFO).digit("#", 160)[0] == OutMessage(b'{"event":"dtmf","digit":"#","duration":160}')
 
 
 @pytest.mark.parametrize("track", [Track.INBOUND, Track.MIXED, Track.STEREO])
@@ -65,13 +65,13 @@ def stream_audio(**data: Any) -> bytes:
 @pytest.mark.parametrize("rate", RAW_RATES)
 def test_raw_audio(rate: int) -> None:
     fields = {"audioDataType": "raw", "sampleRate": rate}
-    assert PROTOCOL.receive(INFO, stream_audio(sampleRate=rate)) == [StreamAudio(SAMPLES, "raw", rate, fields)]
+    assert PROTOCOL.open(INFO).receive(stream_audio(sampleRate=rate)) == [StreamAudio(SAMPLES, "raw", rate, fields)]
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
 @pytest.mark.parametrize("rate", [None, 44100, "any"])
 def test_other_kinds_have_a_rate_of_their_own(kind: str, rate: object) -> None:
-    (incoming,) = PROTOCOL.receive(INFO, stream_audio(audioDataType=kind, sampleRate=rate))
+    (incoming,) = PROTOCOL.open(INFO).receive(stream_audio(audioDataType=kind, sampleRate=rate))
     assert incoming == StreamAudio(SAMPLES, kind, 8000 if kind in ("pcmu", "pcma") else None,
                                    {"audioDataType": kind, "sampleRate": rate})
 
@@ -83,7 +83,7 @@ def test_other_kinds_have_a_rate_of_their_own(kind: str, rate: object) -> None:
     ({"audioData": base64.b64encode(SAMPLES + b"x").decode()}, SAMPLES, {}),
 ])
 def test_all_but_the_audio_is_kept(data: dict[str, Any], audio: bytes, fields: dict[str, Any]) -> None:
-    (incoming,) = PROTOCOL.receive(INFO, stream_audio(**data))
+    (incoming,) = PROTOCOL.open(INFO).receive(stream_audio(**data))
     expected = {"audioDataType": "raw", "sampleRate": 8000, **fields}
     assert incoming == StreamAudio(audio, "raw", int(expected["sampleRate"]), expected)
     assert isinstance(incoming, StreamAudio) and type(incoming.rate) is int
@@ -96,7 +96,7 @@ def test_all_but_the_audio_is_kept(data: dict[str, Any], audio: bytes, fields: d
     b'{"event":"media.clear","streamId":"other"}',
 ])
 def test_all_other_text_is_the_applications(message: bytes) -> None:
-    assert PROTOCOL.receive(INFO, message) == [TextReceived(message.decode())]
+    assert PROTOCOL.open(INFO).receive(message) == [TextReceived(message.decode())]
 
 
 def nested(depth: int) -> bytes:
@@ -124,7 +124,7 @@ def nested(depth: int) -> bytes:
 ])
 def test_messages_that_cannot_be_used(message: bytes, kind: str, words: str) -> None:
     with pytest.raises(MessageError) as refused:
-        PROTOCOL.receive(INFO, message)
+        PROTOCOL.open(INFO).receive(message)
     assert refused.value.kind == kind
     assert words in str(refused.value) and len(str(refused.value)) < 300 and str(refused.value).isprintable()
 
@@ -145,7 +145,7 @@ MESSAGES = st.fixed_dictionaries({"type": st.just("streamAudio") | VALUES, "data
 @example(nested(254))
 def test_every_message_is_understood_or_a_message_error(message: bytes) -> None:
     try:
-        (incoming,) = PROTOCOL.receive(INFO, message)
+        (incoming,) = PROTOCOL.open(INFO).receive(message)
     except MessageError as error:
         assert error.kind and len(str(error)) < 500
         return

@@ -26,14 +26,15 @@ def test_the_names() -> None:
 
 def test_nothing_but_audio_goes_out() -> None:
     for one in BARE:
-        assert one.start(INFO) is None and one.stop(INFO, "bye") is None and one.text(INFO, "hello") is None
-        assert one.checkpoint(INFO, "name", "played") is None
+        session = one.open(INFO)
+        assert session.opening() == session.closing("bye") == session.text("hello") == ()
+        assert session.checkpoint("name", "played") == session.heard("item", 20, True) == ()
         template = one.media(INFO, Track.INBOUND)
         assert template.parts == ()
         with pytest.raises(MessageError, match="has only binary ones") as refused:
-            one.receive(INFO, b'{"event":"media.clear"}')
+            one.open(INFO).receive(b'{"event":"media.clear"}')
         assert refused.value.kind == "text"
-    assert RTP.dtmf(INFO, "5", 100) is None and SLN.dtmf(INFO, "5", 100) is None
+    assert RTP.open(INFO).digit("5", 100) == () and SLN.open(INFO).digit("5", 100) == ()
 
 
 @pytest.mark.parametrize("track, carried", [
@@ -68,7 +69,7 @@ def test_packets_of_20_ms() -> None:
 
 
 def test_a_connection_begins_with_the_call_s_uuid() -> None:
-    assert AUDIOSOCKET_TCP.start(INFO) == OutMessage(uuid.UUID(CALL).bytes, kind=1)
+    assert AUDIOSOCKET_TCP.open(INFO).opening()[0] == OutMessage(uuid.UUID(CALL).bytes, kind=1)
 
 
 def test_a_call_id_that_is_no_uuid_becomes_one() -> None:
@@ -79,13 +80,14 @@ def test_a_call_id_that_is_no_uuid_becomes_one() -> None:
 
 
 def test_digits() -> None:
-    assert AUDIOSOCKET.dtmf(INFO, "#", 100) == AUDIOSOCKET_TCP.dtmf(INFO, "#", 100) == OutMessage(b"#", kind=3)
+    for protocol in (AUDIOSOCKET, AUDIOSOCKET_TCP):
+        assert protocol.open(INFO).digit("#", 100) == [OutMessage(b"#", kind=3)]
 
 
 def test_frames_of_the_server() -> None:
-    assert AUDIOSOCKET_TCP.receive_frame(0x00, b"") == [HangUp()]
-    assert AUDIOSOCKET_TCP.receive_frame(0x01, bytes(16)) == []
-    assert RTP.receive_frame(0x00, b"") == []
+    assert AUDIOSOCKET_TCP.open(INFO).receive_frame(0x00, b"") == [HangUp()]
+    assert AUDIOSOCKET_TCP.open(INFO).receive_frame(0x01, bytes(16)) == []
+    assert RTP.open(INFO).receive_frame(0x00, b"") == ()
 
 
 @pytest.mark.parametrize("payload, meaning", [
@@ -94,12 +96,12 @@ def test_frames_of_the_server() -> None:
     (b"\2 and more", "code 0x02")])
 def test_errors_of_the_server(payload: bytes, meaning: str) -> None:
     with pytest.raises(MessageError) as refused:
-        AUDIOSOCKET_TCP.receive_frame(0xFF, payload)
+        AUDIOSOCKET_TCP.open(INFO).receive_frame(0xFF, payload)
     assert meaning in str(refused.value) and refused.value.kind == "audiosocket_error"
 
 
 @pytest.mark.parametrize("kind", [0x02, 0x03, 0x0F, 0x19, 0x80, 0xFE])
 def test_unknown_kinds(kind: int) -> None:
     with pytest.raises(MessageError, match=f"kind 0x{kind:02x}") as refused:
-        AUDIOSOCKET_TCP.receive_frame(kind, b"whatever")
+        AUDIOSOCKET_TCP.open(INFO).receive_frame(kind, b"whatever")
     assert refused.value.kind == "audiosocket_kind"

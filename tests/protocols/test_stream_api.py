@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from freeswitch_audio_stream.audio import ALL_RATES, Encoding, Track
 from freeswitch_audio_stream.errors import MessageError
-from freeswitch_audio_stream.protocols import PROTOCOLS
+from freeswitch_audio_stream.protocols import PROTOCOLS, WireProtocol
 from freeswitch_audio_stream.protocols.messages import (ClearAudio, MediaTemplate, OutMessage, PlayAudio, Running,
-                                                        SetCheckpoint, StreamInfo, TranscriptionReceived, WireProtocol)
+                                                        SetCheckpoint, StreamInfo, TranscriptionReceived)
 
 INFO = StreamInfo("my_stream_1", "session-uuid-here", Track.INBOUND, Encoding.L16, 16000,
                   metadata='{"custom":"data"}')
@@ -47,7 +47,7 @@ def test_protocols_are_found_by_their_own_names() -> None:
 
 
 def test_start_is_the_specifications_in_its_order() -> None:
-    start = JSON.start(INFO)
+    start = JSON.open(INFO).opening()[0]
     assert start.tail is not None
     assert start.head + b"1" + start.tail == (
         b'{"event":"start","sequence":1,"uuid":"session-uuid-here","streamId":"my_stream_1",'
@@ -56,27 +56,27 @@ def test_start_is_the_specifications_in_its_order() -> None:
 
 @BOTH
 def test_start_carries_the_account_variables_that_are_set(protocol: WireProtocol) -> None:
-    start = sent(protocol.start(replace(INFO, account={"stream_auth_id": "user123"})), 1)
+    start = sent(protocol.open(replace(INFO, account={"stream_auth_id": "user123"})).opening()[0], 1)
     assert start["stream_auth_id"] == "user123"
     assert "stream_account_id" not in start
 
 
 @BOTH
 def test_start_without_metadata_has_an_empty_object(protocol: WireProtocol) -> None:
-    assert sent(protocol.start(replace(INFO, metadata=None)), 1)["metadata"] == {}
+    assert sent(protocol.open(replace(INFO, metadata=None)).opening()[0], 1)["metadata"] == {}
 
 
 @BOTH
 @pytest.mark.parametrize("metadata", ["[1, 2]", '{"b": 1, "a": 12345678901234567890123}', "null", '"é"'])
 def test_metadata_is_sent_on_exactly_as_given(protocol: WireProtocol, metadata: str) -> None:
-    tail = protocol.start(replace(INFO, metadata=metadata)).tail
+    tail = protocol.open(replace(INFO, metadata=metadata)).opening()[0].tail
     assert tail is not None and b'"metadata":' + metadata.encode() + b"}" in tail
 
 
 def test_only_binary_says_how_many_channels() -> None:
     info = replace(INFO, track=Track.BOTH, channels=2, encoding=Encoding.MULAW)
-    assert "channels" not in sent(JSON.start(info), 1)
-    start = sent(BINARY.start(info), 1)
+    assert "channels" not in sent(JSON.open(info).opening()[0], 1)
+    start = sent(BINARY.open(info).opening()[0], 1)
     assert (start["channels"], start["codec"], start["track"]) == (2, "MULAW", "both")
 
 
@@ -105,19 +105,19 @@ def test_a_template_has_one_payload_and_no_field_twice() -> None:
 
 @BOTH
 def test_the_rarer_messages(protocol: WireProtocol) -> None:
-    assert sent(protocol.stop(INFO, "normal_termination"), 999) == {
+    assert sent(protocol.open(INFO).closing("normal_termination")[0], 999) == {
         "event": "stop", "sequence": 999, "streamId": "my_stream_1", "reason": "normal_termination"}
-    assert sent(protocol.dtmf(INFO, "5", 160), 3) == {
+    assert sent(protocol.open(INFO).digit("5", 160)[0], 3) == {
         "event": "dtmf", "sequence": 3, "streamId": "my_stream_1", "digit": "5", "duration": 160}
-    assert protocol.checkpoint(INFO, "c1", "played") == OutMessage(
+    assert protocol.open(INFO).checkpoint("c1", "played")[0] == OutMessage(
         b'{"event":"checkpoint","streamId":"my_stream_1","name":"c1","status":"played"}')
-    assert protocol.text(INFO, 'any "text" ü') == OutMessage('any "text" ü'.encode())
+    assert protocol.open(INFO).text('any "text" ü')[0] == OutMessage('any "text" ü'.encode())
 
 
 @given(st.text(), st.text(), st.text())
 def test_any_names_and_reasons_survive(stream_id: str, uuid: str, reason: str) -> None:
     info = StreamInfo(stream_id, uuid, Track.BOTH, Encoding.L16, 8000)
-    start, stop = sent(JSON.start(info), 1), sent(JSON.stop(info, reason), 2)
+    start, stop = sent(JSON.open(info).opening()[0], 1), sent(JSON.open(info).closing(reason)[0], 2)
     media = orjson.loads(sent_media(JSON.media(info, Track.INBOUND), 3, b""))
     assert (start["streamId"], start["uuid"], stop["reason"]) == (stream_id, uuid, reason)
     assert media == {"event": "media", "sequence": 3, "streamId": stream_id, "track": "inbound", "audio": ""}
@@ -162,12 +162,12 @@ def play(**payload: Any) -> dict[str, Any]:
     ({"event": "transcription.send", "payload": {}}, TranscriptionReceived({})),
 ])
 def test_messages(protocol: WireProtocol, message: dict[str, Any], expected: object) -> None:
-    assert protocol.receive(INFO, orjson.dumps(message)) == [expected]
+    assert protocol.open(INFO).receive(orjson.dumps(message)) == [expected]
 
 
 @pytest.mark.parametrize("rate", ALL_RATES)
 def test_every_rate_can_be_played(rate: int) -> None:
-    assert JSON.receive(INFO, orjson.dumps(play(sampleRate=rate))) == [PlayAudio(SAMPLES, Encoding.L16, rate)]
+    assert JSON.open(INFO).receive(orjson.dumps(play(sampleRate=rate))) == [PlayAudio(SAMPLES, Encoding.L16, rate)]
 
 
 def nested(depth: int) -> bytes:
@@ -216,7 +216,7 @@ def nested(depth: int) -> bytes:
 ])
 def test_messages_that_cannot_be_used(protocol: WireProtocol, message: Any, kind: str, words: str) -> None:
     with pytest.raises(MessageError) as refused:
-        protocol.receive(INFO, message if isinstance(message, bytes) else orjson.dumps(message))
+        protocol.open(INFO).receive(message if isinstance(message, bytes) else orjson.dumps(message))
     assert refused.value.kind == kind
     assert words in str(refused.value) and len(str(refused.value)) < 300 and str(refused.value).isprintable()
 
@@ -224,7 +224,7 @@ def test_messages_that_cannot_be_used(protocol: WireProtocol, message: Any, kind
 @pytest.mark.parametrize("depth", range(245, 260))
 def test_a_transcription_that_is_taken_can_be_written_into_an_event(depth: int) -> None:
     try:
-        (incoming,) = JSON.receive(INFO, nested(depth))
+        (incoming,) = JSON.open(INFO).receive(nested(depth))
     except MessageError:
         return
     assert isinstance(incoming, TranscriptionReceived)
@@ -252,7 +252,7 @@ def written(value: object) -> bytes:
 def test_every_message_is_understood_or_a_message_error(message: bytes) -> None:
     for protocol in (JSON, BINARY):
         try:
-            incoming = protocol.receive(INFO, message)
+            incoming = protocol.open(INFO).receive(message)
         except MessageError as error:
             assert error.kind and len(str(error)) < 500
             continue

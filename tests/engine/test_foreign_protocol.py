@@ -1,0 +1,171 @@
+"""A wire format of another kind, written in this file alone, runs through the whole module: two opening messages,
+counters as text, chunk and timestamp in each media message, marks that come back.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from dataclasses import dataclass
+from typing import Any, Iterator, Sequence
+
+import orjson
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+from freeswitch_audio_stream.audio import Encoding, Samples, Track, decode, encode
+from freeswitch_audio_stream.errors import MessageError
+from freeswitch_audio_stream.protocols import PROTOCOLS, ProtocolSession, WireProtocol
+from freeswitch_audio_stream.protocols.messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio,
+                                                        Running, SetCheckpoint, StreamInfo)
+
+from .harness import PATIENCE, Platform, find, noise, until
+
+
+@dataclass(frozen=True)
+class Phone(WireProtocol):
+    """mu-law at 8 kHz; all counters are texts."""
+
+    counts_anew: bool = True
+
+    def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
+        return track, Encoding.MULAW
+
+    def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
+        return MediaTemplate((
+            b'{"event":"media","sequenceNumber":"', Running.SEQUENCE, b'","media":{"track":"%s","chunk":"'
+            % track.value.encode(), Running.CHUNK, b'","timestamp":"', Running.TIMESTAMP, b'","payload":"',
+            Running.PAYLOAD, b'"}}'), info.encoding)
+
+    def open(self, info: StreamInfo) -> PhoneSession:
+        return PhoneSession(info)
+
+
+class PhoneSession(ProtocolSession):
+    """Speaks it."""
+
+    def opening(self) -> Sequence[OutMessage]:
+        start = orjson.dumps({"start": {"callSid": self.info.uuid}})
+        return [OutMessage(b'{"event":"connected"}'), numbered("start", start)]
+
+    def closing(self, reason: str) -> Sequence[OutMessage]:
+        return [numbered("stop", orjson.dumps({"reason": reason}))]
+
+    def digit(self, digit: str, duration_ms: int) -> Sequence[OutMessage]:
+        return [numbered("dtmf", orjson.dumps({"digit": digit}))]
+
+    def checkpoint(self, name: str, status: str) -> Sequence[OutMessage]:
+        return [numbered("mark", orjson.dumps({"name": name, "status": status}))]
+
+    def receive(self, message: bytes) -> Sequence[Incoming]:
+        body = orjson.loads(message)
+        if body["event"] == "media":
+            return [PlayAudio(base64.b64decode(body["payload"]), Encoding.MULAW, 8000)]
+        if body["event"] == "mark":
+            return [SetCheckpoint(body["name"])]
+        if body["event"] == "clear":
+            return [ClearAudio()]
+        raise MessageError("phone", f"there is no event {body['event']}")
+
+
+def numbered(event: str, body: bytes) -> OutMessage:
+    """A message with its sequence number as text."""
+    return OutMessage(b'{"event":"%s","sequenceNumber":"' % event.encode(), b'",' + body[1:])
+
+
+class PhoneServer:
+    """Keeps what each connection says; any thread may look and answer."""
+
+    def __init__(self) -> None:
+        self.connections: list[tuple[ServerConnection, list[dict[str, Any]]]] = []
+        self._server = serve(self._talk, "127.0.0.1", 0)
+        self.url = "ws://127.0.0.1:%d/" % self._server.socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def _talk(self, connection: ServerConnection) -> None:
+        messages: list[dict[str, Any]] = []
+        self.connections.append((connection, messages))
+        try:
+            for message in connection:
+                messages.append(orjson.loads(message))
+        except ConnectionClosed:
+            pass  # as one test wants it
+
+    def messages(self, number: int = 0) -> list[dict[str, Any]]:
+        """What the connection of that number has said so far."""
+        return list(self.connections[number][1]) if len(self.connections) > number else []
+
+    def send(self, **message: Any) -> None:
+        self.connections[-1][0].send(orjson.dumps(message).decode())
+
+    def audio(self, number: int = 0) -> Samples:
+        """What it has heard."""
+        media = [message["media"]["payload"] for message in self.messages(number) if message["event"] == "media"]
+        return decode(b"".join(map(base64.b64decode, media)), Encoding.MULAW)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join(PATIENCE)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PhoneServer]:
+    """A server of that kind, and the protocol among the others."""
+    monkeypatch.setitem(PROTOCOLS, "phone", Phone("phone"))
+    made = PhoneServer()
+    yield made
+    made.close()
+
+
+SPEECH = decode(encode(noise(8000), Encoding.MULAW), Encoding.MULAW)
+
+
+def test_a_conversation(platform: Platform, server: PhoneServer) -> None:
+    call = platform.call(speech=SPEECH)
+    platform.start(call, "{protocol=phone}" + server.url)
+    until(lambda: find(server.audio(), SPEECH) >= 0)
+    opening, media = server.messages()[:2], [body for body in server.messages() if body["event"] == "media"]
+    assert opening == [{"event": "connected"},
+                       {"event": "start", "sequenceNumber": "1", "start": {"callSid": call.uuid}}]
+    assert [body["sequenceNumber"] for body in media] == [str(number + 2) for number in range(len(media))]
+    assert [body["media"]["chunk"] for body in media] == [str(number + 1) for number in range(len(media))]
+    assert [body["media"]["timestamp"] for body in media] == [str(20 * number) for number in range(len(media))]
+    assert {body["media"]["track"] for body in media} == {"inbound"}
+
+    answer = noise(4000, 2)
+    server.send(event="media", payload=base64.b64encode(encode(answer, Encoding.MULAW)).decode())
+    server.send(event="mark", name="end")
+    until(lambda: any(body["event"] == "mark" for body in server.messages()))
+    assert find(call.heard(), decode(encode(answer, Encoding.MULAW), Encoding.MULAW)) >= 0
+
+    platform.tell(call, "pause_play")
+    server.send(event="media", payload=base64.b64encode(bytes(8000)).decode())
+    server.send(event="mark", name="cut off")
+    server.send(event="clear")
+    platform.event("media_play_start", call)
+    platform.tell(call, "resume_play")
+    until(lambda: [body["name"] for body in server.messages() if body["event"] == "mark"] == ["end", "cut off"])
+    marks = [body["status"] for body in server.messages() if body["event"] == "mark"]
+    assert marks == ["played", "cleared"]
+
+    server.send(event="unheard of")
+    assert platform.event("stream_error", call)["error"] == "there is no event unheard of"
+    platform.tell(call, "stop done")
+    until(lambda: server.messages()[-1]["event"] == "stop")
+    assert server.messages()[-1]["reason"] == "done"
+    numbers = [int(body["sequenceNumber"]) for body in server.messages()[1:]]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_new_connection_is_a_new_conversation(platform: Platform, server: PhoneServer) -> None:
+    call = platform.call(speech=SPEECH)
+    platform.start(call, "{protocol=phone}" + server.url)
+    until(lambda: len(server.messages()) > 20)
+    server.connections[0][0].socket.close()
+    until(lambda: len(server.messages(1)) > 20)
+    again = server.messages(1)
+    assert [body["event"] for body in again[:3]] == ["connected", "start", "media"]
+    assert [body["sequenceNumber"] for body in again[1:4]] == ["1", "2", "3"]
+    assert (again[2]["media"]["chunk"], again[2]["media"]["timestamp"]) == ("1", "0")
