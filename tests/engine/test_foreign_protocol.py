@@ -123,8 +123,9 @@ SPEECH = decode(encode(noise(8000), Encoding.MULAW), Encoding.MULAW)
 
 
 def test_a_conversation(platform: Platform, server: PhoneServer) -> None:
-    call = platform.call(speech=SPEECH)
+    call = platform.call()
     platform.start(call, "{protocol=phone}" + server.url)
+    call.say(SPEECH)
     until(lambda: find(server.audio(), SPEECH) >= 0)
     opening, media = server.messages()[:2], [body for body in server.messages() if body["event"] == "media"]
     assert opening == [{"event": "connected"},
@@ -160,7 +161,7 @@ def test_a_conversation(platform: Platform, server: PhoneServer) -> None:
 
 
 def test_a_new_connection_is_a_new_conversation(platform: Platform, server: PhoneServer) -> None:
-    call = platform.call(speech=SPEECH)
+    call = platform.call()
     platform.start(call, "{protocol=phone}" + server.url)
     until(lambda: len(server.messages()) > 20)
     server.connections[0][0].socket.close()
