@@ -64,7 +64,7 @@ def test_rows_and_fields_are_the_same() -> None:
 def test_each_row_is_complete(row: Setting) -> None:
     assert row.doc.endswith(".")
     assert row.variable == "MOD_AUDIO_STREAM_" + row.attribute.upper()
-    assert {find(row.attribute), find(row.xml_name), find(row.variable)} == {row}
+    assert all(find(name) is row for name in (row.attribute, row.xml_name, row.variable))
     assert row.valid
     # Every default is itself a valid value.
     if written(row.default):
