@@ -16,6 +16,8 @@
     │   ├── TlsRefused              no secure connection: certificate, host name or protocol version
     │   │   └── TlsFileRefused      a file of ours: what certificates are checked with, or the client's own
     │   └── HandshakeRefused        the server does not open a WebSocket; `status` is its HTTP status
+    ├── CompileError                the core could not be compiled for this machine's processor
+    ├── LoadingEnded                the module is not wanted any more before it was there
     └── SwitchError                 FreeSWITCH does not do what was asked of it
         ├── MissingSymbols          `names` are not exported by the library
         └── UnsupportedVersion      a FreeSWITCH this package does not know
@@ -111,6 +113,14 @@ class HandshakeRefused(ConnectError):
     def __init__(self, reason: str, status: int = 0) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class CompileError(AudioStreamError):
+    """The core could not be compiled for this machine's processor: why, and what to do."""
+
+
+class LoadingEnded(AudioStreamError):
+    """The module was unloaded, or FreeSWITCH shut down, while it was being loaded; nobody is waiting for it."""
 
 
 class SwitchError(AudioStreamError):

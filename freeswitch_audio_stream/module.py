@@ -1,8 +1,4 @@
-"""The module inside FreeSWITCH: what is put together, loaded and unloaded.
-
-`load`, `unload` and `execute` are for the script that mod_python3 runs. `AudioStreamModule` is the whole product on
-any switch, the embedded one included.
-"""
+"""`AudioStreamModule`: the whole product on any switch, the embedded one included. `loader` puts it into FreeSWITCH."""
 
 from __future__ import annotations
 
@@ -16,26 +12,21 @@ from typing import Callable, Mapping
 
 import numba
 
-from . import __version__, config, media_server
-from .commands import ACTIONS, COMMUNITY_ACTIONS, USAGE
+from . import MODULE, __version__, config, media_server
 from .engine import BugKind, GuestBook, Registry
 from .engine.community_reports import EVENTS as COMMUNITY_EVENTS
-from .engine.reports import MODULE, SUBCLASSES
-from .errors import AudioStreamError, MediaNotFound, RefusedError, SettingError, SwitchError
-from .realtime.core import C_FUNCTIONS, COMPILE_SECONDS, start_core
-from .switch import Application, BugFlag, ChannelSnapshot, L16Codec, LogLevel, Session, Switch
+from .engine.reports import SUBCLASSES
+from .errors import MediaNotFound, RefusedError, SettingError, SwitchError
+from .interface import API_NAME, MEDIA_APPLICATION, RESULT_VARIABLE, register
+from .realtime.core import C_FUNCTIONS, start_core
+from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Registration, Session, Switch
 from .transports import TLS_IN_LOOP
 
-API_NAME = "uuid_audio_stream"
-RESULT_VARIABLE = "uuid_audio_stream_result"
-MEDIA_APPLICATION = "external_media_start"
 EXTERNAL_MEDIA_ID = "external_media"
-"""The id of the stream that this application starts."""
+"""The id of the stream that MEDIA_APPLICATION starts."""
 SHUTDOWN_SECONDS = 2.0
 _SERVER_SECONDS = 1.0  # what the media server is left at least
 _WARNINGS = 256  # that are remembered: calls may bring a new wrong value each
-_COMPLETIONS = (f"add {API_NAME} list", *(f"add {API_NAME} ::console::list_uuid * {action}" for action in ACTIONS),
-                *(f"add {API_NAME} ::console::list_uuid {action}" for action in (*COMMUNITY_ACTIONS, "token")))
 _TRUE = ("true", "yes", "on", "1", "t", "enabled", "active", "allow")  # as FreeSWITCH reads a flag
 _SUBCLASSES = (*SUBCLASSES, *(f"{MODULE}::{name}" for name in COMMUNITY_EVENTS))
 _BUG_FLAGS = {
@@ -168,10 +159,11 @@ class _Recent:
 
 
 class AudioStreamModule:
-    """The product on one switch: registers itself with it at once, and ends with it."""
+    """The product on one switch: registered with it, and ends with it."""
 
-    def __init__(self, switch: Switch, environment: Mapping[str, str] = os.environ) -> None:
-        """Raises SwitchError where the switch does not take us. Compiled code must be allowed to take its time."""
+    def __init__(self, switch: Switch, environment: Mapping[str, str] = os.environ,
+                 registration: Registration | None = None) -> None:
+        """Raises SwitchError where the switch does not take us; not with a `registration`, which is taken over."""
         self._switch = switch
         self._environment = environment
         self._file = self._read_file()
@@ -186,15 +178,21 @@ class AudioStreamModule:
         # All is there before the switch knows of us: from then on it may unload us at any moment.
         self.media_server = media_server.start(settings, self.registry, switch.api, self._tell, self._on_fault)
         try:
-            self._registration = switch.register(
-                MODULE, API_NAME, USAGE, self._on_command, self._on_application, self._on_shutdown,
-                completions=_COMPLETIONS, description="stream a call's audio to a server and back",
-                applications=[Application(MEDIA_APPLICATION, "play to a call what a server sends",
-                                          "<json> | <url> <rtp|sln|audiosocket>", self._on_external_media)])
+            self._registration = registration or register(
+                switch, self._on_command, self._on_application, self._on_external_media, self.shutdown)
         except SwitchError:
-            self._on_shutdown()
+            self.shutdown()
             raise
+        if registration is not None:
+            registration.hand_over(self._on_command, self.shutdown, [self._on_application, self._on_external_media])
         self._reserve()
+
+    def describe(self) -> str:
+        """Version, and of what it is on, for the log."""
+        tls = "" if TLS_IN_LOOP else ("; wss:// streams need a Python thread each, because this Python's OpenSSL "
+                                      "cannot be reached")
+        return (f"{__version__} loaded: FreeSWITCH {self._switch.version}, Python {platform.python_version()}, "
+                f"numba {numba.__version__}, {len(self.core.workers)} service threads{tls}")
 
     def unload(self) -> None:
         """Take the module out of the switch; raises SwitchError while one of its commands runs."""
@@ -248,7 +246,8 @@ class AudioStreamModule:
         if reply.startswith("-"):
             self._switch.log(LogLevel.ERROR, f"{shown}: {reply}", session.uuid)
 
-    def _on_shutdown(self) -> None:
+    def shutdown(self) -> None:
+        """End every stream and thread; the switch calls it when it unloads us or ends. A second call does nothing."""
         with self._lock:
             if self._over:
                 return  # it has been unloaded because the switch did not take all of it
@@ -271,46 +270,3 @@ class AudioStreamModule:
     def _on_fault(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error)).strip()
         self._switch.log(LogLevel.ERROR, f"{MODULE}: a defect of this module, please report it: {text}")
-
-
-_lock = threading.Lock()
-_loaded: AudioStreamModule | None = None
-
-
-def load() -> str:
-    """Load into the FreeSWITCH that this process is; answers the line logged. A second call changes nothing."""
-    global _loaded
-    with _lock:
-        switch = Switch()
-        if _loaded is not None and _loaded.registry.is_open:
-            line = f"{MODULE} is loaded already"
-        else:
-            began = time.monotonic()
-            _loaded = AudioStreamModule(switch)
-            tls = "" if TLS_IN_LOOP else ("; wss:// streams need a Python thread each, because this Python's OpenSSL "
-                                          "cannot be reached")
-            line = (f"{MODULE} {__version__} loaded: FreeSWITCH {switch.version}, Python {platform.python_version()}, "
-                    f"numba {numba.__version__}, {len(_loaded.core.workers)} service threads; compiled in "
-                    f"{COMPILE_SECONDS:.1f} s, started in {time.monotonic() - began:.1f} s{tls}")
-        switch.log(LogLevel.NOTICE, line)
-        return line
-
-
-def unload() -> str:
-    """Unload; answers +OK or -ERR."""
-    with _lock:
-        if _loaded is None or not _loaded.registry.is_open:
-            return f"-ERR {MODULE} is not loaded"
-        try:
-            _loaded.unload()
-        except AudioStreamError as error:
-            return f"-ERR {error}"
-        return "+OK"
-
-
-def execute(line: str) -> str:
-    """Carry out a command, as ``uuid_audio_stream`` does."""
-    module = _loaded
-    if module is None or not module.registry.is_open:
-        return f"-ERR {MODULE} is not loaded"
-    return module.execute(line)

@@ -68,8 +68,8 @@ def _load(answer: list[str]) -> None:
         # none is known to need the limit. Compiling needs more than the 240.
         sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
         try:
-            from freeswitch_audio_stream import module
-            answer.append("+OK " + module.load())
+            from freeswitch_audio_stream import loader
+            answer.append("+OK " + loader.load())
         except Exception as error:
             answer.append(_failure(error))
         finally:
@@ -78,7 +78,10 @@ def _load(answer: list[str]) -> None:
 
 def _failure(error: Exception) -> str:
     """Log why the module is not there, once and in one line; the answer for a command."""
-    ours = any(base.__name__ == "AudioStreamError" for base in type(error).__mro__)
+    names = {base.__name__ for base in type(error).__mro__}
+    if "LoadingEnded" in names:  # by somebody who knows; and FreeSWITCH, shutting down, may have no log any more
+        return f"-ERR {error}"
+    ours = "AudioStreamError" in names
     version = "%d.%d" % sys.version_info[:2]
     reason = str(error) if ours else f"{type(error).__name__}: {error}"
     if SITE_PACKAGES and f"python{version}" not in SITE_PACKAGES:
@@ -97,5 +100,5 @@ def _log(level: str, line: str) -> None:
 
 def _execute(command: str) -> str:
     # Nothing is imported here: this may be a thread with a small stack.
-    execute = getattr(sys.modules.get("freeswitch_audio_stream.module"), "execute", None)
+    execute = getattr(sys.modules.get("freeswitch_audio_stream.loader"), "execute", None)
     return str(execute(command)) if execute else "-ERR mod_audio_stream is not loaded: pyrun audio_stream"

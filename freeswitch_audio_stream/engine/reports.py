@@ -9,10 +9,10 @@ from typing import Any, Callable
 
 import orjson
 
+from .. import MODULE
 from ..errors import ConnectError, ConnectTimeout
 from .call import Call
 
-MODULE = "mod_audio_stream"
 EVENTS = ("connection_established", "connection_failed", "connection_timeout", "connection_closed",
           "stream_started", "stream_stopped", "stream_error", "media_play_start", "media_play_complete",
           "transcription_received", "heartbeat", "buffer_overrun", "dtmf", "media_client_attached",

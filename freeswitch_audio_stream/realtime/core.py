@@ -17,7 +17,6 @@ from ..audio import ALAW_DECODE, ALAW_ENCODE, MULAW_DECODE, MULAW_ENCODE
 from ..protocols.messages import MediaTemplate
 from ..threads import start_thread
 from . import capture, dtmf, playback, wakeup
-from .compiler import compile_seconds
 from .encoding import BASE64_TABLE
 from .incoming import RECEIVE_BYTES
 from .indices import Indices
@@ -30,9 +29,6 @@ from .path import MediaPath
 from .path_format import PathFormat
 from .resampler import TABLE_RATES, ResamplerTables
 from .write_clock import run_write_clock
-
-COMPILE_SECONDS = compile_seconds()
-"""What compiling the core, or loading it from the cache, has cost this process."""
 
 C_FUNCTIONS = FUNCTIONS.names or ()
 """Names of the C functions whose addresses `Core` needs."""

@@ -44,6 +44,7 @@ class EmbeddedSwitch:
         self._graves: deque[Call] = deque()
         self._misuses = 0
         self._burying = threading.Lock()
+        self._running = 1
         self.commands.of_the_switch.update(uuid_exists=self._uuid_exists, uuid_kill=self._uuid_kill)
         self._addresses, self._kept = exports.library(self._functions())
 
@@ -52,6 +53,7 @@ class EmbeddedSwitch:
         major, minor, micro = VERSION
         texts = exports.texts(VERSION)
         return {
+            "switch_core_running": lambda: self._running,
             "switch_version_major": lambda: texts[major],
             "switch_version_minor": lambda: texts[minor],
             "switch_version_micro": lambda: texts[micro],
@@ -218,6 +220,7 @@ class EmbeddedSwitch:
         """End the process as FreeSWITCH does: the event, hangup of all without waiting, then each module's
         shutdown while calls may still be up, and only then their end. TimeoutError as in `hang_up_all`.
         """
+        self._running = 0
         self.event_system.fire(Event("SHUTDOWN", "", {}, ""))
         for call in self.sessions:
             call.hangup(CAUSE_SYSTEM_SHUTDOWN)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Sequence
 
 from ..errors import SwitchError
@@ -87,6 +87,17 @@ class Registration:
         # Those of an earlier load are still there: as the switch ends itself, they could no longer be taken away.
         for line in (f"del {self._module.api_name}", *self._module.completions):
             library.switch_console_set_complete(encode(line))
+
+    def hand_over(self, on_command: Callable[[str, str | None], str], on_shutdown: Callable[[], None],
+                  on_applications: Sequence[Callable[[Session, str], None]]) -> None:
+        """Have others called from now on; `on_applications` are in the order in which they were registered."""
+        first, *further = on_applications
+        applications = [replace(application, run=run)
+                        for application, run in zip(self._module.applications, further, strict=True)]
+        self._module = replace(self._module, on_command=on_command, on_application=first, on_shutdown=on_shutdown,
+                               applications=applications)
+        for registered, run in zip(self._applications, on_applications, strict=True):
+            registered.run = run
 
     def unload(self) -> None:
         """Take the module out; its on_shutdown runs on this thread. Raises SwitchError while a command runs
@@ -200,7 +211,7 @@ class _Registered:
         self.name = application.name
         self.callback = permanent.take(layouts.ApplicationFunction, application.name, self._on_application, _do_nothing)
         self._library = library
-        self._application = application
+        self.run = application.run
         self._report = report
         self._strings = {name: permanent.text(getattr(application, name))
                          for name in ("name", "description", "syntax")}
@@ -218,7 +229,7 @@ class _Registered:
 
     def _on_application(self, session: int, arguments: bytes | None) -> None:
         try:
-            self._application.run(Session(self._library, session, locked=False), decode_exactly(arguments))
+            self.run(Session(self._library, session, locked=False), decode_exactly(arguments))
         except BaseException:
             self._report("an application failed")
 

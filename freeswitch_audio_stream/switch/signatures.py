@@ -21,6 +21,7 @@ _WHERE = (c_char_p, c_char_p, c_int)
 
 SIGNATURES: dict[str, Prototype] = {
     # core
+    "switch_core_running": (c_int, ()),
     "switch_version_major": (c_char_p, ()),
     "switch_version_minor": (c_char_p, ()),
     "switch_version_micro": (c_char_p, ()),

@@ -26,6 +26,11 @@ class Switch:
         self.library = load(resolve) if resolve else of_this_process()
         self.version = version.check(self.library)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not been told to shut down."""
+        return bool(self.library.switch_core_running())
+
     def log(self, level: LogLevel, text: str, uuid: str | None = None) -> None:
         """Write a line to the switch's log, as one of the call `uuid` where given."""
         log.write(self.library, level, text, uuid)
