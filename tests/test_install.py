@@ -38,6 +38,7 @@ case "$*" in
     *ensurepip*) test ! -e "{log}.no-venv" ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
     "-m pip "*) for source; do :; done; ls "${{source%%[[]*}}" >> "{log}"; test ! -e "{log}.no-pip" ;;
+    *compile_core) test ! -e "{log}.no-compiler" ;;
 esac
 """
 
@@ -135,6 +136,22 @@ def test_what_pip_is_given(freeswitch: Installation) -> None:
     assert not {"tests", "build"} & set(words)
 
 
+def test_the_media_code_is_compiled_beforehand(freeswitch: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the interpreter that FreeSWITCH's Python is, with nothing from our environment, when all else is there."""
+    assert freeswitch.install("--enable") == 0
+    assert freeswitch.log.read_text().splitlines()[-1] == "-I -m freeswitch_audio_stream.realtime.compile_core"
+    assert f"compile the media code for this machine's processor into {freeswitch.venv}/compiled" \
+        in capsys.readouterr().out
+
+
+def test_media_code_that_cannot_be_compiled(freeswitch: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    freeswitch.log.with_name("python.log.no-compiler").touch()
+    assert freeswitch.install() == 1
+    assert capsys.readouterr().err.startswith("All else is installed, but the media code could not be compiled, which "
+                                              "FreeSWITCH will try at its start: ")
+    assert (freeswitch.scripts / "audio_stream.py").exists()
+
+
 def test_what_the_media_server_needs(freeswitch: Installation) -> None:
     assert freeswitch.install() == 0
     assert "media-server]" not in freeswitch.log.read_text() and "fastapi" not in freeswitch.log.read_text()
@@ -160,8 +177,8 @@ def test_a_dry_run_changes_nothing(freeswitch: Installation, capsys: pytest.Capt
     assert freeswitch.install("--dry-run", "--enable") == 0
     assert freeswitch.files() == before
     output = capsys.readouterr().out
-    for words in (str(freeswitch.venv), "audio_stream.py", "audio_stream.conf.xml", "python.conf.xml",
-                  "Next:"):
+    for words in (str(freeswitch.venv), "Would compile the media code", "audio_stream.py", "audio_stream.conf.xml",
+                  "python.conf.xml", "Next:"):
         assert words in output
 
 

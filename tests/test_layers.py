@@ -20,7 +20,7 @@ LAYERS = (
     ("transports",),
     ("switch",),
     ("engine",),
-    ("module", "simulator", "servers", "media_server"),
+    ("interface", "module", "loader", "simulator", "servers", "media_server"),
     ("live",),
     ("benchmarks", "demo"),
     ("__main__",),
@@ -35,10 +35,12 @@ FORBIDDEN = {
     "transports": {"audio", "config", "commands", "protocols", "realtime"},
     "switch": {"config", "commands", "protocols", "transports"},
     "engine": {"switch"},
-    "module": {"simulator", "servers"},
-    "simulator": {"module", "servers", "media_server", "engine", "transports", "protocols"},
-    "servers": {"module", "simulator", "switch", "media_server"},
-    "media_server": {"module", "simulator", "servers", "switch"},
+    "interface": {"realtime", "transports", "engine", "module", "loader", "simulator", "servers", "media_server"},
+    "module": {"loader", "simulator", "servers"},
+    "loader": {"simulator", "servers"},
+    "simulator": {"interface", "module", "loader", "servers", "media_server", "engine", "transports", "protocols"},
+    "servers": {"module", "loader", "simulator", "switch", "media_server"},
+    "media_server": {"module", "loader", "simulator", "servers", "switch"},
 }
 
 # Modules of the standard library and others: who alone may use them, and who may not.

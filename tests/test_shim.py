@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 import freeswitch_audio_stream
-from freeswitch_audio_stream.errors import MissingSymbols
+from freeswitch_audio_stream.errors import LoadingEnded, MissingSymbols
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 STACK_BYTES = 240 * 1024
@@ -72,10 +72,10 @@ class Freeswitch:
 @pytest.fixture
 def freeswitch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Freeswitch]:
     fake = Freeswitch()
-    module = ModuleType("freeswitch_audio_stream.module")
+    module = ModuleType("freeswitch_audio_stream.loader")
     module.__dict__.update(load=fake.on_load, execute=lambda text: f"+OK {text}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(freeswitch_audio_stream, "module", module, raising=False)
+    monkeypatch.setattr(freeswitch_audio_stream, "loader", module, raising=False)
     monkeypatch.setitem(sys.modules, "freeswitch", fake)
     monkeypatch.syspath_prepend(SCRIPTS)
     limit, stack = sys.getrecursionlimit(), threading.stack_size()
@@ -140,6 +140,17 @@ def test_a_failure_is_one_line_of_the_log(freeswitch: Freeswitch) -> None:
     assert freeswitch.api("").startswith("-ERR mod_audio_stream is not loaded: FreeSWITCH does not")
 
 
+def test_the_end_of_freeswitch_is_not_logged(freeswitch: Freeswitch) -> None:
+    """It may have no log any more."""
+    def fail() -> str:
+        raise LoadingEnded("FreeSWITCH is being shut down")
+
+    freeswitch.load = fail
+    freeswitch.call("runtime", "")
+    assert freeswitch.log == []
+    assert freeswitch.api("") == "-ERR FreeSWITCH is being shut down"
+
+
 def test_a_defect_is_named_too(freeswitch: Freeswitch) -> None:
     def fail() -> str:
         raise ZeroDivisionError("some\ntext")
@@ -178,9 +189,9 @@ def test_commands(freeswitch: Freeswitch) -> None:
 
 def test_a_command_before_loading_imports_nothing(freeswitch: Freeswitch,
                                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "freeswitch_audio_stream.module")
+    monkeypatch.delitem(sys.modules, "freeswitch_audio_stream.loader")
     assert freeswitch.api("list") == "-ERR mod_audio_stream is not loaded: pyrun audio_stream"
-    assert "freeswitch_audio_stream.module" not in sys.modules
+    assert "freeswitch_audio_stream.loader" not in sys.modules
 
 
 def test_there_is_nothing_else_in_it(freeswitch: Freeswitch) -> None:

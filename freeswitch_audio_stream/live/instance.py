@@ -128,11 +128,11 @@ class FreeSwitch:
                 time.sleep(0.1)
         raise SwitchError(f"FreeSWITCH in {self.prefix} did not start; its log ends with: {self.log[-2000:]}")
 
-    def wait_for_module(self, events: EventSocket, timeout: float = 180.0) -> None:
-        """Wait until ``uuid_audio_stream`` is there (the first time, it is compiled). Raises SwitchError."""
+    def wait_for_module(self, events: EventSocket, timeout: float = 600.0) -> None:
+        """Wait until ``uuid_audio_stream`` works (the first time, it is compiled). Raises SwitchError."""
         deadline = time.monotonic() + timeout
-        while events.api("module_exists mod_audio_stream") != "true":
-            if "mod_audio_stream is not loaded" in self.log or time.monotonic() > deadline:
+        while not events.api("uuid_audio_stream list").startswith("["):
+            if "mod_audio_stream is not loaded:" in self.log or time.monotonic() > deadline:
                 raise SwitchError(f"mod_audio_stream was not loaded; the log ends with: {self.log[-2000:]}")
             time.sleep(0.1)
 

@@ -38,8 +38,9 @@ _UNUSED_SECONDS = 30 * 86400.0  # after this, code of other versions or processo
 
 def sources() -> list[Path]:
     """The files that are compiled, and those that constants of compiled code come from."""
+    constants = ("audio.py", "protocols/audiosocket.py", "switch/constants.py", "switch/layouts.py")
     return sorted({*PACKAGE.glob("realtime/**/*.py"), *PACKAGE.glob("simulator/**/*.py"),
-                   PACKAGE / "audio.py", PACKAGE / "protocols/audiosocket.py"})
+                   *(PACKAGE / name for name in constants)})
 
 
 def _content_key() -> str:
@@ -67,14 +68,18 @@ class CodeFolder:
     def is_complete(self) -> bool:
         """Whether everything is there as it was written, and nobody else could have written it."""
         try:
-            return (all(self._is_ours(place) for place in (self.path.parent, self.path))
+            return (all(self._is_ours(place) for place in (self.path.parent, self.path, self.path / _LIST))
                     and not any(self._damaged(self._listed())))
         except (OSError, ValueError):
             return False
 
     def _listed(self) -> dict[str, str]:
-        files = json.loads((self.path / _LIST).read_text())["files"]
-        return {str(name): str(digest) for name, digest in files.items()}
+        """Names and digests; raises OSError or ValueError where there is no such list."""
+        found = json.loads((self.path / _LIST).read_text())
+        files = found.get("files") if isinstance(found, dict) else None
+        if not isinstance(files, dict):
+            raise ValueError(f"{_LIST} is no list of files")
+        return files
 
     def _damaged(self, files: dict[str, str]) -> Iterator[Path]:
         for name, digest in files.items():
