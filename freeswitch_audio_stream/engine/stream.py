@@ -247,7 +247,8 @@ class Stream:
     def attend(self) -> None:
         """The core wants attention."""
         bits = self.media.take_attention()
-        self.player.attend(bits)
+        if self.state is not State.ENDED:  # then everything has been told
+            self.player.attend(bits)
         self.attachment.attend(bits)
         if self._gone:
             return

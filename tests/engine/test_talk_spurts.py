@@ -10,9 +10,11 @@ from freeswitch_audio_stream.engine import talk_spurts
 from freeswitch_audio_stream.engine.dispatcher import Dispatcher
 from freeswitch_audio_stream.engine.reports import Reporter
 from freeswitch_audio_stream.engine.schedule import Schedule, Timer
+from freeswitch_audio_stream.engine.stream import Stream
 from freeswitch_audio_stream.engine.talk_spurts import QUIET_SECONDS, TalkSpurts
 from freeswitch_audio_stream.engine.timers import Timers
 from freeswitch_audio_stream.realtime.counters import Statistics
+from freeswitch_audio_stream.realtime.layout import ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_STARTED
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.servers.agent import Agent, play_message
 from freeswitch_audio_stream.servers.session import Session
@@ -237,3 +239,21 @@ def test_messages_of_their_own_are_never_taken_for_frames(platform: Platform, ag
         session.send(play_message("s", noise(100 + number, number), 8000, f"{number}"))
     heard_all(session)
     assert {event.get("format") for event in platform.events("media_play_start", call)} == {None}
+
+
+def test_what_is_noticed_after_the_end_is_not_told(platform: Platform, agent: Agent,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core's last report may come when the stream has said that it is over."""
+    stopped = Stream._stopped
+
+    def report_and_stop(stream: Stream) -> None:
+        stream.media.path.play(noise(FRAME), 8000)
+        stream.media.path.wake_dispatcher(ATTEND_PLAYBACK_STARTED | ATTEND_PLAYBACK_IDLE)
+        stopped(stream)
+    monkeypatch.setattr(Stream, "_stopped", report_and_stop)
+    call = platform.call(app="playback")
+    platform.connect(agent, call)
+    platform.tell(call, "stop")
+    platform.event("stream_stopped", call)
+    until(lambda: platform.run("list") == "[]")
+    assert told(platform, call) == [] and platform.names(call)[-1] == "stream_stopped"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from freeswitch_audio_stream.live import EventSocket, FreeSwitch
 from freeswitch_audio_stream.servers.agent import Agent, play_message
-from freeswitch_audio_stream.servers.wav import read_wav
+from freeswitch_audio_stream.servers.wav import read_wav, write_wav
 
 from .conftest import DATA, Pair, best_match, call, closed, likeness, message, wait_until
 
@@ -158,3 +158,41 @@ def test_calls_end_at_any_moment(freeswitch: FreeSwitch, events: EventSocket, ag
     wait_until(lambda: events.api("show channels count").startswith("0 total"))
     wait_until(lambda: events.api("uuid_audio_stream list") == "[]")
     assert not freeswitch.has_crashed()
+
+
+def test_a_sender_slower_than_real_time_is_one_talk_spurt(freeswitch: FreeSwitch, events: EventSocket, agent: Agent,
+                                                          tmp_path: Path, caller_speech: Samples,
+                                                          agent_speech: Samples) -> None:
+    file = tmp_path / "said.wav"
+    write_wav(file, np.tile(caller_speech, 10), 8000)
+    pair = call(freeswitch, events, "park", "PCMU", file)
+    _start(events, pair.leg, agent, "inbound 16000 5 1")
+    session = agent.wait_for_session()
+    message(session, "checkpoint")
+    wait_until(lambda: _told(events, pair)[-1:] == [("media_play_complete", "played")])  # of what the agent says first
+    before = _told(events, pair)
+    speech = np.tile(agent_speech, 10)
+    stalls, last = 0, time.monotonic()
+    for number in range(850):
+        session.send(speech[320 * number:320 * (number + 1)].astype("<i2").tobytes())
+        time.sleep(0.0212)
+        stalls += time.monotonic() - last > 0.15  # those of a busy machine are pauses
+        last = time.monotonic()
+    wait_until(lambda: _told(events, pair)[len(before):][-1:] == [("media_play_complete", "played")])
+    _stop(events, pair)
+    told = _told(events, pair)[len(before):]
+    print(f"{len(told) // 2} pairs, {stalls} stalls of the sender")
+    assert told == [("media_play_start", "binary"), ("media_play_complete", "played")] * (len(told) // 2)
+    assert 1 <= len(told) // 2 <= 1 + stalls
+
+
+def _told(events: EventSocket, pair: Pair) -> list[tuple[str, str]]:
+    """Begins and ends of talk spurts so far."""
+    found = []
+    for event in list(events.events):
+        name = event.get("Event-Subclass", "").removeprefix("mod_audio_stream::")
+        if name in ("media_play_start", "media_play_complete") and event["Unique-ID"] == pair.leg:
+            body = json.loads(event["_body"])
+            if "checkpoint" not in body:
+                found.append((name, body.get("format") or body.get("status")))
+    return found

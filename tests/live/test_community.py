@@ -310,3 +310,23 @@ def report(capsys: pytest.CaptureFixture[str], seconds: list[float], tries: list
               f"{min(in_flight) // 8} to {max(in_flight) // 8} ms were on their way when it died; FreeSWITCH, with "
               f"{2 * STREAMS} calls and {2 * STREAMS} streams, used {load[0]:.0%} of a core before, {load[1]:.0%} "
               "meanwhile")
+
+
+def test_without_a_file_the_caller_hears_it_all_the_same(freeswitch: FreeSwitch, events: EventSocket, tmp_path: Path,
+                                                         agent_speech: Samples) -> None:
+    with Server() as server:
+        pair = call(freeswitch, events, "park", "PCMU", DATA / "caller_8k.wav")
+        events.api(f"uuid_record {pair.caller} start {tmp_path / 'heard.wav'}")
+        start(events, pair.leg, server.url, "mono 16k", STREAM_PLAYBACK="true", temp_dir=str(tmp_path / "missing"))
+        peer = server.wait_for_peer()
+        said = agent_speech[:64000]
+        for begin in range(0, 64000, 16000):
+            peer.send(stream_audio("raw", said[begin:begin + 16000].astype("<i2").tobytes(), sampleRate=16000))
+        wait_until(lambda: any("queue_completed" in told for told in bodies(events, "play", pair.leg)))
+        assert "create it" in body(events, "error", pair.leg)["message"]["error"]
+        assert not any("file" in told for told in map(json.loads, bodies(events, "play", pair.leg)))
+        tell(events, pair.leg, "stop")
+    events.api(f"uuid_record {pair.caller} stop {tmp_path / 'heard.wav'}")
+    heard = read_wav(tmp_path / "heard.wav")[0]
+    assert likeness(heard, np.asarray(soxr.resample(said, 16000, 8000, quality="VHQ")), 8000) > 0.97
+    assert sum("create it" in text for text in bodies(events, "error", pair.leg)) == 1

@@ -444,8 +444,11 @@ def test_binary_messages_are_heard_at_the_rate_named(user: User, compression: st
                      STREAM_SAMPLE_RATE=str(rate))
     with Server(compression=compression) as server:
         peer = user.connect(server, call, "mono 8k")
+        user.tell(call, "pause_play")  # so that all of it waits at once
         for begin in range(0, rate, rate // 10):
             peer.send(raw(tone(rate, rate)[begin:begin + rate // 10]))
+        until(lambda: user.status(call)["playbackQueueMs"] == 1000)
+        user.tell(call, "resume_play")
         user.completed(call)
         assert align(call.heard(), tone(15800, 16000))[1] > 0.99
         assert user.bodies("error", call) == [] and user.bodies("json", call) == []
