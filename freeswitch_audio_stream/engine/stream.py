@@ -249,13 +249,13 @@ class Stream:
         bits = self.media.take_attention()
         if self.state is not State.ENDED:  # then everything has been told
             self.player.attend(bits)
+            self.chronicle.attend(bits)
         self.attachment.attend(bits)
         if self._gone:
             return
         if self.attachment.lost:
             self._finish_without_call()
         self.link.attend(bits)
-        self.chronicle.attend(bits)
         if bits & ATTEND_DRAINED:
             self._sent_all()
 

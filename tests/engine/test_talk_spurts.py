@@ -6,7 +6,7 @@ from typing import Any, Callable, cast
 
 import pytest
 
-from freeswitch_audio_stream.engine import talk_spurts
+from freeswitch_audio_stream.engine import overrun_report, talk_spurts
 from freeswitch_audio_stream.engine.dispatcher import Dispatcher
 from freeswitch_audio_stream.engine.reports import Reporter
 from freeswitch_audio_stream.engine.schedule import Schedule, Timer
@@ -14,7 +14,7 @@ from freeswitch_audio_stream.engine.stream import Stream
 from freeswitch_audio_stream.engine.talk_spurts import QUIET_SECONDS, TalkSpurts
 from freeswitch_audio_stream.engine.timers import Timers
 from freeswitch_audio_stream.realtime.counters import Statistics
-from freeswitch_audio_stream.realtime.layout import ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_STARTED
+from freeswitch_audio_stream.realtime.layout import ATTEND_OVERRUN, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_STARTED
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.servers.agent import Agent, play_message
 from freeswitch_audio_stream.servers.session import Session
@@ -241,19 +241,23 @@ def test_messages_of_their_own_are_never_taken_for_frames(platform: Platform, ag
     assert {event.get("format") for event in platform.events("media_play_start", call)} == {None}
 
 
-def test_what_is_noticed_after_the_end_is_not_told(platform: Platform, agent: Agent,
+@pytest.mark.parametrize("bits", [ATTEND_PLAYBACK_STARTED | ATTEND_PLAYBACK_IDLE, ATTEND_OVERRUN])
+def test_what_is_noticed_after_the_end_is_not_told(platform: Platform, agent: Agent, bits: int,
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     """The core's last report may come when the stream has said that it is over."""
+    monkeypatch.setattr(overrun_report, "_WATCH_SECONDS", 0.0)
     stopped = Stream._stopped
 
     def report_and_stop(stream: Stream) -> None:
         stream.media.path.play(noise(FRAME), 8000)
-        stream.media.path.wake_dispatcher(ATTEND_PLAYBACK_STARTED | ATTEND_PLAYBACK_IDLE)
+        stream.media.path.wake_dispatcher(bits)
         stopped(stream)
     monkeypatch.setattr(Stream, "_stopped", report_and_stop)
     call = platform.call(app="playback")
-    platform.connect(agent, call)
-    platform.tell(call, "stop")
-    platform.event("stream_stopped", call)
-    until(lambda: platform.run("list") == "[]")
-    assert told(platform, call) == [] and platform.names(call)[-1] == "stream_stopped"
+    for _ in range(2):  # the second sees the end of what the first has left behind
+        platform.connect(agent, call)
+        platform.tell(call, "stop")
+        until(lambda: platform.run("list") == "[]")
+    names = [event.subclass.partition("::")[2] for event in list(platform.switch.events)]
+    assert not {"media_play_start", "media_play_complete", "buffer_overrun"} & set(names)
+    assert platform.names(call)[-1] == "stream_stopped"
