@@ -120,7 +120,9 @@ def test_two_clients_on_one_call(media_switch: FreeSwitch, media_events: EventSo
                                  caller_speech: Samples) -> None:
     pair = call(media_switch, media_events, "park", "L16", DATA / "caller_8k.wav")
     token = media_events.api(f"uuid_audio_stream {pair.leg} token 60").removeprefix("+OK ")
-    clients = [Client(media_switch, f"/v1.0/calls/{pair.leg}", each) for each in (TOKEN, token)]
+    clients = [Client(media_switch, f"/v1.0/calls/{pair.leg}", TOKEN)]
+    media_events.wait_event(lambda event: event.get("Event-Subclass") == "mod_audio_stream::media_client_attached")
+    clients.append(Client(media_switch, f"/v1.0/calls/{pair.leg}", token))  # told behind the first, which counts itself
     first, second = caller_speech[8000:32000], second_speech()[:24000]
     with recorded(media_events, pair.caller, tmp_path / "heard.wav"):
         clients[0].say(first)
