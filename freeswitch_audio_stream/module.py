@@ -131,6 +131,9 @@ class SwitchCall:
     def log(self, text: str) -> None:
         self._switch.log(LogLevel.DEBUG, f"{MODULE}: {text}", self.uuid)
 
+    def warn(self, text: str) -> None:
+        self._switch.log(LogLevel.WARNING, f"{MODULE}: {text}", self.uuid)
+
     def _log(self, text: str) -> None:
         self._switch.log(LogLevel.ERROR, f"{MODULE}: {text}", self.uuid)
 

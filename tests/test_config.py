@@ -50,7 +50,7 @@ def test_nothing_given_is_the_defaults_without_a_warning() -> None:
     ("graceful_secs", 60), ("ping_secs", 20), ("max_streams", 1000), ("max_message_bytes", 8388608),
     ("format", "binary"), ("deflate", False), ("dtmf", True), ("dtmf_inband", False), ("playback", True),
     ("sample_rate", 0), ("connect_timeout", 10), ("reconnect", True), ("reconnect_max", 0),
-    ("suppress_log", False), ("extra_headers", ""), ("tls_cert_file", ""), ("tls_key_file", ""),
+    ("suppress_log", False), ("extra_headers", ""), ("origin", ""), ("tls_cert_file", ""), ("tls_key_file", ""),
 ])
 def test_defaults(attribute: str, default: Any) -> None:
     assert getattr(Settings(), attribute) == default
@@ -248,7 +248,7 @@ BAD_HEADERS = [
     ('{"a": "x\\r\\nB: y"}', "no text in one line"), ('{"a": "x\\ny"}', "no text in one line"),
     ('{"a": "\\u0000"}', "no text in one line"), ('{"a\\r\\nb": "x"}', "cannot be the name of a header"),
     ('{"": "x"}', "cannot be the name"), ('{"a b": "x"}', "cannot be the name"), ('{"a:": "x"}', "cannot be"),
-    ('{"ü": "x"}', "cannot be the name"), ('{"HOST": "x"}', "header HOST belongs to the handshake"),
+    ('{"ü": "x"}', "cannot be the name"), ('{"UPGRADE": "x"}', "header UPGRADE belongs to the handshake"),
     *((f'{{"{name}": "x"}}', "belongs to the handshake") for name in (
         "Upgrade", "connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions",
         "Content-Length", "Transfer-Encoding")),
@@ -265,10 +265,41 @@ def test_bad_headers_refuse_the_call_that_sets_them_and_are_passed_over_elsewher
         assert "extra-headers" in str(refused.value) and where in str(refused.value)
         assert reason in str(refused.value) and "use a JSON object" in str(refused.value)
         assert len(str(refused.value)) < 400 and str(refused.value).isprintable()
-    with pytest.raises(SettingError, match="STREAM_EXTRA_HEADERS"):
-        community(channel={"STREAM_EXTRA_HEADERS": text})
+    if reason not in PASSED_OVER:
+        with pytest.raises(SettingError, match="STREAM_EXTRA_HEADERS"):
+            community(channel={"STREAM_EXTRA_HEADERS": text})
     settings, (warning,) = resolved(env={name: text})
     assert settings == Settings() and reason in warning
+
+
+PASSED_OVER = {"header a is no text", "header a is no", "header UPGRADE belongs to the handshake",
+               "belongs to the handshake"}
+
+
+@pytest.mark.parametrize("text, names", [
+    ('{"a": 1, "X": "y"}', "'a'"), ('{"X": "y", "b": true, "c": null}', "'b', 'c'"),
+    ('{"X": "y", "d": {"e": []}}', "'d'"),
+    ('{"X": "y", "Connection": "Upgrade", "sec-websocket-key": "mine"}', "'Connection', 'sec-websocket-key'"),
+])
+def test_headers_that_the_community_module_does_not_send_are_passed_over(text: str, names: str) -> None:
+    settings, (warning,) = community(channel={"STREAM_EXTRA_HEADERS": text})
+    assert settings.headers == {"X": "y"}
+    assert "STREAM_EXTRA_HEADERS" in warning and warning.endswith(f": {names}") and "mine" not in warning
+
+
+def test_a_host_of_ones_own() -> None:
+    settings, warnings = community(channel={"STREAM_EXTRA_HEADERS": '{"Host":"example.com"}'})
+    assert (settings.headers, warnings) == ({"Host": "example.com"}, [])
+
+
+@pytest.mark.parametrize("text, origin", [
+    ("https://example.com", "https://example.com"), ("https://{host}", "https://{host}"), ("none", "NONE"),
+    ("null", "null")])
+def test_origins(text: str, origin: str) -> None:
+    for settings, warnings in (resolved(xml={"origin": text}), community(env={"MOD_AUDIO_STREAM_ORIGIN": text})):
+        assert (settings.origin, warnings) == (origin, [])
+    with pytest.raises(SettingError, match="an origin, such as https://example.com"):
+        resolved(prefix={"origin": "two words"})
 
 
 def test_values_of_headers_are_never_shown() -> None:
@@ -316,7 +347,8 @@ def test_the_community_module_has_its_own_defaults() -> None:
     ("STREAM_MESSAGE_DEFLATE", "true", "deflate", False), ("STREAM_MESSAGE_DEFLATE", "false", "deflate", True),
     ("STREAM_HEART_BEAT", "15", "ping_secs", 15), ("STREAM_SUPPRESS_LOG", "true", "suppress_log", True),
     ("STREAM_BUFFER_SIZE", "20", "chunk_ms", 20), ("STREAM_BUFFER_SIZE", "10", "chunk_ms", 10),
-    ("STREAM_BUFFER_SIZE", "1000", "chunk_ms", 1000),
+    ("STREAM_BUFFER_SIZE", "1000", "chunk_ms", 1000), ("STREAM_BUFFER_SIZE", "60ms", "chunk_ms", 60),
+    ("STREAM_BUFFER_SIZE", " 100 ms", "chunk_ms", 100), ("STREAM_BUFFER_SIZE", "40.5", "chunk_ms", 40),
     ("STREAM_EXTRA_HEADERS", '{"a":"b"}', "extra_headers", '{"a":"b"}'),
     ("STREAM_NO_RECONNECT", "true", "reconnect", False), ("STREAM_NO_RECONNECT", "false", "reconnect", True),
     ("STREAM_RECONNECT_MAX", "7", "reconnect_max", 7),
@@ -350,10 +382,10 @@ def test_every_channel_variable_of_the_specification_is_known() -> None:
 
 
 @pytest.mark.parametrize("variable, text", [
-    ("STREAM_BUFFER_SIZE", "25"), ("STREAM_BUFFER_SIZE", "0"), ("STREAM_BUFFER_SIZE", "1010"),
-    ("STREAM_BUFFER_SIZE", "-20"), ("STREAM_BUFFER_SIZE", "many"), ("STREAM_HEART_BEAT", "often"),
-    ("STREAM_MESSAGE_DEFLATE", "maybe"), ("STREAM_SAMPLE_RATE", "9000"), ("STREAM_FORMAT", "json"),
-    ("STREAM_NO_RECONNECT", "2.5"), ("STREAM_TLS_CA_FILE", "a\nb"),
+    ("STREAM_BUFFER_SIZE", "25"), ("STREAM_BUFFER_SIZE", "0"), ("STREAM_BUFFER_SIZE", "1015"),
+    ("STREAM_BUFFER_SIZE", "-20"), ("STREAM_BUFFER_SIZE", "many"), ("STREAM_BUFFER_SIZE", "ms60"),
+    ("STREAM_HEART_BEAT", "often"), ("STREAM_MESSAGE_DEFLATE", "maybe"), ("STREAM_SAMPLE_RATE", "9000"),
+    ("STREAM_FORMAT", "json"), ("STREAM_NO_RECONNECT", "2.5"), ("STREAM_TLS_CA_FILE", "a\nb"),
 ])
 def test_what_the_community_module_cannot_use_is_warned_about(variable: str, text: str) -> None:
     settings, (warning,) = community(channel={variable: text})
@@ -364,6 +396,8 @@ def test_what_the_community_module_cannot_use_is_warned_about(variable: str, tex
 def test_out_of_range_is_clamped_there_too() -> None:
     settings, (warning,) = community(channel={"STREAM_HEART_BEAT": "4000"})
     assert settings.ping_secs == 3600 and "STREAM_HEART_BEAT" in warning
+    settings, (warning,) = community(channel={"STREAM_BUFFER_SIZE": "2000ms"})
+    assert settings.chunk_ms == 1000 and "STREAM_BUFFER_SIZE" in warning and "1000 is used" in warning
 
 
 def test_the_file_and_the_environment_leave_those_defaults_alone() -> None:

@@ -22,7 +22,7 @@ from freeswitch_audio_stream.commands import tokens
 from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VARIABLES, Dialect, Setting, Settings,
                                             Value, find, parse_xml, resolve, split_prefix)
 from freeswitch_audio_stream.engine import (close_frame, community_reports, end_reason, ending, link, overrun_report,
-                                            reconnecting, registry, stream)
+                                            reconnecting, registry, speaker, stream)
 from freeswitch_audio_stream.engine.community_reports import CommunityReporter
 from freeswitch_audio_stream.engine.packet_report import PacketReport
 from freeswitch_audio_stream.engine.reports import EVENTS, MODULE, Reporter
@@ -32,7 +32,7 @@ from freeswitch_audio_stream.media_server import connection_limits, limits
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS, PROTOCOLS, audiosocket, community, stream_api
 from freeswitch_audio_stream.protocols.messages import (ACCOUNT_VARIABLES, MediaTemplate, OutMessage, Running,
                                                         StreamAudio, StreamInfo)
-from freeswitch_audio_stream.realtime import dtmf, incoming, path_format
+from freeswitch_audio_stream.realtime import dtmf, incoming, outgoing, path_format
 from freeswitch_audio_stream.realtime.counters import Packets
 from freeswitch_audio_stream.transports import handshake
 from tests.conformance import test_autobahn as autobahn
@@ -522,6 +522,8 @@ def test_fields_of_the_body_that_makes_calls() -> None:
     ("capture buffer", 40), ("playback queue", 60), ("`graceful-shutdown`", 60), ("streams", 1000),
     ("checkpoints that wait", path_format.MARKS),
     ("messages to the server that wait (not audio)", path_format.OUTBOX_BYTES >> 20),
+    ("texts that wait for the first connection", speaker.MAX_WAITING_BYTES >> 10),
+    ("texts that wait for the first connection", outgoing.OUTBOX_HEADER),
     ("messages from the server that wait", path_format.INBOX_BYTES >> 10),
     ("message from the server", 8), ("message from the server", close_frame.CLOSE_TOO_BIG),
     ("control frame from the server", 125), ("control frame from the server", incoming._CLOSE_PROTOCOL_ERROR),

@@ -7,8 +7,9 @@
 
 The second word tells the grammars apart: when it is an action of the community module, in any case and quoted
 or not, the line is read as that module reads it, whatever follows. So ``<uuid> stop start …`` stops, with the
-text ``start …``; and an action's name cannot be a stream id. The stream of the second grammar has the id
-COMMUNITY_ID, by which the first can reach it.
+text ``start …``; and an action's name cannot be a stream id. A line of two words, or with a URL for the third, is
+of that grammar, too, and its second word a mistake. The stream of the second grammar has the id COMMUNITY_ID, by
+which the first can reach it.
 
 Metadata, text and reason are not words but the rest of the line. Nothing here knows a call or a stream; any
 thread may call it.
@@ -55,13 +56,18 @@ def parse(line: str, schemes: Sequence[str] = STREAM_SCHEMES) -> Command:
     uuid, second = words.next("uuid"), words.next("stream_id")
     if tokens.is_meant(uuid, second, words):
         command: Command = tokens.read(uuid, second, words)
-    elif second.lower() in COMMUNITY_ACTIONS:
-        command = community.read(uuid, second.lower(), words, schemes)
+    elif community.is_meant(second, words):
+        command = _read_community(uuid, second, words, schemes)
     else:
         command = stream_api.read(uuid, second, words, schemes)
     _check_id("call uuid", uuid)
     _check_id("stream id", second)
     return command
+
+
+def _read_community(uuid: str, second: str, words: Words, schemes: Sequence[str]) -> Command:
+    action = second.lower()
+    return community.read(uuid, action, words, schemes) if action in COMMUNITY_ACTIONS else community.unknown(second)
 
 
 def _check_text(line: str) -> None:

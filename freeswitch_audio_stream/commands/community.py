@@ -1,19 +1,21 @@
 """The community module's grammar: ``<uuid> <action> …``, for the one stream that a call then has.
 
-Metadata and text are any text; single quotes around the whole quote it, double quotes belong to it.
+Metadata and text are any text, with quotes and escapes as FreeSWITCH has them. What can be understood and not be
+carried out is answered by ``-ERR``, an unknown action, too: that is what its users test for.
 """
 
 from __future__ import annotations
 
-from typing import Sequence
+import re
+from typing import NoReturn, Sequence
 
 from ..audio import Track
 from ..config import Dialect
 from ..errors import RefusedError
-from .parts import prefix_and_url, rate
+from .parts import leading_rate, prefix_and_url, rate
 from .urls import AUDIOSOCKET, check_url
 from .vocabulary import COMMUNITY_ID, ENDS, WORDLESS, Command, SendText, Start
-from .words import Words, shown, unquoted
+from .words import Words, separated, shown
 
 _TARGET = "uuid_audio_stream <uuid>"
 _SYNTAX = {
@@ -43,10 +45,32 @@ def read(uuid: str, action: str, words: Words, schemes: Sequence[str]) -> Comman
     if action == "start":
         return _start(uuid, words, schemes)
     if action == "send_text":
-        return SendText(uuid, COMMUNITY_ID, unquoted(words.rest, "'") or words.missing("text"))
+        return SendText(uuid, COMMUNITY_ID, _text(words))
     if action in ENDS:
-        return ENDS[action](uuid, COMMUNITY_ID, unquoted(words.rest, "'"))
+        return ENDS[action](uuid, COMMUNITY_ID, separated(words.rest))
     return WORDLESS[action](uuid, COMMUNITY_ID)
+
+
+def is_meant(second: str, words: Words) -> bool:
+    """Whether a line with this second word, which may be no action, and `words` to come is one of this grammar.
+
+    With a stream id a line has an action in third place.
+    """
+    return second.lower() in ACTIONS or not words.following or "://" in words.following
+
+
+def unknown(second: str) -> NoReturn:
+    """Refuse a line of this grammar that has no action."""
+    named = f"no action {second}" if re.fullmatch("[A-Za-z_-]{1,40}", second) else "no such action"
+    raise RefusedError(f"there is {named}: use one of {', '.join(ACTIONS)}; with a stream id the action is the third "
+                       "word")
+
+
+def _text(words: Words) -> str:
+    text = separated(words.rest)
+    if not text:
+        raise RefusedError(f"send_text has no text: {words.syntax}")
+    return text
 
 
 def _start(uuid: str, words: Words, schemes: Sequence[str]) -> Start:
@@ -54,8 +78,8 @@ def _start(uuid: str, words: Words, schemes: Sequence[str]) -> Start:
     mix = words.next("mono, mixed or stereo")
     hertz = words.next_if_any() or _DEFAULT_RATE
     check_url(url, [scheme for scheme in schemes if scheme != AUDIOSOCKET])
-    return Start(uuid, COMMUNITY_ID, url, _track(mix), rate(hertz, "it stands before the metadata"), timeout=0,
-                 bidirectional=True, metadata=unquoted(words.rest, "'") or None, prefix=prefix,
+    return Start(uuid, COMMUNITY_ID, url, _track(mix), rate(leading_rate(hertz), "it stands before the metadata"),
+                 timeout=0, bidirectional=True, metadata=separated(words.rest) or None, prefix=prefix,
                  dialect=Dialect.COMMUNITY)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..audio import RATES
 from ..config import split_prefix
 from ..errors import RefusedError, SettingError
@@ -24,6 +26,12 @@ def prefix_and_url(words: Words) -> tuple[dict[str, str], str]:
     except SettingError as error:
         raise RefusedError(str(error)) from error
     return prefix, url.lstrip(BLANKS)
+
+
+def leading_rate(word: str) -> str:
+    """A word for `rate`: the digits that ``8000Hz`` and ``16000.0`` begin with, which is as far as C's atoi reads."""
+    digits = re.match(r"\+?([0-9]{1,9})", word)
+    return str(int(digits[1])) if digits and int(digits[1]) in RATES else word
 
 
 def rate(word: str, hint: str) -> int:

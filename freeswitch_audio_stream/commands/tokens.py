@@ -32,15 +32,11 @@ def is_meant(first: str, second: str, words: Words) -> bool:
     """Whether the line with these first two words, and `words` to come, asks for a token."""
     if _is_of_conference(first, words):
         return True
-    return second.lower() == _ACTION and _third(words) not in ACTIONS
+    return second.lower() == _ACTION and words.following.lower() not in ACTIONS
 
 
 def _is_of_conference(first: str, words: Words) -> bool:
-    return first.lower() == _CONFERENCE and _third(words) == _ACTION
-
-
-def _third(words: Words) -> str:
-    return words.rest.split(None, 1)[0].lower() if words.rest else ""
+    return first.lower() == _CONFERENCE and words.following.lower() == _ACTION
 
 
 def read(first: str, second: str, words: Words) -> MintToken:

@@ -1,7 +1,8 @@
 """Words and the rest of a line.
 
 Words are split as FreeSWITCH splits them: at blanks, with '…' keeping blanks together and a backslash before
-a quote or backslash. The rest of the line is not split, so that it needs no quoting to hold blanks.
+a quote or backslash. The rest of the line is not split, so that it needs no quoting to hold blanks; quotes and
+escapes in it mean what they do to FreeSWITCH (`separated`), or are JSON's before anything else (`unquoted`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ BLANKS = " \t\r\n"
 _WORD_PIECE = re.compile(r"\\([\\'\"snrt])|'((?:\\.|[^'\\])*)'|([^ \t\r\n\\']+|[^ \t\r\n])", re.DOTALL)
 _ESCAPE = re.compile(r"\\([\\'\"snrt])")
 _ESCAPED = {"s": " ", "n": "\n", "r": "\r", "t": "\t"}
+_TEXT_PIECE = re.compile(r"\\([\\'\"snrt])|(')|( +)|([^\\' ]+|\\)")
 
 
 class Words:
@@ -44,6 +46,11 @@ class Words:
         self.rest = self.rest[end:].lstrip(BLANKS)
         return word
 
+    @property
+    def following(self) -> str:
+        """What stands before the next blank, as it is, and is not taken; "" where nothing does."""
+        return re.split(f"[{BLANKS}]", self.rest, maxsplit=1)[0]
+
     def missing(self, name: str) -> NoReturn:
         raise UsageError(f"{self.syntax} ({name} is missing)")
 
@@ -51,6 +58,28 @@ class Words:
 def shown(word: str) -> str:
     """A word as an answer may repeat it: short, in one line."""
     return repr(word if len(word) <= 80 else word[:77] + "…")
+
+
+def separated(rest: str) -> str:
+    """The rest of a line as FreeSWITCH gives it to a module of its own, as the last argument there (its
+    ``switch_separate_string``).
+
+    Quotes disappear wherever a pair of them stands, a backslash before any of ``\\'"snrt`` is an escape, and blanks at
+    the end count only in quotes. A quote behind which there is no other is an apostrophe.
+    """
+    text, end, is_quoted = "", 0, False
+    rest = rest.lstrip(" ")
+    last_quote = rest.rfind("'")
+    for piece in _TEXT_PIECE.finditer(rest):
+        escaped, quote, blanks, _ = piece.groups()
+        if quote and (is_quoted or piece.start() < last_quote):
+            is_quoted = not is_quoted
+            end = len(text) if is_quoted else end
+            continue
+        text += _ESCAPED.get(escaped, escaped) if escaped else piece[0]
+        if not blanks or is_quoted:
+            end = len(text)
+    return text[:end]
 
 
 def is_json(text: str) -> bool:
@@ -62,15 +91,15 @@ def is_json(text: str) -> bool:
     return True
 
 
-def unquoted(rest: str, quotes: str = "'\"") -> str:
-    """The rest of a line as its author meant it; `quotes` are the characters that quote.
+def unquoted(rest: str) -> str:
+    """The rest of a line as its author meant it; both kinds of quotes quote.
 
     One pair of quotes around the whole is taken off, but not the first and last quote of ``'a' and 'b'``.
     JSON within the quotes may use the same quotes and its own backslashes; so what is JSON without further
     ado is left alone.
     """
     quote = rest[:1]
-    if len(rest) < 2 or quote not in quotes or rest[-1] != quote:
+    if len(rest) < 2 or quote not in "'\"" or rest[-1] != quote:
         return rest
     inner = rest[1:-1]
     unescaped = re.sub(rf"\\([\\{quote}])", r"\1", inner)

@@ -17,8 +17,8 @@ from .dialects import OWN_DEFAULTS, VARIABLES, Dialect, ForeignVariable, Value
 from .file import FILE, parse_xml
 from .layers import resolve
 from .prefix import split_prefix
-from .readers import CA_NONE
+from .readers import CA_NONE, ORIGIN_NONE
 from .table import SETTINGS, Setting, Settings, find
 
-__all__ = ["CA_NONE", "FILE", "OWN_DEFAULTS", "SETTINGS", "VARIABLES", "Dialect", "ForeignVariable", "Setting",
-           "Settings", "Value", "find", "parse_xml", "resolve", "split_prefix"]
+__all__ = ["CA_NONE", "FILE", "ORIGIN_NONE", "OWN_DEFAULTS", "SETTINGS", "VARIABLES", "Dialect", "ForeignVariable",
+           "Setting", "Settings", "Value", "find", "parse_xml", "resolve", "split_prefix"]

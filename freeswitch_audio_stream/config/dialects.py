@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Mapping, Union
+from typing import Callable, Mapping, Union
+
+from .readers import leading_number, usable_headers
 
 Value = Union[int, bool, str]
 
@@ -31,7 +33,9 @@ class ForeignVariable:
     inverted: bool = False
     """True of the variable is False of the setting."""
     exact: bool = False
-    """A number out of range is passed over, not clamped."""
+    """A number that is too small, or no multiple of the step, is passed over, not brought into the range."""
+    translate: Callable[[str], tuple[str, str]] | None = None
+    """Answers what the setting can understand of a text, and a warning or ""."""
 
 
 OWN_DEFAULTS: Mapping[Dialect, Mapping[str, Value]] = {
@@ -62,8 +66,8 @@ VARIABLES: Mapping[Dialect, tuple[ForeignVariable, ...]] = {
         ForeignVariable("STREAM_MESSAGE_DEFLATE", "deflate", inverted=True),
         ForeignVariable("STREAM_HEART_BEAT", "ping_secs"),
         ForeignVariable("STREAM_SUPPRESS_LOG", "suppress_log"),
-        ForeignVariable("STREAM_BUFFER_SIZE", "chunk_ms", exact=True),
-        ForeignVariable("STREAM_EXTRA_HEADERS", "extra_headers"),
+        ForeignVariable("STREAM_BUFFER_SIZE", "chunk_ms", exact=True, translate=leading_number),
+        ForeignVariable("STREAM_EXTRA_HEADERS", "extra_headers", translate=usable_headers),
         ForeignVariable("STREAM_NO_RECONNECT", "reconnect", inverted=True),
         ForeignVariable("STREAM_RECONNECT_MAX", "reconnect_max"),
         ForeignVariable("STREAM_TLS_CA_FILE", "tls_ca_file"),

@@ -31,6 +31,8 @@ class _Given:
     exact: bool = False
     needed: bool = False
     """See `ForeignVariable` and `Setting`."""
+    warning: str = ""
+    """About the text, whatever becomes of it."""
 
     def __str__(self) -> str:
         value = "(not shown)" if self.setting.secret else repr(self.text[:80])
@@ -59,7 +61,7 @@ class _Given:
             raise self._unusable("not a whole number")
         row, asked = self.setting, int(self.text)
         used = min(max(asked, row.minimum), row.maximum) // row.step * row.step
-        if used != asked and self.exact:
+        if self.exact and (asked < row.minimum or asked % row.step):
             raise self._unusable("not possible")
         return used, "" if used == asked else f"{self} is not among {row.valid}: {used} is used"
 
@@ -103,6 +105,8 @@ def resolve(xml: Mapping[str, str], env: Mapping[str, str], channel: ChannelVari
 
 def _take(given: _Given, values: dict[str, Any], warnings: list[str]) -> None:
     values[given.setting.attribute], warning = given.value()
+    if given.warning:
+        warnings.append(f"{given}: {given.warning}")
     if warning:
         warnings.append(warning)
 
@@ -140,9 +144,14 @@ def _from_channel(channel: ChannelVariables, dialect: Dialect) -> Iterator[_Give
         for variable in _channel_variables(setting, dialect):
             text = channel(variable.name)
             if text:
-                yield _Given(setting, text, f"channel variable {variable.name}", variable.inverted,
-                             variable.exact, setting.needed)
+                yield _from_variable(setting, variable, text)
                 break
+
+
+def _from_variable(setting: Setting, variable: ForeignVariable, text: str) -> _Given:
+    text, warning = variable.translate(text) if variable.translate else (text, "")
+    return _Given(setting, text, f"channel variable {variable.name}", variable.inverted, variable.exact,
+                  setting.needed, warning)
 
 
 def _channel_variables(setting: Setting, dialect: Dialect) -> Iterator[ForeignVariable]:

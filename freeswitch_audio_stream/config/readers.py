@@ -13,11 +13,13 @@ import orjson
 CA_NONE = "NONE"
 """Of the setting `tls_ca_file`: verify no certificate."""
 _CA_SYSTEM = "SYSTEM"
+ORIGIN_NONE = "NONE"
+"""Of the setting `origin`: send no such header."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HANDSHAKE = frozenset((
-    "connection", "content-length", "host", "sec-websocket-extensions", "sec-websocket-key",
+    "connection", "content-length", "sec-websocket-extensions", "sec-websocket-key",
     "sec-websocket-version", "transfer-encoding", "upgrade"))
 SUBPROTOCOL_HEADER = "sec-websocket-protocol"
 """The one header of the handshake that users may name: what it says is offered in place of `subprotocol_name`."""
@@ -32,6 +34,11 @@ def ca_file(text: str) -> str:
 def own_file(text: str) -> str:
     """A path, or "" for none, as which the community module's users write NONE, too."""
     return "" if text.strip().upper() == "NONE" else text
+
+
+def origin(text: str) -> str:
+    """An origin, ORIGIN_NONE, or "" for that of the URL."""
+    return ORIGIN_NONE if text.upper() == ORIGIN_NONE else text
 
 
 def ip_address(text: str) -> str:
@@ -49,6 +56,30 @@ def header_object(text: str) -> str:
     if text.strip():
         parse_headers(text)
     return text.strip()
+
+
+def leading_number(text: str) -> tuple[str, str]:
+    """The number that a text such as ``60ms`` begins with, as C's atoi reads it, and no warning."""
+    number = re.match(r"\s*([+-]?[0-9]{1,400})", text)
+    return (number[1] if number else text), ""
+
+
+def usable_headers(text: str) -> tuple[str, str]:
+    """The JSON object without the members that the community module does not send or that the handshake has anyway,
+    and a warning that names them.
+    """
+    try:
+        headers = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text, ""
+    if not isinstance(headers, dict):
+        return text, ""
+    usable = {name: value for name, value in headers.items()
+              if isinstance(value, str) and name.lower() not in _HANDSHAKE}
+    if len(usable) == len(headers):
+        return text, ""
+    names = ", ".join(ascii(name[:80]) for name in headers if name not in usable)[:200]
+    return orjson.dumps(usable).decode(), f"not sent, being no texts or the handshake's own: {names}"
 
 
 def parse_headers(text: str) -> dict[str, str]:

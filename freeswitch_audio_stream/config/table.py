@@ -8,7 +8,7 @@ from typing import Any, Callable, Collection, Sequence
 from ..audio import ALL_RATES
 from ..protocols import PROTOCOLS
 from .dialects import Value
-from .readers import SUBPROTOCOL_HEADER, ca_file, header_object, ip_address, own_file, parse_headers
+from .readers import SUBPROTOCOL_HEADER, ca_file, header_object, ip_address, origin, own_file, parse_headers
 
 VARIABLE_PREFIX = "MOD_AUDIO_STREAM_"
 _TOKENS = r" *([A-Za-z0-9._~+/=-]{16,256}( +|$))*"
@@ -145,6 +145,12 @@ class Settings:
         "Sec-WebSocket-Protocol comes in place of subprotocol-name.",
         pattern=r"(?s).*", pattern_rule='a JSON object of texts, such as {"X-Name":"value"}, without the '
         "headers of the handshake itself", read=header_object, secret=True, needed=True)
+    origin: str = _setting(
+        "", "The header Origin of the WebSocket handshake, where extra-headers have none; {host} stands for the URL's "
+        "host and port. Empty: http://{host}, or https://{host} to wss:// from a stream with a stream id; NONE: no "
+        "such header.",
+        pattern=r"[!-~]*", pattern_rule="NONE or an origin, such as https://example.com or https://{host}",
+        read=origin)
     tls_ca_file: str = _setting(
         "", "A PEM file of the certificate authorities to trust; SYSTEM or empty: those of the system; NONE: "
         "no certificate is verified.", pattern_rule="SYSTEM, NONE or a path", read=ca_file)

@@ -76,6 +76,9 @@ class Call(Protocol):
     def log(self, text: str) -> None:
         """Write a line to the switch's log, at debug level."""
 
+    def warn(self, text: str) -> None:
+        """Write a line to the switch's log, as a warning."""
+
     def release(self) -> None:
         """Let go of the call: all bugs are closed, the write clock is off."""
 

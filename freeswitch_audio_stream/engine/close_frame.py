@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_NO_CODE, CLOSE_ABNORMAL, CLOSE_TOO_BIG = 1000, 1001, 1005, 1006, 1009
-CLOSE_PROTOCOL_ERROR, CLOSE_BAD_DATA = 1002, 1007
+CLOSE_PROTOCOL_ERROR, CLOSE_BAD_DATA, CLOSE_POLICY = 1002, 1007, 1008
+# The last are those that section 7.4.2 leaves to applications.
+_MEANT = ((CLOSE_NORMAL, CLOSE_GOING_AWAY, CLOSE_POLICY), range(4000, 5000))
 # Section 7.4 and the IANA registry; the others below 3000 are reserved or must not be sent, those above 4999 are none.
 _MAY_BE_SENT = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
@@ -24,8 +26,10 @@ class CloseFrame:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the peer is done, rather than failing. A mistake in the reason does not matter for that."""
-        return self.code in (CLOSE_NORMAL, CLOSE_GOING_AWAY) or self.code == CLOSE_NO_CODE and not self.fault
+        """Whether the peer means it: it is done, or refuses on purpose, rather than failing. A mistake in the reason
+        does not matter for that.
+        """
+        return any(self.code in codes for codes in _MEANT) or self.code == CLOSE_NO_CODE and not self.fault
 
 
 def may_be_sent(code: int) -> bool:

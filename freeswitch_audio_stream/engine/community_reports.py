@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from ..config import VARIABLES, Dialect
-from ..errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, HostNotFound, TlsFileRefused,
-                      TlsRefused)
+from ..errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, HostNotFound, MessageError,
+                      TlsFileRefused, TlsRefused)
 from .reports import Reporter
 
 # Only names that are no words of any language.
@@ -24,6 +24,7 @@ _CODES: tuple[tuple[type[ConnectError], int], ...] = (
     (ConnectTimeout, TIMED_OUT), (TlsFileRefused, TLS_INIT_FAILED), (TlsRefused, TLS_FAILED),
     (HandshakeRefused, CONNECT_FAILED), (HostNotFound, CONNECT_FAILED), (ConnectionRefused, CONNECT_FAILED))
 """The first that fits counts."""
+_UNUSABLE = "unusable streamAudio"
 _SWITCHING = 101  # HTTP status of an answer that opens a WebSocket, but wrongly
 
 
@@ -38,11 +39,25 @@ class CommunityReporter(Reporter):
             self.emit("disconnect", {"status": "disconnected", "message": message})
         elif name == "stream_error":
             more = f" ({fields['count']} of this kind since the last event)" if fields["count"] > 1 else ""
-            self._error(PROTOCOL, fields["error"] + more)
+            self._tell(fields["kind"], fields["error"] + more)
         elif name == "media_play_complete":
             self.emit("play", {"event": "queue_completed", "status": fields["status"]})
         elif name == "dtmf":
             super().fire(name, **fields)
+
+    def _tell(self, kind: str, text: str) -> None:
+        if kind == _UNUSABLE:
+            self._call.warn(text)
+        else:
+            self._error(PROTOCOL, text)
+
+    def unusable(self, error: MessageError, data: bytes) -> None:
+        """Audio that cannot be used is a text like any other, and no `error`: on that, scripts hang up."""
+        if error.kind != "streamAudio":
+            super().unusable(error, data)
+            return
+        self.error(_UNUSABLE, str(error))
+        self.emit_text("json", data.decode())
 
     def not_connected(self, error: ConnectError, url: str) -> None:
         self.last_error = str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ..config import CA_NONE, Settings
+from ..config import CA_NONE, ORIGIN_NONE, Settings
 from ..errors import AudioStreamError, ConnectError
 from ..threads import start_thread
 from ..transports import Cancel, Connection, TlsOptions, connect
@@ -53,7 +53,7 @@ class Connector:
             cert_file=settings.tls_cert_file, key_file=settings.tls_key_file)
         return connect(self._url, subprotocol=settings.subprotocols, basic_auth=_credentials(settings),
                        headers=settings.headers, tls=tls, timeout=self._timeout, cancel=self._cancel,
-                       deflate=settings.deflate)
+                       deflate=settings.deflate, origin=None if settings.origin == ORIGIN_NONE else settings.origin)
 
 
 def _credentials(settings: Settings) -> tuple[str, str] | None:

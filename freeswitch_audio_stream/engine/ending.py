@@ -6,7 +6,7 @@ from .call_finder import CallFinder
 from .dispatcher import Dispatcher
 from .sound_files import SoundFiles
 from .stream import Stream
-from .stream_book import StreamBook
+from .stream_book import Key, StreamBook
 
 _SOUNDS_SECONDS = 2.0  # between two looks whether the call of some files is over
 
@@ -22,16 +22,19 @@ class Ending:
     def ended(self, stream: Stream) -> None:
         """Neither the call nor the network nor a compiled thread knows of it any more."""
         stream.media.close(stream.dispatcher)
-        uuid, dispatcher = stream.plan.info.uuid, stream.dispatcher
-        if self._sounds.has(uuid):
-            dispatcher.call_later(0, lambda: self._remove_sounds(uuid, dispatcher))
+        key, dispatcher = stream.key, stream.dispatcher
         self._book.leave(stream)
+        if self._sounds.has(key[0]) or self._book.is_unstopped(key):
+            dispatcher.call_later(0, lambda: self._look_after(key, dispatcher))
         if stream.visit:
             stream.visit.end()
 
-    def _remove_sounds(self, uuid: str, dispatcher: Dispatcher) -> None:
+    def _look_after(self, key: Key, dispatcher: Dispatcher) -> None:
         """The files of a call stay as long as it does: the application may still play them."""
-        if self._calls.has(uuid):
-            dispatcher.call_later(_SOUNDS_SECONDS, lambda: self._remove_sounds(uuid, dispatcher))
+        if not (self._sounds.has(key[0]) or self._book.is_unstopped(key)):
+            return
+        if self._calls.has(key[0]):
+            dispatcher.call_later(_SOUNDS_SECONDS, lambda: self._look_after(key, dispatcher))
         else:
-            self._sounds.remove(uuid)
+            self._sounds.remove(key[0])
+            self._book.stopped(key)

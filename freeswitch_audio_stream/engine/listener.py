@@ -35,6 +35,7 @@ class Listener:
         self._takes_binary = takes_binary
         self._player = player
         self._sounds = sounds
+        self._files = sounds.of_stream(call.uuid, plan.info.stream_id)
         self._reporter = reporter
         self._on_hang_up = on_hang_up
         self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
@@ -71,7 +72,7 @@ class Listener:
         try:
             messages = self._conversation.session.receive(data)
         except MessageError as error:
-            self._reporter.error(error.kind, str(error))
+            self._reporter.unusable(error, data)
             return
         self._log(messages, data)
         for message in messages:
@@ -120,7 +121,7 @@ class Listener:
         """The file; None where it could not be written, which is told once until it can again."""
         folder = self._call.temp_folder
         try:
-            file = self._sounds.write(self._call.uuid, folder, message.audio, message.kind, message.rate)
+            file = self._sounds.write(self._files, folder, message.audio, message.kind, message.rate)
         except OSError as error:
             self._tell_of_file_error(explain(error, folder))
             return None

@@ -17,6 +17,9 @@ from .call import BugKind, Call
 ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], Settings]
 
 
+_COMMUNITY_ORIGIN = "http://{host}"  # for wss, too
+
+
 def _rtp_identity() -> tuple[int, int, int]:
     """SSRC, first sequence number and first timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
     return secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
@@ -87,6 +90,8 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     settings = resolve(call.variable, command.prefix, command.dialect)
     protocol = SCHEMES.get(command.url.partition(":")[0].lower()) or PROTOCOLS[settings.protocol]
     settings = replace(settings, deflate=settings.deflate and protocol.takes_deflate)
+    if command.dialect is Dialect.COMMUNITY and not settings.origin:
+        settings = replace(settings, origin=_COMMUNITY_ORIGIN)
     track, encoding = protocol.carried(command.track, command.encoding, command.rate)
     command = replace(command, track=track, encoding=encoding)
     account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}

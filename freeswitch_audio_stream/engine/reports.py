@@ -10,7 +10,7 @@ from typing import Any, Callable
 import orjson
 
 from .. import MODULE
-from ..errors import ConnectError, ConnectTimeout
+from ..errors import ConnectError, ConnectTimeout, MessageError
 from .call import Call
 
 EVENTS = ("connection_established", "connection_failed", "connection_timeout", "connection_closed",
@@ -83,6 +83,10 @@ class Reporter:
         if now - complaint.told_at >= _ERROR_INTERVAL:
             complaint.told_at = now
             self._complain(kind, complaint)
+
+    def unusable(self, error: MessageError, data: bytes) -> None:
+        """The protocol cannot read a text message of the server: `data`."""
+        self.error(error.kind, str(error))
 
     def tell_the_rest(self) -> None:
         """The stream is over: fire stream_error for those that no event has told of yet."""

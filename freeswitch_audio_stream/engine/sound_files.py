@@ -7,7 +7,9 @@ import itertools
 import os
 import tempfile
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Iterator
 
 _EXTENSIONS = {8000: "r8", 16000: "r16", 24000: "r24", 32000: "r32", 48000: "r48", 64000: "r64"}
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT, for one
@@ -18,36 +20,64 @@ _REMEDIES = {
                     "folder where it may")}
 
 
+@dataclass(frozen=True)
+class StreamFiles:
+    """Whose a file is: one stream after the other may have the same id."""
+
+    uuid: str
+    stream_id: str
+    generation: int
+    """Later streams have a larger one."""
+    numbers: Iterator[int] = field(default_factory=itertools.count, compare=False)
+
+    def follows(self, other: StreamFiles) -> bool:
+        """Whether `other` is of a stream that came before, with the same id on the same call."""
+        return (self.uuid, self.stream_id) == (other.uuid, other.stream_id) and self.generation > other.generation
+
+
 class SoundFiles:
     """The files of all calls. Any thread of ours."""
 
     def __init__(self) -> None:
-        self._files: dict[str, list[Path]] = {}
-        self._numbers = itertools.count()
+        self._files: dict[str, dict[Path, StreamFiles]] = {}
+        self._generations = itertools.count()
         self._lock = threading.Lock()
 
-    def write(self, uuid: str, folder: str | None, audio: bytes, kind: str, rate: int | None) -> Path:
-        """Write audio of call `uuid` to a new file, named as the community module names it; it appears whole.
+    def of_stream(self, uuid: str, stream_id: str) -> StreamFiles:
+        """What `write` needs: the stream's files are numbered from 0, because servers count along."""
+        return StreamFiles(uuid, stream_id, next(self._generations))
 
-        Raises OSError, and then nothing of it is left.
+    def write(self, owner: StreamFiles, folder: str | None, audio: bytes, kind: str, rate: int | None) -> Path:
+        """Write audio to a new file, named as the community module names it; it appears whole.
+
+        Raises OSError, and then nothing of it is left, but its number is used up.
         """
-        safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in uuid)
+        safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in owner.uuid)
         extension = _EXTENSIONS.get(rate or 0, "r") if kind == "raw" else kind
-        place = _folder(folder)
+        place, number = _folder(folder), next(owner.numbers)
         part = _write_part(place, audio)
         try:
             with self._lock:
                 while True:
-                    file = place / f"{safe}_{next(self._numbers)}.tmp.{extension}"
+                    file = place / f"{safe}_{number}.tmp.{extension}"
                     try:
-                        _name(part, file)
+                        self._name(part, file, owner)
                     except FileExistsError:
+                        number = next(owner.numbers)
                         continue
                     break
-                self._files.setdefault(uuid, []).append(file)
+                self._files.setdefault(owner.uuid, {})[file] = owner
         finally:
             part.unlink(missing_ok=True)
         return file
+
+    def _name(self, part: Path, file: Path, owner: StreamFiles) -> None:
+        """Give a file its name, also where one of a stream before has it: who is playing that hears it to the end."""
+        other = self._files.get(owner.uuid, {}).get(file)
+        if other is not None and owner.follows(other):
+            part.replace(file)
+        else:
+            _name(part, file)
 
     def has(self, uuid: str) -> bool:
         """Whether files of that call are there."""
@@ -56,7 +86,7 @@ class SoundFiles:
     def remove(self, uuid: str) -> None:
         """The call is over: remove its files; what is gone already is no error."""
         with self._lock:
-            files = self._files.pop(uuid, [])
+            files = self._files.pop(uuid, {})
         for file in files:
             file.unlink(missing_ok=True)
 

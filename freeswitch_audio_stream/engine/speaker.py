@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Callable, Sequence
 
 from ..errors import RefusedError
 from ..protocols.messages import OutMessage
+from ..realtime.outgoing import OUTBOX_HEADER
 from ..realtime.path import MediaPath
+from ..realtime.path_format import OUTBOX_BYTES
 from .link import Link, LinkState
 from .planning import Plan
 from .protocol_conversation import ProtocolConversation
 from .reports import Reporter
 from .states import State
+
+
+MAX_WAITING_BYTES = OUTBOX_BYTES // 2
+"""What texts may take up before there is a connection: behind the start message they all have to fit."""
 
 
 class Speaker:
@@ -26,11 +33,33 @@ class Speaker:
         self._link = link
         self._reporter = reporter
         self._state = state
+        self._waiting: list[str] = []
+        self._waiting_bytes = 0
+        self.has_introduced = False
+        """Whether there has been a connection."""
+        self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Introduce the stream to a server that has just been reached."""
-        self._conversation.begin()
-        self._send(self._conversation.session.opening())
+        """Introduce the stream to a server that has just been reached; then comes what the application has said while
+        there was no connection.
+        """
+        with self._lock:
+            self._conversation.begin()
+            self._send(self._conversation.session.opening())
+            for text in self._waiting:
+                self._send(self._conversation.session.text(text))
+            self._waiting.clear()
+            self.has_introduced = True
+
+    def give_up(self) -> None:
+        """There will be no connection, as the state says already: report what has waited for it."""
+        with self._lock:
+            count = len(self._waiting)
+            self._waiting.clear()
+        if count:
+            texts = "1 text" if count == 1 else f"{count} texts"
+            self._reporter.error("text_not_sent", f"{texts} that waited for the connection will not be sent, because "
+                                 "it could not be made", times=count)
 
     def stop(self, reason: str) -> None:
         """Say that the stream is over, before closing."""
@@ -54,15 +83,28 @@ class Speaker:
         """Queue a message of the application; any thread. Raises RefusedError with the reason."""
         if not self._plan.bidirectional:
             raise RefusedError("the stream is one-way: start it with 1 as its last flag to exchange text")
-        state = self._state()
-        if state is not State.STREAMING:
-            raise RefusedError(f"the stream is {state.value}: text can be sent while it is streaming")
         protocol = self._conversation.protocol
         if not protocol.has_text:
             raise RefusedError(f"the protocol {protocol.name} has no text messages: start the stream with the protocol "
                                "json, binary or community to exchange text")
-        if not all(map(self._link.send, self._conversation.session.text(text))):
+        with self._lock:
+            self._send_or_keep(text, self._state())
+
+    def _send_or_keep(self, text: str, state: State) -> None:
+        if state is State.CONNECTING and not self.has_introduced:
+            self._keep(text)
+        elif state not in (State.CONNECTING, State.STREAMING):
+            raise RefusedError(f"the stream is {state.value}: text can be sent while it is connecting or streaming")
+        elif not all(map(self._link.send, self._conversation.session.text(text))):
             raise RefusedError(f"the server does not read: {self._path.unsent} bytes of messages wait already")
+
+    def _keep(self, text: str) -> None:
+        size = len(text.encode()) + OUTBOX_HEADER
+        if self._waiting_bytes + size > MAX_WAITING_BYTES:
+            raise RefusedError(f"the stream is connecting, and {self._waiting_bytes} bytes of texts wait already: send "
+                               "more when it is streaming")
+        self._waiting.append(text)
+        self._waiting_bytes += size
 
     def _send(self, messages: Sequence[OutMessage]) -> None:
         if not all(map(self._link.send, messages)):

@@ -120,6 +120,7 @@ class Stream:
             return
         self._end_reason.set_reason("timeout" if isinstance(error, ConnectTimeout) else "error", str(error))
         self._step(Step.FAILED)
+        self.speaker.give_up()
         self._stopped()
 
     # The connection is over.
@@ -149,6 +150,11 @@ class Stream:
             self._when_heard(self._over)
         else:
             self._over()
+
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether it was connected once, and ended without being asked to."""
+        return self.speaker.has_introduced and self._end_reason.name in ("server_closed", "error", "timeout")
 
     def _over(self) -> None:
         """There is no connection any more, and will not be one."""

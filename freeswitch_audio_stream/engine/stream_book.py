@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 
+from ..config import Dialect
 from ..errors import CapacityRefused, RefusedError
 from .schedule import Job
 from .stream import Stream
@@ -22,6 +23,7 @@ class StreamBook:
         self._streams: dict[Key, Stream | None] = {}  # by the id that commands name; None: a start is under way
         self._starting: set[Key] = set()  # reserved, and not entered yet
         self._running: dict[Stream, None] = {}  # every stream that has not ended, in the order of their starts
+        self._unstopped: set[Key] = set()
         self._leaving: list[Stream] = []  # ended, but a thread of their TLS may still be sending the last bytes
         self._changed = threading.Condition()
         self.is_open = True
@@ -54,6 +56,7 @@ class StreamBook:
                                   "audio_stream.conf.xml")
         self._streams[key] = None
         self._starting.add(key)
+        self._unstopped.discard(key)
 
     def enter(self, stream: Stream) -> None:
         """It is there, and will `leave`; commands do not find it yet."""
@@ -84,10 +87,24 @@ class StreamBook:
     def leave(self, stream: Stream) -> None:
         """It has ended."""
         with self._changed:
+            is_known = self._streams.get(stream.key) is stream
+            if is_known and stream.plan.dialect is Dialect.COMMUNITY and stream.ended_by_itself:
+                self._unstopped.add(stream.key)
             self.free_id(stream)
             del self._running[stream]
             self._leaving = [other for other in self._leaving if not other.link.join(0)] + [stream]
             self._changed.notify_all()
+
+    # The community module knows a stream until it is stopped, or its call ends, whatever its server has done.
+
+    def is_unstopped(self, key: Key) -> bool:
+        """Whether a stream of that dialect has ended by itself, and nobody has stopped it."""
+        return key in self._unstopped
+
+    def stopped(self, key: Key) -> None:
+        """It is stopped now, or its call is over."""
+        with self._changed:
+            self._unstopped.discard(key)
 
     # Looking.
 

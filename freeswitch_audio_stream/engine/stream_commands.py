@@ -11,6 +11,8 @@ from .stream_book import StreamBook
 
 StreamCommand = (ListStreams | Status | SendText | Pause | Resume | PausePlayback | ResumePlayback | ClearPlayback
                  | Stop | GracefulShutdown)
+_OF_UNSTOPPED = (Stop, GracefulShutdown, Pause, Resume)
+"""What succeeds, once or again, after the server of a stream of the community dialect has closed."""
 
 
 class StreamCommands:
@@ -23,6 +25,10 @@ class StreamCommands:
         """Carry it out, and answer it: ``+OK …`` or JSON. Raises RefusedError."""
         if isinstance(command, ListStreams):
             return self._list()
+        if isinstance(command, _OF_UNSTOPPED) and self._book.is_unstopped((command.uuid, command.stream_id)):
+            if isinstance(command, (Stop, GracefulShutdown)):
+                self._book.stopped((command.uuid, command.stream_id))
+            return "+OK Success"
         stream = self._book.find(command.uuid, command.stream_id)
         if isinstance(command, Status):
             return orjson.dumps(stream.chronicle.status()).decode()

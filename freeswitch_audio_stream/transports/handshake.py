@@ -57,9 +57,14 @@ class PlainStream:
 
 
 def request_headers(subprotocol: str, basic_auth: tuple[str, str] | None, headers: Headers,
-                    deflate: bool = False) -> list[str]:
-    """The request's header lines that are not the same for every WebSocket. Raises `ConnectError`."""
+                    deflate: bool = False, origin: str | None = None) -> list[str]:
+    """The request's header lines that are not the same for every WebSocket, but for Host. Raises `ConnectError`.
+
+    One of `headers` comes in place of `origin`.
+    """
     lines = [f"{name}: {value}" for name, value in headers.items()]
+    if origin is not None and named(headers, "origin") is None:
+        lines.append(f"Origin: {origin}")
     if subprotocol:
         # Not as websocket-client's own argument: then it refuses servers that do not mention a subprotocol.
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
@@ -70,23 +75,28 @@ def request_headers(subprotocol: str, basic_auth: tuple[str, str] | None, header
         lines.append(f"Authorization: Basic {credentials}")
     if any(character in line for line in lines for character in "\r\n\0"):
         raise ConnectError("a header, or the subprotocol, holds a line end: remove it")
-    return lines
+    return [line for line in lines if not line.lower().startswith("host:")]
 
 
-def shake_hands(stream: Stream, target: Target, request: list[str], subprotocol: str,
+def named(headers: Headers, name: str) -> str | None:
+    """The value of a header, whose name is given in lower case."""
+    return next((value for other, value in headers.items() if other.lower() == name), None)
+
+
+def shake_hands(stream: Stream, target: Target, host: str, request: list[str], subprotocol: str,
                 deflate: bool, attempt: Attempt) -> tuple[dict[str, str], Deflate | None, bytes]:
     """Open a WebSocket; the headers of the server's answer (names in lower case), how messages may be
     compressed, and what came after it.
 
-    `request` are further header lines; `subprotocol` and `deflate` are what they offer. Blocks up to the
-    attempt's deadline. Raises `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what
+    `host` is whom to ask for, `request` are further header lines; `subprotocol` and `deflate` are what they offer.
+    Blocks up to the attempt's deadline. Raises `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what
     `Attempt.remaining` raises.
     """
     wire = _Wire(stream, target, attempt)
     client: Any = websocket.WebSocket()  # partly untyped
     where = target.where
     try:
-        client.connect(target.url, socket=wire, header=request, host=where, suppress_origin=True,
+        client.connect(target.url, socket=wire, header=request, host=host, suppress_origin=True,
                        redirect_limit=0)
     except ssl.SSLError as error:  # with TLS 1.3 the server judges a client's certificate only now
         raise refusal(error, where) from error
@@ -195,8 +205,11 @@ def _check_status(head: bytes, target: Target) -> None:
     if status == HTTPStatus.SWITCHING_PROTOCOLS:
         return
     answer = f"HTTP {status} {printable(phrase)}".rstrip()
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+    if status == HTTPStatus.UNAUTHORIZED:
         text = f"does not let us in ({answer}): check http_auth_user and http_auth_password"
+    elif status == HTTPStatus.FORBIDDEN:
+        text = (f"forbids the connection ({answer}): if it checks the header Origin, set origin to one that it allows, "
+                "or to NONE; else check http_auth_user, http_auth_password and extra_headers")
     elif status == HTTPStatus.NOT_FOUND:
         path, _, _ = target.resource.partition("?")  # a query may hold a secret
         text = f"has no {printable(path)} ({answer}): check the path in the URL"

@@ -12,7 +12,7 @@ from .websocket import Connection
 
 def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | None = None,
             headers: Headers | None = None, tls: TlsOptions = TlsOptions(), timeout: float | None = None,
-            cancel: Cancel | None = None, deflate: bool = False) -> Connection:
+            cancel: Cancel | None = None, deflate: bool = False, origin: str | None = None) -> Connection:
     """Open a ws://, wss:// or audiosocket:// URL; the last one has no use for what belongs to a handshake.
 
     Blocks: call it on a thread of its own. The rest is as `websocket.connect` has it.
@@ -21,4 +21,4 @@ def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | No
     if target.scheme == AUDIOSOCKET:
         return bare_tcp.connect(target, timeout, cancel)
     return websocket.connect(url, subprotocol=subprotocol, basic_auth=basic_auth, headers=headers, tls=tls,
-                             timeout=timeout, cancel=cancel, deflate=deflate)
+                             timeout=timeout, cancel=cancel, deflate=deflate, origin=origin)

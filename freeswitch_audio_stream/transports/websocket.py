@@ -10,7 +10,7 @@ from ..errors import ConnectError
 from . import openssl, tcp
 from .attempt import Attempt, Cancel
 from .deflate import Deflate
-from .handshake import Headers, PlainStream, request_headers, shake_hands
+from .handshake import Headers, PlainStream, named, request_headers, shake_hands
 from .relay import TlsRelay
 from .target import Target, place
 from .tls import TlsOptions, TlsSession, open_session
@@ -70,24 +70,29 @@ class Connection:
 
 def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | None = None,
             headers: Headers | None = None, tls: TlsOptions = TlsOptions(), timeout: float | None = None,
-            cancel: Cancel | None = None, deflate: bool = False) -> Connection:
+            cancel: Cancel | None = None, deflate: bool = False, origin: str | None = None) -> Connection:
     """Open a WebSocket to a ws:// or wss:// URL. Blocks: call it on a thread of its own.
 
     `basic_auth` is user and password; without it those in the URL are used. `timeout` in seconds covers name
     look-up, TCP, TLS and handshake together; None = no limit. `cancel` ends the attempt from another thread.
     `subprotocol` is one to offer, or several with commas between them. `deflate` offers compression (RFC 7692), which
-    the server may decline: see `Connection.deflate`.
+    the server may decline: see `Connection.deflate`. `origin` is the value of that header, None for no such header;
+    {host} in it stands for the URL's host and port, and "" for http://{host}, of a wss:// URL https://{host}. `headers`
+    may have another Host than the URL.
     Proxies are not used and redirects not followed. A server that does not mention a subprotocol is accepted,
     one that chooses another is not.
 
     Raises `ConnectError` and its subclasses; their texts name host and port, the cause and the remedy.
     """
     target = Target.of(url)
-    request = request_headers(subprotocol, basic_auth or target.basic_auth, headers or {}, deflate)
+    host = named(headers or {}, "host") or target.where
+    if origin is not None:
+        origin = origin.replace("{host}", target.where) or f"{'https' if target.secure else 'http'}://{target.where}"
+    request = request_headers(subprotocol, basic_auth or target.basic_auth, headers or {}, deflate, origin)
     attempt = Attempt(target.where, timeout, cancel or Cancel())
     try:
         stream = _open_stream(target, tls, attempt)
-        return _open_websocket(stream, target, request, subprotocol, deflate, attempt)
+        return _open_websocket(stream, target, host, request, subprotocol, deflate, attempt)
     except (OSError, RuntimeError) as error:  # no descriptors, or no threads, are left to this process
         raise ConnectError(f"no connection to {target.where}: {error}") from error
 
@@ -99,11 +104,11 @@ def _open_stream(target: Target, tls: TlsOptions, attempt: Attempt) -> PlainStre
     return open_session(lambda: tcp.connect(addresses, attempt), target.host, tls, attempt)
 
 
-def _open_websocket(stream: PlainStream | TlsSession, target: Target, request: list[str], subprotocol: str,
-                    deflate: bool, attempt: Attempt) -> Connection:
+def _open_websocket(stream: PlainStream | TlsSession, target: Target, host: str, request: list[str],
+                    subprotocol: str, deflate: bool, attempt: Attempt) -> Connection:
     try:
         with attempt.holding(stream.sock):
-            answer, agreed, leftover = shake_hands(stream, target, request, subprotocol, deflate, attempt)
+            answer, agreed, leftover = shake_hands(stream, target, host, request, subprotocol, deflate, attempt)
         attempt.remaining()  # cancelling until here has shut the socket down
         peer = place(*stream.sock.getpeername()[:2])
         encrypted = _encrypted(stream) if isinstance(stream, TlsSession) else None

@@ -14,7 +14,7 @@ from freeswitch_audio_stream.servers.agent import Agent
 from freeswitch_audio_stream.simulator import Call
 from freeswitch_audio_stream.switch.constants import ChannelState
 
-from .harness import PATIENCE, Platform, closed, until
+from .harness import PATIENCE, Platform, closed, noise, until
 from .raw_server import RawServer
 
 START = "inbound 8000 5 1"
@@ -75,7 +75,7 @@ def test_what_cannot_be_done_is_refused_with_a_remedy(platform: Platform, way: s
 
 
 USAGES = {
-    "no action": "", "an action that is none": "strat", "no URL": "start", "no track": f"start {URL}",
+    "an action that is none": "strat", "no URL": "start", "no track": f"start {URL}",
     "no rate": f"start {URL} inbound", "no timeout": f"start {URL} inbound 8000",
     "no flag": f"start {URL} inbound 8000 5", "no text": "send_text",
 }
@@ -89,7 +89,7 @@ def test_missing_words_are_answered_with_the_syntax(platform: Platform, way: str
     assert platform.run("list") == "[]"
 
 
-@pytest.mark.parametrize("words", ["", "one", "one two"])
+@pytest.mark.parametrize("words", ["", "one", "one two three"])
 def test_the_whole_syntax(platform: Platform, words: str) -> None:
     assert platform.run(words).startswith(f"-USAGE: {USAGE} (")
 
@@ -146,11 +146,52 @@ def test_text_on_a_one_way_stream(platform: Platform, agent: Agent, way: str) ->
         "-ERR the stream is one-way: start it with 1 as its last flag to exchange text"
 
 
-def test_text_before_there_is_a_connection(platform: Platform, server: RawServer, way: str) -> None:
+def test_text_before_there_is_a_connection_waits_behind_the_start(platform: Platform, server: RawServer,
+                                                                  way: str) -> None:
+    call = platform.call(speech=noise(8000))
+    platform.start(call, server.url)
+    for number in range(3):
+        assert answer(platform, call, way, f'send_text {{"number":{number}}}') == "+OK Success"
+    peer = server.accept()
+    peer.hear_until(lambda: peer.session.sample_count() > 0)
+    start, *texts = peer.session.messages[:4]
+    assert start["event"] == "start" and texts == [{"number": 0}, {"number": 1}, {"number": 2}]
+    platform.event("stream_started", call)
+    platform.tell(call, 'send_text {"event":"last"}')
+    peer.hear_message("last")
+    assert peer.session.messages.count({"number": 0}) == 1
+
+
+def test_text_that_waits_for_a_connection_that_cannot_be_made_is_told(platform: Platform, server: RawServer) -> None:
     call = platform.call()
     platform.start(call, server.url)
-    reply = answer(platform, call, way, "send_text {}")
-    assert reply == "-ERR the stream is connecting: text can be sent while it is streaming"
+    for _ in range(2):
+        platform.tell(call, "send_text {}")
+    server.accept_silently().close()
+    error = platform.event("stream_error", call)
+    assert (error["kind"], error["total"]) == ("text_not_sent", 2) and "2 texts" in error["error"]
+    platform.event("stream_stopped", call)
+    assert platform.names(call) == ["connection_failed", "stream_error", "stream_stopped"]
+
+
+def test_text_that_waits_is_limited(platform: Platform, server: RawServer) -> None:
+    call = platform.call()
+    platform.start(call, server.url)
+    text = f'{{"words":"{"x" * 50_000}"}}'
+    replies = [platform.run(f"{call.uuid} s send_text {text}") for _ in range(12)]
+    taken = replies.count("+OK Success")
+    assert 0 < taken < 12 and replies[-1].startswith("-ERR the stream is connecting, and ")
+    assert replies == ["+OK Success"] * taken + replies[taken:]
+    peer = server.accept()
+    peer.hear_until(lambda: len(peer.session.messages) == 1 + taken)
+    platform.event("stream_started", call)
+    platform.tell(call, "send_text {}")
+
+
+def test_text_while_connecting_needs_a_two_way_stream_too(platform: Platform, server: RawServer, way: str) -> None:
+    call = platform.call()
+    platform.start(call, server.url, bidirectional=0)
+    assert answer(platform, call, way, "send_text {}").startswith("-ERR the stream is one-way")
 
 
 def test_text_to_a_server_that_does_not_read(platform: Platform, server: RawServer) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from freeswitch_audio_stream.engine.sound_files import SoundFiles, explain
+from freeswitch_audio_stream.engine.sound_files import SoundFiles, StreamFiles, explain
 
 AUDIO = bytes(range(256)) * 64
 
@@ -27,14 +27,15 @@ def full_at_4096() -> Iterator[None]:
 def test_a_full_disk_leaves_no_part(tmp_path: Path, full_at_4096: None) -> None:
     sounds = SoundFiles()
     with pytest.raises(OSError):
-        sounds.write("call", str(tmp_path), AUDIO, "wav", None)
+        sounds.write(sounds.of_stream("call", "s"), str(tmp_path), AUDIO, "wav", None)
     assert list(tmp_path.iterdir()) == [] and not sounds.has("call")
-    assert sounds.write("call", str(tmp_path), AUDIO[:4096], "wav", None).read_bytes() == AUDIO[:4096]
+    file = sounds.write(sounds.of_stream("call", "s"), str(tmp_path), AUDIO[:4096], "wav", None)
+    assert file.read_bytes() == AUDIO[:4096]
 
 
 def test_nothing_but_the_file_is_left(tmp_path: Path) -> None:
     sounds = SoundFiles()
-    file = sounds.write("call", str(tmp_path), AUDIO, "raw", 16000)
+    file = sounds.write(sounds.of_stream("call", "s"), str(tmp_path), AUDIO, "raw", 16000)
     assert list(tmp_path.iterdir()) == [file] and file.suffix == ".r16"
     sounds.remove("call")
     assert list(tmp_path.iterdir()) == []
@@ -50,7 +51,8 @@ def test_who_watches_the_folder_never_sees_a_part(tmp_path: Path, monkeypatch: p
         link(source, target)
         seen.append(target.read_bytes())
     monkeypatch.setattr(os, "link", watched)
-    SoundFiles().write("call", str(tmp_path), AUDIO, "wav", None)
+    sounds = SoundFiles()
+    sounds.write(sounds.of_stream("call", "s"), str(tmp_path), AUDIO, "wav", None)
     assert seen == [AUDIO]
 
 
@@ -59,10 +61,33 @@ def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
     monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "call_0.tmp.wav").write_text("mine")
-    file = SoundFiles().write("call", str(tmp_path), AUDIO, "wav", None)
+    sounds = SoundFiles()
+    file = sounds.write(sounds.of_stream("call", "s"), str(tmp_path), AUDIO, "wav", None)
     assert file.name == "call_1.tmp.wav" and file.read_bytes() == AUDIO
     assert (tmp_path / "call_0.tmp.wav").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["call_0.tmp.wav", "call_1.tmp.wav"]
+
+
+def test_numbers_begin_at_0_with_each_stream_and_count_what_could_not_be_written(tmp_path: Path) -> None:
+    """Servers count what they send."""
+    sounds = SoundFiles()
+    first, other, second = (sounds.of_stream("call", stream_id) for stream_id in ("s", "other", "s"))
+
+    def write(owner: StreamFiles, audio: bytes) -> str:
+        return sounds.write(owner, str(tmp_path), audio, "wav", None).name
+    assert write(first, b"a") == "call_0.tmp.wav"
+    with pytest.raises(OSError):
+        sounds.write(first, str(tmp_path / "missing"), b"b", "wav", None)
+    assert write(first, b"c") == "call_2.tmp.wav"
+    # Another stream's are left alone; those of one before with the same id are replaced, but not by one before.
+    assert write(other, b"d") == "call_1.tmp.wav"
+    assert [write(second, b"e"), write(second, b"f"), write(second, b"g")] == [
+        f"call_{number}.tmp.wav" for number in (0, 2, 3)]
+    assert write(first, b"h") == "call_4.tmp.wav"
+    contents = {path.name[5]: path.read_bytes() for path in tmp_path.iterdir()}
+    assert contents == {"0": b"e", "1": b"d", "2": b"f", "3": b"g", "4": b"h"}
+    sounds.remove("call")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("number, remedy", [

@@ -13,8 +13,8 @@ from freeswitch_audio_stream.audio import Encoding, Track
 from freeswitch_audio_stream.errors import MessageError
 from freeswitch_audio_stream.protocols import PROTOCOLS
 from freeswitch_audio_stream.protocols.community import KINDS, RAW_RATES
-from freeswitch_audio_stream.protocols.messages import (MediaTemplate, OutMessage, Running, StreamAudio, StreamInfo,
-                                                        TextReceived)
+from freeswitch_audio_stream.protocols.messages import (MediaTemplate, OutMessage, PlayAudio, Running, StreamAudio,
+                                                        StreamInfo, TextReceived)
 
 PROTOCOL = PROTOCOLS["community"]
 INFO = StreamInfo("mod_audio_stream", "u", Track.STEREO, Encoding.L16, 16000, channels=2)
@@ -89,6 +89,20 @@ def test_all_but_the_audio_is_kept(data: dict[str, Any], audio: bytes, fields: d
     assert isinstance(incoming, StreamAudio) and type(incoming.rate) is int
 
 
+@pytest.mark.parametrize("text, audio", [
+    ("AQD_fw==", SAMPLES), ("AQD/fw", SAMPLES), ("AQD_fw", SAMPLES), ("AQD_fw..", SAMPLES), ("AQD/fw=", SAMPLES),
+    ("-_-_", b"\xfb\xff\xbf"), ("AAA", b"\0\0"), ("AQA=_38=", SAMPLES), ("AQA=/38", SAMPLES), ("", b""),
+])
+def test_base64_in_every_form(text: str, audio: bytes) -> None:
+    """Padded or not, with either alphabet, and pieces that were encoded each for itself."""
+    (incoming,) = PROTOCOL.open(INFO).receive(stream_audio(audioDataType="wav", audioData=text))
+    assert isinstance(incoming, StreamAudio) and incoming.audio == audio
+    for protocol in (PROTOCOLS["json"], PROTOCOLS["binary"]):
+        message = orjson.dumps({"event": "media.play", "payload": {"audioData": text, "format": "MULAW"}})
+        (play,) = protocol.open(INFO).receive(message)
+        assert isinstance(play, PlayAudio) and play.audio == audio
+
+
 @pytest.mark.parametrize("message", [
     b"", b"hello", "ü 😀".encode(), b"{}", b"[]", b"null", b'{"type":"transcription","text":"hi"}',
     b' {"type": "other"} ', b'{"type":["streamAudio"]}', b'{"type":"streamaudio"}', b'["streamAudio"]',
@@ -117,7 +131,7 @@ def nested(depth: int) -> bytes:
     (stream_audio(sampleRate=True), "streamAudio", "True"), (stream_audio(sampleRate={}), "streamAudio", "an object"),
     (stream_audio(audioData=None), "streamAudio", "no text named audioData"),
     (stream_audio(audioData=[AUDIO]), "streamAudio", "no text named audioData"),
-    (stream_audio(audioData="AAA"), "streamAudio", "not base64"),
+    (stream_audio(audioData="AAAAA"), "streamAudio", "not base64"),
     (stream_audio(audioData="A*=="), "streamAudio", "not base64"),
     (stream_audio(audioData="é", audioDataType="wav"), "streamAudio", "not base64"),
     (nested(400), "streamAudio", "cannot be passed on"),

@@ -118,6 +118,28 @@ def test_credentials_in_the_url_are_used() -> None:
     assert f"Host: {peer.place}" in heads[0]
 
 
+@pytest.mark.parametrize("headers, origin, expected", [
+    ({}, None, None), ({}, "", "http://{place}"), ({}, "https://{host}", "https://{place}"),
+    ({}, "https://example.com", "https://example.com"), ({"oRigin": "own"}, "", "own"),
+    ({"host": "virtual.example"}, "", "http://{place}"), ({"Host": "virtual.example"}, "x://{host}/", "x://{place}/"),
+])
+def test_origin_and_host(headers: dict[str, str], origin: str | None, expected: str | None) -> None:
+    heads: list[list[str]] = []
+    with Peer(lambda sock: heads.append(accept_websocket(sock))) as peer:
+        connect(f"ws://me:secret@{peer.place}/", headers=headers, origin=origin, timeout=LIMIT).close()
+    sent = [line.split(": ", 1) for line in heads[0][1:]]
+    hosts, origins = ([value for name, value in sent if name.lower() == wanted] for wanted in ("host", "origin"))
+    assert hosts == [next((value for name, value in headers.items() if name.lower() == "host"), peer.place)]
+    assert origins == ([] if expected is None else [expected.replace("{place}", peer.place)])
+
+
+def test_the_origin_of_a_secure_url_is_secure(good: Certificate, ca: Certificate) -> None:
+    heads: list[list[str]] = []
+    with Peer(lambda sock: heads.append(accept_websocket(sock)), context=server_context(good)) as peer:
+        connect(f"wss://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)), origin="", timeout=LIMIT).close()
+    assert f"Origin: https://{peer.place}" in heads[0]
+
+
 def test_a_server_may_be_silent_about_the_subprotocol() -> None:
     with Peer(serve_hello) as peer:
         connection = connect(f"ws://{peer.place}/", subprotocol="audio.freeswitch.org", timeout=LIMIT)
@@ -139,7 +161,7 @@ def test_cookies_are_forgotten() -> None:
 
 @pytest.mark.parametrize("answer, error, words", [
     ("HTTP/1.1 401 Unauthorized\r\n", HandshakeRefused, "HTTP 401 Unauthorized.*http_auth_user"),
-    ("HTTP/1.1 403 Forbidden\r\n", HandshakeRefused, "http_auth_password"),
+    ("HTTP/1.1 403 Forbidden\r\n", HandshakeRefused, "forbids .*HTTP 403 Forbidden.*Origin, set origin.*extra_headers"),
     ("HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n", HandshakeRefused, "has no /path .*404"),
     ("HTTP/1.1 302 Found\r\nLocation: ws://else.example/\x07\r\n", HandshakeRefused,
      r"ws://else.example/\? \(HTTP"),
@@ -236,7 +258,8 @@ def test_a_server_that_wants_a_clients_certificate(good: Certificate, ca: Certif
         connect(f"wss://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
 
 
-@pytest.mark.parametrize("bad", [{"headers": {"X": "a\r\nb"}}, {"subprotocol": "a\nb"}])
+@pytest.mark.parametrize("bad", [{"headers": {"X": "a\r\nb"}}, {"headers": {"Host": "a\r\nb"}}, {"origin": "a\nb"},
+                                 {"subprotocol": "a\nb"}])
 def test_nothing_can_be_smuggled_into_the_request(bad: dict[str, Any]) -> None:
     with pytest.raises(ConnectError, match="line end"):
         connect("ws://127.0.0.1:1/", **bad)

@@ -18,7 +18,7 @@ from tests.transports.peers import Peer as Listener
 from tests.transports.peers import read_head
 
 from ..harness import PATIENCE, find, noise, until
-from .server import Server
+from .server import Server, stream_audio
 from .user import FIVE, User
 
 
@@ -108,10 +108,10 @@ def test_a_host_that_has_no_address(user: User) -> None:
 
 def test_errors_that_are_held_back_are_counted(user: User, server: Server) -> None:
     """One event a second; the last one says how many more there were."""
-    call = user.call()
+    call = user.call(STREAM_PLAYBACK="true")
     peer = user.connect(server, call)
     for _ in range(50):
-        peer.send('{"type":"streamAudio"}')
+        peer.send(stream_audio("wav", b"no sound"))
     until(lambda: user.status(call)["errors"] == 50)
     user.tell(call, "stop")
     user.ended(call)
@@ -120,7 +120,8 @@ def test_errors_that_are_held_back_are_counted(user: User, server: Server) -> No
     assert sum(counts) == 50 and len(texts) < 20
 
 
-@pytest.mark.parametrize("status", ["401 Unauthorized", "404 Not Found", "301 Moved Permanently", "503 Unavailable"])
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "301 Moved Permanently",
+                                    "503 Unavailable"])
 def test_a_server_that_refuses_the_handshake(user: User, status: str) -> None:
     def refuse(connection: socket.socket) -> None:
         read_head(connection)

@@ -168,7 +168,8 @@ def test_the_ring_holds_what_it_can(user: User, server: Server) -> None:
 
 # When not.
 
-@pytest.mark.parametrize("code, reason", [(1000, "done"), (1001, "going away"), (1000, "")])
+@pytest.mark.parametrize("code, reason", [(1000, "done"), (1001, "going away"), (1000, ""), (1008, "not you"),
+                                          (4000, "no more credit"), (4401, ""), (4999, "")])
 def test_never_after_a_clean_close(user: User, server: Server, waits: list[float], code: int, reason: str) -> None:
     call = user.call()
     peer = user.connect(server, call)
@@ -183,7 +184,7 @@ def test_never_after_a_clean_close(user: User, server: Server, waits: list[float
     assert second.messages[0] == "again"
 
 
-@pytest.mark.parametrize("code", [1011, 1012, 1013, 4000])
+@pytest.mark.parametrize("code", [1011, 1012, 1013, 1003, 3000])
 def test_after_a_close_that_is_a_failure(user: User, server: Server, code: int) -> None:
     call = user.call()
     user.connect(server, call, "mono 8k hello").close(code, "trouble")
@@ -248,6 +249,52 @@ def test_tries_are_no_events(user: User, server: Server, waits: list[float]) -> 
     server.restart()
     server.wait_for_peer(2)
     user.event("connect", call, 2)
+
+
+@pytest.mark.parametrize("words", ["stop", "stop bye", "graceful-shutdown"])
+def test_a_stop_after_the_server_has_closed_succeeds_once(user: User, server: Server, words: str) -> None:
+    """That module knows a stream until it is stopped, and scripts take anything else for a failure."""
+    call, other = user.call(), user.call()
+    user.connect(server, call).close(1000)
+    user.ended(call)
+    for again in ("pause", "resume", "pause", words):
+        user.tell(call, again)
+    assert "no stream" in user.run(call, "stop") and "no stream" in user.run(call, "pause")
+    assert "no stream" in user.run(other, "stop")
+    user.connect(server, call).close(1000)
+    user.ended(call)
+    user.connect(server, call)
+    user.tell(call, "stop")
+    user.ended(call)
+    assert "no stream" in user.run(call, "stop"), "a new stream is what a stop is for"
+
+
+def test_a_stop_after_a_first_connection_that_failed_does_not(user: User, server: Server) -> None:
+    server.kill()
+    call = user.call()
+    user.start(call, server.url)
+    user.event("error", call)
+    user.ended(call)
+    assert "no stream" in user.run(call, "stop")
+    server.restart()
+
+
+def test_a_stop_after_a_lost_connection_succeeds(user: User, server: Server) -> None:
+    call = user.call(STREAM_NO_RECONNECT="true")
+    user.connect(server, call).drop()
+    disconnected(user, call)
+    user.ended(call)
+    user.tell(call, "stop")
+    assert "no stream" in user.run(call, "stop")
+
+
+def test_what_a_call_has_not_stopped_is_forgotten_with_it(user: User, server: Server) -> None:
+    call = user.call()
+    user.connect(server, call).close(1000)
+    user.ended(call)
+    call.hangup()
+    assert call.join(PATIENCE)
+    until(lambda: not user.run(call, "pause").startswith("+OK"))
 
 
 # In between.
@@ -358,6 +405,17 @@ def test_a_stream_of_the_stream_api(platform: Platform, server: Server) -> None:
     platform.tell(call, "stop")
     assert platform.event("stream_stopped", call)["reason"] == "requested"
     assert platform.names(call).count("stream_started") == 1
+
+
+@pytest.mark.parametrize("code", [1008, 4001])
+def test_a_stream_of_the_stream_api_that_is_refused_ends(platform: Platform, server: Server, code: int) -> None:
+    call = platform.call()
+    platform.start(call, server.url)
+    server.wait_for_peer().close(code, "not you")
+    assert platform.event("connection_closed", call, code=code)["willReconnect"] is False
+    body = platform.event("stream_stopped", call)
+    assert (body["reason"], body["detail"]) == ("server_closed", "not you")
+    assert len(server.peers) == 1
 
 
 def test_a_stream_of_the_stream_api_ends_where_it_is_switched_off(platform: Platform, server: Server) -> None:

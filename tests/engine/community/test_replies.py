@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import orjson
@@ -15,6 +16,7 @@ import soundfile
 
 from freeswitch_audio_stream.audio import Samples, alaw_to_samples, mulaw_to_samples, samples_to_alaw, samples_to_mulaw
 from freeswitch_audio_stream.simulator import CodecSpec
+from freeswitch_audio_stream.switch import LogLevel
 
 from ..harness import PATIENCE, align, audible, find, noise, until
 from .server import Peer, Server, stream_audio
@@ -145,6 +147,48 @@ def test_a_file_that_stands_in_the_way_is_left_alone(user: User, server: Server,
     assert victim.read_text() == "precious" and (tmp_path / f"{call.uuid}_{number + 2}.tmp.r8").read_text() == "mine"
 
 
+def numbers(user: User, call: Any, count: int) -> list[str]:
+    return [file.name.removeprefix(f"{call.uuid}_") for file in files(user, call, count)]
+
+
+def test_files_are_numbered_from_0_in_each_stream(user: User, server: Server, tmp_path: Path) -> None:
+    """Servers count along, and name the files to the application."""
+    for _ in range(2):
+        call = user.call(variables={"temp_dir": str(tmp_path)})
+        peer = user.connect(server, call)
+        for kind in ("raw", "wav", "raw"):
+            peer.send(message(kind))
+        peer.send({"type": "streamAudio", "data": {}})
+        peer.send(message("raw"))
+        assert numbers(user, call, 4) == ["0.tmp.r8", "1.tmp.wav", "2.tmp.r8", "3.tmp.r8"]
+
+
+def test_a_second_stream_of_the_call_begins_at_0_again(user: User, server: Server, tmp_path: Path) -> None:
+    """The file of the first is replaced, not written to: who is playing it hears it to the end."""
+    call = user.call(variables={"temp_dir": str(tmp_path)})
+    user.connect(server, call).send(message("raw"))
+    first = files(user, call, 1)[0]
+    with first.open("rb") as playing:
+        user.tell(call, "stop")
+        user.ended(call)
+        user.connect(server, call).send(stream_audio("raw", raw(PROMPT), sampleRate=8000))
+        assert files(user, call, 2)[1] == first and first.read_bytes() == raw(PROMPT)
+        assert playing.read() == AUDIO["raw"]
+
+
+def test_streams_at_once_do_not_take_each_others_files(user: User, server: Server, tmp_path: Path) -> None:
+    call = user.call(variables={"temp_dir": str(tmp_path)})
+    peer = user.connect(server, call)
+    user.platform.start(call, f"{{protocol=community}}{server.url}", "own", bidirectional=1)
+    own = server.wait_for_peer(2)
+    peer.send(message("raw"))
+    files(user, call, 1)
+    own.send(stream_audio("raw", raw(PROMPT), sampleRate=8000))
+    first, second = files(user, call, 2)
+    assert first != second
+    assert (first.read_bytes(), second.read_bytes()) == (AUDIO["raw"], raw(PROMPT))
+
+
 def test_files_of_calls_are_kept_apart(user: User, server: Server, tmp_path: Path) -> None:
     calls = [user.call(variables={"temp_dir": str(tmp_path)}) for _ in range(2)]
     for number, call in enumerate(calls):
@@ -215,16 +259,39 @@ BAD = [
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
-def test_audio_that_cannot_be_read_is_an_error_and_no_more(user: User, server: Server, bad: dict[str, Any]) -> None:
+def test_audio_that_cannot_be_read_is_a_text_like_any_other(user: User, server: Server, bad: dict[str, Any]) -> None:
+    """And no error, on which scripts hang up; the log has the reason."""
     call = user.call(STREAM_PLAYBACK="true")
     peer = user.connect(server, call)
-    peer.send(bad)
-    error = user.event("error", call)
-    assert error["status"] == "error" and error["message"]["code"] == 11
-    assert "streamAudio" in error["message"]["error"]
-    assert user.bodies("play", call) == []
+    text = orjson.dumps(bad).decode()
+    peer.send(text)
     peer.send("still there")
-    until(lambda: user.bodies("json", call) == ["still there"])
+    until(lambda: user.bodies("json", call) == [text, "still there"])
+    assert user.names(call) == ["connect", "json", "json"]
+    status = user.status(call)
+    assert status["errors"] == 1 and "streamAudio" in status["lastError"]
+    assert [line.level for line in user.platform.switch.log_lines
+            if status["lastError"] in line.text and line.uuid == call.uuid] == [LogLevel.WARNING]
+
+
+def test_with_a_stream_id_it_is_an_error(user: User, server: Server) -> None:
+    call = user.call()
+    user.platform.start(call, f"{{protocol=community}}{server.url}", "own", bidirectional=1)
+    server.wait_for_peer().send(BAD[0])
+    assert user.event("stream_error", call)["kind"] == "streamAudio"
+    assert user.bodies("json", call) == []
+
+
+@pytest.mark.parametrize("encode", [base64.urlsafe_b64encode, lambda data: base64.b64encode(data).rstrip(b"=")])
+def test_base64_of_another_kind_is_taken(user: User, server: Server, encode: Callable[[bytes], bytes]) -> None:
+    call = user.call(STREAM_PLAYBACK="true")
+    peer = user.connect(server, call)
+    audio = raw(SPEECH)[:-2]
+    peer.send({"type": "streamAudio", "data": {"audioDataType": "raw", "sampleRate": 8000,
+                                               "audioData": encode(audio).decode()}})
+    assert files(user, call, 1)[0].read_bytes() == audio
+    user.completed(call)
+    assert find(call.heard(), SPEECH[:-1]) >= 0
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "ogg"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from typing import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 
 from freeswitch_audio_stream.audio import RATES, Samples
 from freeswitch_audio_stream.simulator import CodecSpec
+from tests.transports.peers import Peer as Listener
+from tests.transports.peers import read_head
 
 from ..harness import PATIENCE, audible, find, noise, until
 from .server import Peer, Server
@@ -19,7 +22,7 @@ from .user import User
 SPEECH = noise(8000, seed=1)
 PROMPT = noise(8000, seed=2)
 CHANNELS = {"mono": 1, "mixed": 1, "stereo": 2}
-METADATA = ['{"a": 1, "b": "two words"}', "any words at all", "{ not JSON", "ü 😀 \\n", '"quoted"', "8k", "[]"]
+METADATA = ['{"a": 1, "b": "two words"}', "any words at all", "{ not JSON", "ü 😀", '"quoted"', "8k", "[]"]
 
 
 def wait_for_audio(peer: Peer, part: Samples, channels: int = 1, channel: int = 0) -> None:
@@ -40,6 +43,18 @@ def test_the_metadata_come_first_and_verbatim(user: User, server: Server, metada
     peer.wait_for(lambda peer: len(peer.messages) >= 10)
     assert peer.messages[0] == metadata
     assert all(isinstance(message, bytes) for message in peer.messages[1:])
+
+
+def test_javascript_that_escapes_apostrophes(user: User, server: Server) -> None:
+    """``JSON.stringify(m).replace(/'/g, "\\\\'")``, as clients of the community module have it."""
+    metadata = {"name": "O'Hara", "note": "it's"}
+    given = orjson.dumps(metadata).decode().replace("'", r"\'")
+    call = user.call()
+    peer = user.connect(server, call, f"mono 8k {given}")
+    user.tell(call, f"send_text {given}")
+    user.tell(call, f"stop '{given}'")
+    assert peer.closed() == 1000
+    assert [orjson.loads(text) for text in peer.texts] == [metadata] * 3
 
 
 def test_quotes_around_the_whole_metadata_are_taken_off(user: User, server: Server) -> None:
@@ -168,7 +183,7 @@ def test_any_multiple_of_ten_will_do(user: User, server: Server, chunk_ms: int) 
     assert {len(chunk) for chunk in peer.chunks} == {16 * chunk_ms}
 
 
-@pytest.mark.parametrize("size", ["25", "0", "5", "1010", "-20", "many"])
+@pytest.mark.parametrize("size", ["25", "0", "5", "1015", "-20", "many"])
 def test_a_size_that_cannot_be_is_20_ms_and_a_warning(user: User, server: Server, size: str) -> None:
     call = user.call(speech=SPEECH, STREAM_BUFFER_SIZE=size)
     peer = user.connect(server, call)
@@ -177,6 +192,13 @@ def test_a_size_that_cannot_be_is_20_ms_and_a_warning(user: User, server: Server
     until(lambda: any("STREAM_BUFFER_SIZE" in line.text or size in line.text
                       for line in user.platform.switch.log_lines) or size in _warned)
     _warned.add(size)
+
+
+@pytest.mark.parametrize("size, chunk_ms", [("60ms", 60), ("1010", 1000), ("5000", 1000)])
+def test_a_size_with_a_unit_and_one_that_is_too_large(user: User, server: Server, size: str, chunk_ms: int) -> None:
+    peer = user.connect(server, user.call(speech=noise(80000), STREAM_BUFFER_SIZE=size))
+    peer.wait_for_bytes(48000)
+    assert {len(chunk) for chunk in peer.chunks} == {16 * chunk_ms}
 
 
 _warned: set[str] = set()
@@ -235,6 +257,45 @@ def test_text_goes_out_verbatim(user: User, server: Server, text: str) -> None:
     user.tell(call, f"stop {text}")
     assert peer.closed() == 1000
     assert peer.texts == [text, "second", text]
+
+
+def test_text_straight_after_the_start_comes_behind_the_metadata(user: User) -> None:
+    told = threading.Event()
+    with Server(process_request=lambda *_: told.wait(PATIENCE) and None) as server:
+        call = user.call(speech=SPEECH)
+        user.start(call, server.url, "mono 8k hello")
+        for text in ("one", "two"):
+            user.tell(call, f"send_text {text}")
+        told.set()
+        peer = server.wait_for_peer()
+        peer.wait_for(lambda peer: peer.chunks)
+        assert peer.messages[:3] == ["hello", "one", "two"]
+        user.tell(call, "stop bye")
+        assert peer.closed() == 1000 and peer.texts == ["hello", "one", "two", "bye"]
+
+
+def test_text_that_waits_for_a_server_that_is_not_there_is_an_error(user: User) -> None:
+    call = user.call()
+    waiting = threading.Event()
+    with Listener(lambda connection: (read_head(connection), waiting.wait(PATIENCE))[0] and None) as listener:
+        user.start(call, f"ws://{listener.place}/")
+        user.tell(call, "send_text one")
+        waiting.set()
+        assert "1 text that waited" in user.event("error", call, 2)["message"]["error"]
+    user.ended(call)
+    assert user.names(call) == ["error", "error"]
+
+
+def test_a_stop_before_the_connection_is_made_takes_its_texts_along(user: User) -> None:
+    call = user.call()
+    waiting = threading.Event()
+    with Listener(lambda connection: (read_head(connection), waiting.wait(PATIENCE))[0] and None) as listener:
+        user.start(call, f"ws://{listener.place}/")
+        user.tell(call, "send_text one")
+        user.tell(call, "stop")
+        user.ended(call)
+        waiting.set()
+    assert user.names(call) == []
 
 
 def test_a_hangup_closes_with_1000_and_no_word(user: User, server: Server) -> None:
