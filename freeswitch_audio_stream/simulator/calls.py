@@ -294,7 +294,24 @@ class Call:
         def change() -> None:
             self._leave_bridge()
             self.session.app = APPLICATIONS[app]
-        self.on_thread(change)
+        self._move_and(change)
+
+    def _move_and(self, change: Callable[[], None]) -> None:
+        self.move()
+        try:
+            self.on_thread(change)
+        finally:
+            self.move(False)
+
+    def move(self, moving: bool = True) -> None:
+        """Have the call leave one state, as a transfer or a bridge does, where nobody reads or writes for a moment;
+        or arrive in the next.
+        """
+        self.session.moving = moving
+
+    def bypass(self, bypassed: bool = True) -> None:
+        """Take its media out of the switch, or back."""
+        self.session.bypassed = bypassed
 
     def application(self, name: str, data: str = "") -> bool:
         """Run a module's dialplan application on the call's thread and wait; False where there is none or
@@ -333,7 +350,7 @@ class Call:
                 raise RuntimeError(f"call {other.uuid} is over")
             self._bridged_to = other
             self.session.partner, self.session.bridged, self.session.app = other.pointer, 1, APP_BRIDGE
-        self.on_thread(join)
+        self._move_and(join)
 
     def _leave_bridge(self) -> None:
         other, self._bridged_to = self._bridged_to, None

@@ -67,7 +67,7 @@ for every frame three int64: CLOCK_MONOTONIC ns, position and count of its value
 
 SESSION = _record("""
     magic misuse
-    channel state cause answered early_media held bridged
+    channel state cause answered early_media held bridged bypassed moving
     session_lock read_mutex write_mutex bug_lock
     bugs read_impl write_impl read_codec write_codec linear_codec
     app interrupt partner idle_silence period due

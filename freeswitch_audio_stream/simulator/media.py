@@ -30,11 +30,11 @@ ENDED, INTERRUPTED = range(2)
 @native_helper
 def _is_ready(session: int, check_ready: int, check_media: int) -> int:
     s = session_at(session)
-    if check_media and not ((s.answered or s.early_media) and s.read_impl and s.write_impl):
+    if check_media and not ((s.answered or s.early_media) and not s.bypassed and s.read_impl and s.write_impl):
         return 0
     if not check_ready:
         return 1 if check_media else 0
-    return 1 if EXECUTE <= s.state < HANGUP else 0
+    return 1 if EXECUTE <= s.state < HANGUP and not s.moving else 0
 
 
 @c_callback("int32(int64, int32, int32)")
@@ -348,5 +348,5 @@ def run(session: int) -> int:
             return INTERRUPTED
         sleep_until(s.due, s.read_clock)
         s.due += s.period
-        if s.answered or s.early_media:
+        if (s.answered or s.early_media) and not s.bypassed and not s.moving:
             _take_turn(session, _read_frame(session))

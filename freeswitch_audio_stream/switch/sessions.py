@@ -90,10 +90,20 @@ class Session:
         """
         return bool(self._library.switch_channel_test_ready(self.channel, 1, 1))
 
+    def has_media(self) -> bool:
+        """The part of `media_ready` that stays while the call goes from one state to the next, as in a transfer:
+        answered or early media, codecs chosen, not bypassed. Also true of a call that is ending.
+        """
+        return bool(self._library.switch_channel_test_ready(self.channel, 0, 1))
+
+    def is_ready(self) -> bool:
+        """The other part: the call is neither at its very beginning, nor between two states, nor ending."""
+        return bool(self._library.switch_channel_test_ready(self.channel, 1, 0))
+
     def pre_answer(self) -> bool:
         """Ask for early media, which may wait for the network; True where there is media now."""
         status = self._library.switch_channel_perform_pre_answer(self.channel, *where("pre_answer"))
-        return bool(status == Status.SUCCESS) and self.media_ready()
+        return bool(status == Status.SUCCESS) and self.has_media()
 
     def read_format(self) -> CodecFormat | None:
         """What the caller sends; None while there is no codec. A re-INVITE may change it at any time."""
@@ -123,8 +133,8 @@ class Session:
         bug is refused.
         """
         # The core itself would pre-answer here, and takes a bug that will never hear anything on a bypassed
-        # call.
-        if not self.media_ready():
+        # call. Between two states it takes one that hears the call from the next state on.
+        if self.is_hung_up() or not self.has_media():
             raise SwitchError(f"call {self.uuid} has no media to attach to")
         bug = ctypes.c_void_p()
         status = self._library.switch_core_media_bug_add(

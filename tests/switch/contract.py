@@ -127,6 +127,11 @@ def check_locate_and_unlock(environment: Environment) -> None:
         assert borrowed.uuid == session.uuid and not borrowed.is_hung_up()
 
 
+def check_ready_is_made_of_two_parts(environment: Environment) -> None:
+    with call(environment) as session:
+        assert session.media_ready() and session.is_ready() and session.has_media()
+
+
 def check_variables(environment: Environment) -> None:
     with call(environment) as session:
         assert session.variable("contract_name") is None
@@ -295,7 +300,7 @@ def check_hangup_closes_once(environment: Environment) -> None:
         snapshot = session.snapshot()
         environment.hang_up(session.uuid)
         eventually(lambda: bug.count(BugEvent.CLOSE), "CLOSE")
-        assert session.is_hung_up() and not session.media_ready()
+        assert session.is_hung_up() and not session.media_ready() and not session.is_ready()
         assert environment.switch.locate(session.uuid) is None
         assert not session.remove_bug(address)
         try:
