@@ -16,7 +16,7 @@ from . import MODULE, __version__, config, media_server
 from .engine import BugKind, GuestBook, Registry
 from .engine.community_reports import EVENTS as COMMUNITY_EVENTS
 from .engine.reports import SUBCLASSES
-from .errors import MediaNotFound, RefusedError, SettingError, SwitchError
+from .errors import RefusedError, SettingError, SwitchError
 from .interface import API_NAME, MEDIA_APPLICATION, RESULT_VARIABLE, register
 from .realtime.core import C_FUNCTIONS, start_core
 from .switch import BugFlag, ChannelSnapshot, L16Codec, LogLevel, Registration, Session, Switch
@@ -65,14 +65,15 @@ class SwitchCall:
         return form.rate if form else 0
 
     def has_media(self) -> bool:
-        return self._session.media_ready() and self._session.read_format() is not None
+        session = self._session
+        return not session.is_hung_up() and session.has_media() and session.read_format() is not None
 
-    def ensure_media(self) -> None:
-        if not self._session.media_ready():
+    def is_between_states(self) -> bool:
+        return not self._session.is_hung_up() and not self._session.is_ready()
+
+    def ask_for_early_media(self) -> None:
+        if not self._session.has_media():
             self._session.pre_answer()
-        if not self.has_media():
-            raise MediaNotFound("the call has no media: answer or pre_answer it first, and do not bypass or proxy its "
-                                "media")
 
     def end_reason(self) -> str | None:
         if not self._session.is_hung_up():

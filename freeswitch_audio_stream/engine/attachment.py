@@ -77,14 +77,15 @@ class Attachment:
 
     def attend(self, bits: int) -> None:
         """Take in what the core reports (ATTEND_…)."""
-        for kind, bit in _CLOSED.items():
-            if bits & bit and kind in self._open:
-                self._open.discard(kind)
-                if kind not in self._detached and not self.lost:
-                    self.lost, self.end_reason = True, self.call.end_reason()
+        closed = [kind for kind, bit in _CLOSED.items() if bits & bit and kind in self._open]
+        for kind in closed:
+            self._open.discard(kind)
+            if kind not in self._detached and not self.lost:
+                self.lost, self.end_reason = True, self.call.end_reason()
         if bits & ATTEND_WRITE_CODEC and BugKind.PLAYBACK in self._open:
             self._path.set_write_codec(*self.call.open_write_codec())
-        self._let_go_when_closed()
+        if closed:  # not where none has been added yet
+            self._let_go_when_closed()
         if bits & ATTEND_CLOCK_OFF and self._letting_go:
             self._release()
 

@@ -44,10 +44,13 @@ class Call(Protocol):
         """Hz of what the caller says; 0 while there is no codec."""
 
     def has_media(self) -> bool:
-        """Whether audio passes through the switch now."""
+        """Whether audio passes through the switch, or will as soon as the call is in its next state."""
 
-    def ensure_media(self) -> None:
-        """Have the call's media ready, as early media if it is not answered; raises MediaNotFound where it has none."""
+    def is_between_states(self) -> bool:
+        """Whether a bridge or a transfer has just begun, or the call itself: what it has now says nothing yet."""
+
+    def ask_for_early_media(self) -> None:
+        """Have the caller's side send and take audio before the call is answered; nothing where it has media."""
 
     def end_reason(self) -> str | None:
         """Why the call is over: "hangup", or "shutdown" where the whole switch ends; None while it is not."""

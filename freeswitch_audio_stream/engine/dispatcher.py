@@ -53,6 +53,10 @@ class Dispatcher:
         self._jobs.append(job)
         self.worker.dispatch_queue.wake()
 
+    def enqueue(self, job: Job) -> None:
+        """As `post`, but only on the dispatcher's own thread, which is awake."""
+        self._jobs.append(job)
+
     def call_later(self, seconds: float, job: Job) -> Timer:
         """Run `job` in `seconds`. Only on the dispatcher's own thread."""
         return self._schedule.add(time.monotonic() + seconds, job)

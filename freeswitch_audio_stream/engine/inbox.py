@@ -75,11 +75,12 @@ class Inbox:
         self._refuse = refuse
         self._has_refused = False
 
-    def messages(self) -> Iterator[Message]:
-        """The messages that have come since the last call; none is compressed, and text is UTF-8. One that cannot be
-        had is refused, and after it there is nothing but a close frame.
+    def messages(self, end: int | None = None) -> Iterator[Message]:
+        """The messages that have come since the last call, up to `end` of the path's inbox where one is given; none is
+        compressed, and text is UTF-8. One that cannot be had is refused, and after it there is nothing but a close
+        frame.
         """
-        for piece in self._path.take_inbox():
+        for piece in self._path.take_inbox(end):
             if not self._has_refused or piece.opcode == CLOSE:
                 message = self._add(piece)
                 if message is not None:

@@ -130,6 +130,11 @@ class Link:
 
     # The end of a connection.
 
+    @property
+    def peer_close_reason(self) -> str | None:
+        """Why the peer has begun to close, where that is its good right; None while it has not."""
+        return self._end[1] if self.state is LinkState.CLOSING and self._end and self._end[2] else None
+
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye, behind the messages queued so far; answered by link_down."""
         if self.state is not LinkState.OPEN:
@@ -183,10 +188,10 @@ class Link:
 
     # What the core reports.
 
-    def attend(self, bits: int) -> None:
-        """Take in what the core reports (ATTEND_…)."""
+    def attend(self, bits: int, inbox_end: int | None = None) -> None:
+        """Take in what the core reports (ATTEND_…), and messages up to `inbox_end` of the path where one is given."""
         if bits & ATTEND_INBOX:
-            self._read_inbox()
+            self._read_inbox(inbox_end)
         if bits & ATTEND_PEER_PROTOCOL:
             self._refuse(self._path.protocol_error, f"the {self._peer} breaks the WebSocket protocol (RFC 6455)")
         if bits & ATTEND_SOCKET_BROKEN:
@@ -214,10 +219,10 @@ class Link:
             self._connection.close()
         self._owner.link_released()
 
-    def _read_inbox(self) -> None:
+    def _read_inbox(self, end: int | None) -> None:
         if not self._is_up():
             return
-        for message in self._inbox.messages():
+        for message in self._inbox.messages(end):
             self._on_message(message)
             if not self._is_up():
                 return

@@ -41,6 +41,11 @@ class Media:
             self._conversion.attend()
         return bits
 
+    def reported(self) -> tuple[int, int]:
+        """What `take_attention` would answer now, and then how far the inbox is written. Any thread."""
+        bits = self.path.attention | self.capture.attention
+        return bits, self.path.inbox_end
+
     def drain(self) -> None:
         """No more is captured: let the rest flow; ATTEND_DRAINED says that it has."""
         if self._conversion:

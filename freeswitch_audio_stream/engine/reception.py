@@ -42,7 +42,7 @@ class Reception:
     def _check_media(self, uuid: str) -> None:
         call = self._calls.find(uuid)
         try:
-            if not call.has_media():
+            if not call.has_media() and not call.is_between_states():
                 raise MediaNotFound("the call has no media: it is not answered yet, or its audio does not pass "
                                     "through FreeSWITCH")
         finally:

@@ -91,7 +91,7 @@ class Registry:
         deadline = time.monotonic() + seconds
         self._book.close(0.25 * seconds)
         for stream in self._book.running():
-            stream.dispatcher.post(lambda stream=stream: _shut_down(stream))  # type: ignore[misc]
+            stream.post(lambda stream=stream: _shut_down(stream))  # type: ignore[misc]
         clean = self._book.wait_until_empty(0.75 * seconds)
         clean = self._book.join(deadline) and clean
         self._sounds.remove_all()

@@ -19,6 +19,7 @@ from .states import State
 
 MAX_WAITING_BYTES = OUTBOX_BYTES // 2
 """What texts may take up before there is a connection: behind the start message they all have to fit."""
+_BEFORE = (State.WAITING, State.CONNECTING)  # the states in which there has been no connection yet
 
 
 class Speaker:
@@ -91,9 +92,9 @@ class Speaker:
             self._send_or_keep(text, self._state())
 
     def _send_or_keep(self, text: str, state: State) -> None:
-        if state is State.CONNECTING and not self.has_introduced:
+        if state in _BEFORE and not self.has_introduced:
             self._keep(text)
-        elif state not in (State.CONNECTING, State.STREAMING):
+        elif state not in (*_BEFORE, State.STREAMING):
             raise RefusedError(f"the stream is {state.value}: text can be sent while it is connecting or streaming")
         elif not all(map(self._link.send, self._conversation.session.text(text))):
             raise RefusedError(f"the server does not read: {self._path.unsent} bytes of messages wait already")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Mapping
 
 from ..commands import Start
-from ..errors import CapacityRefused, RefusedError, SettingError
+from ..errors import CapacityRefused, MediaNotFound, RefusedError, SettingError
 from ..realtime.core import Core, Worker
 from .call import Call
 from .call_finder import CallFinder
@@ -49,15 +49,17 @@ class Starter:
 
     def _make(self, command: Start, visit: Visit | None) -> Stream:
         call = self._calls.find(command.uuid)
-        plan, media = self._prepare(command, call)
+        plan, media = self._prepare(command, call, is_asked_for=visit is None)
         stream = Stream(plan, call, media, self._dispatchers[media.worker], self._sounds, self._on_ended, visit)
         self._book.enter(stream)
         call.hook_digits(self._core.digits.hook_address)
         return stream
 
-    def _prepare(self, command: Start, call: Call) -> tuple[Plan, Media]:
+    def _prepare(self, command: Start, call: Call, is_asked_for: bool) -> tuple[Plan, Media]:
         try:
-            call.ensure_media()
+            if is_asked_for:
+                call.ask_for_early_media()
+            _check_media(call)
             plan = make_plan(command, call, self._resolve_settings)
             return plan, open_media(self._core, plan, call)
         except BaseException as error:
@@ -68,3 +70,10 @@ class Starter:
             if isinstance(error, IndexError):
                 raise CapacityRefused("no more streams fit into this process") from error
             raise
+
+
+def _check_media(call: Call) -> None:
+    """Whether the call has media, or may be about to have some; raises MediaNotFound."""
+    if not call.has_media() and not call.is_between_states():
+        raise MediaNotFound("the call has no media: answer or pre_answer it first, and do not bypass or proxy its "
+                            "media")

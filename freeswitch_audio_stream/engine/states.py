@@ -8,6 +8,8 @@ from enum import Enum
 class State(Enum):
     """Where a stream is; the value is what `status` shows."""
 
+    WAITING = "waiting"
+    """The call is between two states, and has no media: it is attached to as soon as it has."""
     CONNECTING = "connecting"
     STREAMING = "streaming"
     RECONNECTING = "reconnecting"
@@ -23,8 +25,9 @@ class State(Enum):
 class Step(Enum):
     """What happens to a stream."""
 
+    ATTACHED = "attached to the call"
     CONNECTED = "connected"
-    FAILED = "not connected"
+    FAILED = "not attached, or not connected"
     DROPPED = "connection lost, to be made again"
     LOST = "connection over"
     FINISH = "asked to end"
@@ -32,6 +35,7 @@ class Step(Enum):
 
 
 TRANSITIONS: dict[State, dict[Step, State]] = {
+    State.WAITING: {Step.ATTACHED: State.CONNECTING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
     State.CONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
     State.STREAMING: {Step.FINISH: State.DRAINING, Step.DROPPED: State.RECONNECTING, Step.LOST: State.ENDED},
     State.RECONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},

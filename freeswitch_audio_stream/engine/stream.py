@@ -1,14 +1,17 @@
-"""One stream: connecting, streaming, reconnecting, draining, closing, and the events on the way."""
+"""One stream: waiting, connecting, streaming, reconnecting, draining, closing, and the events on the way."""
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Callable
 
 from ..config import Dialect
-from ..errors import ConnectError, ConnectTimeout
-from ..realtime.layout import ATTEND_DRAINED
+from ..errors import ConnectError, ConnectTimeout, RefusedError
+from ..realtime.layout import ATTEND_DRAINED, ATTEND_INBOX
 from ..transports import Connection
 from .attachment import Attachment
+from .attention import Attention
 from .call import BugKind, Call
 from .chronicle import Chronicle
 from .close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
@@ -25,17 +28,22 @@ from .player import Player
 from .protocol_conversation import ProtocolConversation
 from .reconnecting import Reconnecting
 from .reports import Reporter
+from .schedule import Job
 from .sound_files import SoundFiles
 from .speaker import Speaker
 from .states import TRANSITIONS, State, Step
 from .timers import Timers
 
 _DRAIN_SECONDS = 1.0   # what a stop or a hangup allows for the last audio to be taken
+_MEDIA_SECONDS = 5.0   # how long a call between two states is waited for
 _POLL_SECONDS = 0.02
 
 
 class Stream:
-    """A stream of one call. All methods only on its dispatcher, where nothing else is said."""
+    """A stream of one call. All methods only on its dispatcher, where nothing else is said.
+
+    It hears of things in the order in which they happened: what others want of it comes by `post`.
+    """
 
     def __init__(self, plan: Plan, call: Call, media: Media, dispatcher: Dispatcher, sounds: SoundFiles,
                  on_ended: Callable[[Stream], None], visit: Visit | None = None) -> None:
@@ -45,7 +53,7 @@ class Stream:
         """
         self.plan = plan
         self.key = (plan.info.uuid, plan.info.stream_id)
-        self.state = State.CONNECTING
+        self.state = State.WAITING
         self.media = media
         self.dispatcher = dispatcher
         self.visit = visit
@@ -63,42 +71,105 @@ class Stream:
             plan.url, plan.settings, path, dispatcher, self, listener, visit.arrival if visit else None,
             plan.protocol.counts_anew)
         self.speaker = Speaker(plan, conversation, path, self.link, self._reporter, lambda: self.state)
+        self.attention = Attention(media, dispatcher, self._attend, lambda: self._gone)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, self.link.connect)
         self.chronicle = Chronicle(plan, media, self._reporter, self._timers, self._reconnecting, visit,
                                    lambda: self.state)
         self._end_reason = EndReason()
         self._on_ended = on_ended
+        self._drain_until = math.inf
+        self._hurried = False
         self._begun = False
+        self._told_all = False
         self._gone = False
+
+    def post(self, job: Job) -> None:
+        """Run `job` behind what has happened to the stream by now, and before what happens to it later; not at all
+        once it has ended. Any thread.
+        """
+        self.attention.post(job)
 
     # The start.
 
     def attach(self) -> None:
-        """Add the bugs; on the thread of the command. Where that fails, the stream ends by itself."""
+        """Add the bugs, if the call has media; on the thread of the command. Where that fails, the stream ends by
+        itself.
+        """
+        if not self.attachment.call.has_media():
+            return  # `begin` waits for it
         try:
-            self.attachment.attach(self.plan.bugs)
+            self._attach()
         except BaseException:
             self.dispatcher.post(self._abort)
             raise
 
+    def _attach(self) -> None:
+        self.attachment.attach(self.plan.bugs)
+        self._step(Step.ATTACHED)
+
     def _abort(self) -> None:
-        self.state = State.ENDED
+        self.state, self._told_all = State.ENDED, True
         self._listen()
         self.attachment.detach_all()
 
     def _listen(self) -> None:
         # Not before the last bug is attached: until then the command's thread is in charge.
-        self.media.adopt(self.dispatcher, self.attend)
-        self.attachment.look_after_call()
-        self.attend()
+        self.attention.adopt()
+        self.dispatcher.enqueue(self._look_after_call)  # behind the commands that came meanwhile
         self.media.open()
 
+    def _look_after_call(self) -> None:
+        self.attachment.look_after_call()
+        if self.attachment.lost and not self._gone:
+            self._finish_without_call()
+
     def begin(self) -> None:
-        """Look after what the core reports, and connect."""
+        """Look after what the core reports; attach, where the call had no media before, and connect."""
         self._begun = True
         self._listen()
+        if self.state is State.WAITING:
+            self._wait_for_media(time.monotonic() + _MEDIA_SECONDS)
+        else:
+            self._connect()
+
+    def _connect(self) -> None:
         if self.state is State.CONNECTING:
             self.link.connect(self.plan.timeout)
+
+    def _wait_for_media(self, deadline: float) -> None:
+        if self.state is not State.WAITING or self._ends_with_call():
+            return
+        if self.attachment.call.has_media():
+            self._attach_late()
+        elif time.monotonic() < deadline:
+            self._timers.after("media", _POLL_SECONDS, lambda: self._wait_for_media(deadline))
+        else:
+            self._fail_to_attach(f"the call has got no media within {_MEDIA_SECONDS:g} s: answer or pre_answer it, do "
+                                 "not bypass or proxy its media, and start the stream again")
+
+    def _ends_with_call(self) -> bool:
+        """Whether the call has ended, and with it the stream."""
+        reason = self.attachment.call.end_reason()
+        if reason is not None:
+            self.finish(reason)
+        return reason is not None
+
+    def _attach_late(self) -> None:
+        try:
+            self._attach()
+        except RefusedError as error:
+            if not self._ends_with_call():
+                self._fail_to_attach(str(error))
+        else:
+            self._look_after_call()
+            self._connect()
+
+    def _fail_to_attach(self, text: str) -> None:
+        self._reporter.error("media", text)
+        self._end_reason.set_reason("error", text)
+        self._step(Step.FAILED)
+        self.speaker.give_up()
+        self._stopped()
 
     def link_up(self, connection: Connection) -> None:
         """The server is there: introduce the stream, before any audio and before the application can send."""
@@ -143,7 +214,10 @@ class Stream:
         if again:
             self._step(Step.DROPPED)
             return
-        self._end_reason.set_reason("error" if not clean else "client_closed" if self.visit else "server_closed", text)
+        if clean:
+            self._closed_by_peer(text)
+        else:
+            self._end_reason.set_reason("error", text)
         if clean and not self.plan.captures and self.state is State.STREAMING:
             self._step(Step.FINISH)
             # A server that was there to be heard has said all it had to say: the caller hears it to the end.
@@ -155,6 +229,9 @@ class Stream:
     def ended_by_itself(self) -> bool:
         """Whether it was connected once, and ended without being asked to."""
         return self.speaker.has_introduced and self._end_reason.name in ("server_closed", "error", "timeout")
+
+    def _closed_by_peer(self, text: str) -> None:
+        self._end_reason.set_reason("client_closed" if self.visit else "server_closed", text)
 
     def _over(self) -> None:
         """There is no connection any more, and will not be one."""
@@ -178,6 +255,8 @@ class Stream:
         """End in order: capture no more, send what is buffered (for up to `seconds`), say stop, close."""
         if Step.FINISH not in TRANSITIONS[self.state]:
             return
+        if self.link.peer_close_reason is not None:  # the server came first; its close is not over yet
+            self._closed_by_peer(self.link.peer_close_reason)
         self._end_reason.set_reason(reason, detail)
         self._step(Step.FINISH)
         if self.state is State.ENDED:
@@ -188,7 +267,7 @@ class Stream:
         if not self._plays_to_the_end():
             self.attachment.detach_all()
             self.player.abandon()
-        self._timers.after("drain", seconds, self._drained)
+        self._drain_within(seconds)
         self.media.drain()
 
     def finish_gracefully(self, detail: str) -> None:
@@ -197,14 +276,27 @@ class Stream:
         self.finish("graceful", detail, self.plan.settings.graceful_secs)
 
     def stop(self, reason: str, detail: str = "", seconds: float = _DRAIN_SECONDS) -> None:
-        """As `finish`; a stream that is draining already waits no longer for what is buffered."""
+        """As `finish`; a stream that is draining already has no more than `seconds` left, and plays no more."""
         if self.state is State.DRAINING:
-            self._drained()
+            self._hurry(seconds)
         else:
             self.finish(reason, detail, seconds)
 
+    def _hurry(self, seconds: float) -> None:
+        if self.link.state in (LinkState.DETACHING, LinkState.DOWN):
+            self._over()  # it was only being played to the end
+            return
+        self._hurried = True
+        self.attachment.detach_all()
+        self.player.abandon()
+        self._drain_within(seconds)
+
+    def _drain_within(self, seconds: float) -> None:
+        self._drain_until = min(self._drain_until, time.monotonic() + seconds)
+        self._timers.after("drain", self._drain_until - time.monotonic(), self._drained)
+
     def _plays_to_the_end(self) -> bool:
-        return self._end_reason.name == "graceful" and not self.attachment.lost
+        return self._end_reason.name == "graceful" and not self.attachment.lost and not self._hurried
 
     def _sent_all(self) -> None:
         """The ring is empty; a graceful end also waits until the caller has heard everything."""
@@ -214,7 +306,8 @@ class Stream:
             self._drained()
 
     def _when_heard(self, then: Callable[[], None]) -> None:
-        if self.state is State.DRAINING and self.player.is_busy and not self.attachment.lost:
+        waits = self.player.is_busy and not self.attachment.lost and not self._hurried
+        if self.state is State.DRAINING and waits:
             self._timers.after("play out", _POLL_SECONDS, lambda: self._when_heard(then))
         else:
             then()
@@ -236,11 +329,12 @@ class Stream:
         self.attachment.detach_all()
         self.player.abandon()
         self.chronicle.stopped(self._end_reason)
+        self._told_all = True
         self._end_when_free()
 
     def _end_when_free(self) -> None:
         free = self.attachment.released and self.link.state is LinkState.DOWN
-        if self.state is State.ENDED and free and not self._gone:
+        if self._told_all and free and not self._gone:
             self._gone = True
             self._on_ended(self)
             self.attachment.call.forget()
@@ -250,9 +344,7 @@ class Stream:
 
     # What the core reports.
 
-    def attend(self) -> None:
-        """The core wants attention."""
-        bits = self.media.take_attention()
+    def _attend(self, bits: int, inbox_end: int | None) -> None:
         if self.state is not State.ENDED:  # then everything has been told
             self.player.attend(bits)
             self.chronicle.attend(bits)
@@ -260,8 +352,10 @@ class Stream:
         if self._gone:
             return
         if self.attachment.lost:
+            # What the server had said before the call was over comes first; above all, that it closes.
+            self.link.attend(bits & ATTEND_INBOX, self.media.path.inbox_end_at_close)
             self._finish_without_call()
-        self.link.attend(bits)
+        self.link.attend(bits, inbox_end)
         if bits & ATTEND_DRAINED:
             self._sent_all()
 

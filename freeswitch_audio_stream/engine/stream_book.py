@@ -124,10 +124,10 @@ class StreamBook:
             return list(self._running)
 
     def post(self, stream: Stream, job: Job) -> None:
-        """Run `job` on the stream's dispatcher, unless it has ended by then. Raises RefusedError if it has now."""
+        """See `Stream.post`. Raises RefusedError where the stream has ended."""
         if stream not in self._running:
             raise RefusedError(f"stream {stream.plan.info.stream_id!r} has just ended")
-        stream.dispatcher.post(lambda: job() if stream in self._running else None)
+        stream.post(job)
 
     # The end of all.
 

@@ -25,7 +25,7 @@ from .libc import clear
 from .memory import CACHE_LINE
 from .resampler import convert, select
 from .rings import copy_in, copy_out
-from .wakeup import attend, to_io
+from .wakeup import attend, report_close, to_io
 
 ABC_READ, ABC_WRITE, ABC_WRITE_REPLACE, ABC_CLOSE = 1, 2, 3, 8
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
@@ -223,7 +223,7 @@ def capture_read(bug: Any, user: Any, kind: int) -> int:
     if kind == ABC_READ:
         _on_read(address_of(user), address_of(bug))
     elif kind == ABC_CLOSE:
-        attend(address_of(user), ATTEND_READ_CLOSED)
+        report_close(address_of(user), ATTEND_READ_CLOSED)
     return 1
 
 
@@ -233,7 +233,7 @@ def capture_write(bug: Any, user: Any, kind: int) -> int:
     if kind == ABC_WRITE:
         _on_write(address_of(user), address_of(bug))
     elif kind == ABC_CLOSE:
-        attend(address_of(user), ATTEND_WRITE_CLOSED)
+        report_close(address_of(user), ATTEND_WRITE_CLOSED)
     return 1
 
 

@@ -172,6 +172,8 @@ STREAM = _record(
     "introduced introduced_at skipped",
     "peer_known peer_source peer_next peer_clock peer_rate peer_restart peer_dry_at held_count",
     "rtp_malformed rtp_unknown rtp_lost rtp_late rtp_repeated garbage_told",
+    # whoever closes a bug
+    "inbox_at_close",
     # any thread, by atomic operation only
     "io_queued dispatch_queued clock_queued attention play_lock",
 )

@@ -136,6 +136,11 @@ class MediaPath:
         """The ATTEND_ bits set since the last call. Only the stream's dispatcher."""
         return wakeup.take_attention(self.address)
 
+    @property
+    def attention(self) -> int:
+        """The ATTEND_ bits that are set now. Any thread."""
+        return int(self._field["attention"])
+
     def wake_dispatcher(self, bits: int) -> None:
         """Have the dispatcher look at the stream."""
         wakeup.attend(self.address, bits)
@@ -279,10 +284,22 @@ class MediaPath:
 
     # From the server.
 
-    def take_inbox(self) -> Iterator[Piece]:
-        """What the server has sent and nobody has taken yet. Only the stream's dispatcher."""
-        written = wakeup.inbox_written(self.address)
+    @property
+    def inbox_end(self) -> int:
+        """How far what the server has sent reaches now, for `take_inbox`. Any thread."""
+        return wakeup.inbox_written(self.address)
+
+    @property
+    def inbox_end_at_close(self) -> int:
+        """What `inbox_end` was when the latest bug was closed; 0 where none was."""
+        return int(self._field["inbox_at_close"])
+
+    def take_inbox(self, end: int | None = None) -> Iterator[Piece]:
+        """What the server has sent and nobody has taken yet, up to an earlier `inbox_end` where one is given. Only the
+        stream's dispatcher.
+        """
         position = int(self._field["inbox_read"])
+        written = self.inbox_end if end is None else max(end, position)
         pieces = self._read_ring("inbox", position, written - position)
         begin = 0
         while begin < len(pieces):

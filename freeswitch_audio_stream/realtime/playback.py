@@ -23,7 +23,7 @@ from .layout import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, AT
 from .libc import clear, monotonic_us, pthread_self, sched_yield
 from .resampler import convert_exact, inputs_for, outputs_for, select
 from .rings import copy_in, copy_out
-from .wakeup import attend, to_clock, to_io
+from .wakeup import attend, report_close, to_clock, to_io
 
 _PLAY_READ, _PLAY_WRITE, _PLAY_LOCK = OFFSET["play_read"], OFFSET["play_write"], OFFSET["play_lock"]
 _MARKS_READ, _MARKS_WRITE, _CLEAR_COUNT = OFFSET["marks_read"], OFFSET["marks_write"], OFFSET["clear_count"]
@@ -243,7 +243,7 @@ def playback_replace(bug: Any, user: Any, kind: int) -> int:
     if kind == ABC_WRITE_REPLACE:
         _on_write_replace(address_of(user), address_of(bug))
     elif kind == ABC_CLOSE:
-        attend(address_of(user), ATTEND_REPLACE_CLOSED)
+        report_close(address_of(user), ATTEND_REPLACE_CLOSED)
     return 1
 
 

@@ -91,6 +91,13 @@ def attend(stream: int, bits: int) -> None:
         push(record.dispatch_queue, record.index)
 
 
+@native("void(int64, int64)")
+def report_close(stream: int, bit: int) -> None:
+    """A bug is closed (ATTEND_…_CLOSED): have the dispatcher look at it, and know what the server had sent by then."""
+    stream_at(stream).inbox_at_close = load_acquire(stream + _INBOX_WRITE)
+    attend(stream, bit)
+
+
 @native("int64(int64)")
 def take_attention(stream: int) -> int:
     """The ATTEND_ bits set since the last call. The flag falls first: a bit set meanwhile queues it again."""

@@ -171,3 +171,20 @@ def test_the_write_codec_follows_the_call() -> None:
     holding.attend(BITS[PLAYBACK])
     holding.attend(ATTEND_WRITE_CODEC)
     assert "codec 3" not in stage.deeds, "nothing plays any more"
+
+
+def test_a_call_is_not_let_go_before_it_is_attached_to() -> None:
+    """While its media is waited for, the core may report something, and is told to look at it."""
+    stage = Stage()
+    holding = attachment(stage)
+    for bits in (0, ATTEND_WRITE_CODEC, ATTEND_CLOCK_OFF):
+        holding.attend(bits)
+    assert not holding.released and stage.deeds == []
+    holding.attach([READ])
+    assert not holding.released
+    holding.detach_all()
+    holding.attend(BITS[READ])
+    assert holding.released
+    never = attachment(stage := Stage())
+    never.detach_all()
+    assert never.released and stage.deeds == ["release", "released"]

@@ -12,7 +12,6 @@ from freeswitch_audio_stream.commands import USAGE
 from freeswitch_audio_stream.module import API_NAME, RESULT_VARIABLE
 from freeswitch_audio_stream.servers.agent import Agent
 from freeswitch_audio_stream.simulator import Call
-from freeswitch_audio_stream.switch.constants import ChannelState
 
 from .harness import PATIENCE, Platform, closed, noise, until
 from .raw_server import RawServer
@@ -108,11 +107,9 @@ def test_a_call_that_has_hung_up(platform: Platform, agent: Agent) -> None:
 
 
 def test_a_call_without_media(platform: Platform, way: str) -> None:
-    call = platform.call(answered=False)
-    state = call.session.state
-    call.session.state = ChannelState.ROUTING
+    call = platform.call()
+    call.bypass()
     reply = answer(platform, call, way, f"start {URL} {START}")
-    call.session.state = state
     assert reply.startswith("-ERR the call has no media: answer or pre_answer it first")
 
 

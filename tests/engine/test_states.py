@@ -18,7 +18,7 @@ def reachable(begin: State) -> set[State]:
 
 
 def test_every_state_is_in_the_table_and_can_be_reached() -> None:
-    assert TRANSITIONS.keys() == set(State) == reachable(State.CONNECTING)
+    assert TRANSITIONS.keys() == set(State) == reachable(State.WAITING)
 
 
 def test_every_state_leads_to_the_end_and_the_end_to_nothing() -> None:
@@ -40,7 +40,7 @@ def test_whoever_can_be_asked_to_end_does_so_without_the_server() -> None:
 
 @given(some.lists(some.sampled_from(Step)))
 def test_a_stream_that_is_stopping_never_streams_again(steps: list[Step]) -> None:
-    state, stopping = State.CONNECTING, False
+    state, stopping = State.WAITING, False
     for step in steps:
         before, state = state, TRANSITIONS[state].get(step, state)
         stopping = stopping or (step is Step.FINISH and before is not state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from contextlib import suppress
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 import websocket
 
 from freeswitch_audio_stream.audio import Samples
+from freeswitch_audio_stream.engine import stream as engine_stream
 from freeswitch_audio_stream.simulator import Call
 from tests.engine.harness import PATIENCE, audible, find, noise, until
 
-from .harness import HANDSHAKE, TOKEN, Site
+from .harness import HANDSHAKE, TOKEN, Client, Site
 
 
 def wait_until_heard(call: Call, part: Samples) -> int:
@@ -181,3 +183,37 @@ def test_a_token_is_needed_no_longer_than_for_the_handshake(site: Site) -> None:
     part = noise(8000, 10)
     call.say(part)
     client.hear(part)
+
+
+def test_a_call_that_is_between_two_states(site: Site) -> None:
+    """After a bridge or a transfer: the handshake is answered, and the client attached as soon as there is media."""
+    speech = noise(8000, 5)
+    call = site.call()
+    call.bypass()
+    call.move()
+    clients: list[Client] = []
+    connecting = threading.Thread(target=lambda: clients.append(site.connect(call)))
+    connecting.start()
+    until(lambda: '"waiting"' in site.run("list"))
+    call.bypass(False)
+    until(lambda: '"waiting"' not in site.run("list"))
+    call.say(speech)
+    call.move(False)
+    connecting.join()
+    clients[0].hear(speech)
+
+
+def test_a_call_that_is_not_answered_in_a_transfer(site: Site) -> None:
+    """No early media is asked for; where there is none in the end, the client is let go."""
+    call = site.call(answered=False)
+    call.move()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_stream, "_MEDIA_SECONDS", 0.1)
+        path = f"/v1.0/calls/{call.uuid}/media_stream?encapsulation=sln&token={TOKEN}"
+        with suppress(OSError, websocket.WebSocketException):
+            client = websocket.create_connection(f"ws://{site.server.address}{path}", timeout=PATIENCE)
+            client.recv()
+    stopped = site.event("stream_stopped", call, "media-1")
+    assert stopped["reason"] == "error" and "no media within" in stopped["detail"]
+    assert not call.session.early_media
+    site.started[call.uuid, "media-1"] += 1
