@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from typing import Callable, Mapping
+from typing import Callable, Iterable, Mapping, TypeVar
 
 import numba
 
@@ -34,6 +34,7 @@ _BUG_FLAGS = {
     BugKind.CAPTURE_WRITE: BugFlag.WRITE_STREAM,
     BugKind.PLAYBACK: BugFlag.WRITE_REPLACE | BugFlag.FIRST,
 }
+_Settings = TypeVar("_Settings")
 
 
 class SwitchCall:
@@ -174,13 +175,15 @@ class AudioStreamModule:
         self._warned = _Recent(_WARNINGS)
         self._lock = threading.Lock()
         self._over = self._reserved = False
-        settings = self._resolve(lambda name: None, {})
+        self._resolve(lambda name: None, {})  # what is wrong for every stream is told now
+        settings = self._warn(*config.resolve_shared(config.MODULE, self._file, self._environment))
+        server = self._warn(*config.resolve_shared(config.HTTP_SERVER, self._file, self._environment))
         self.core = start_core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
-        guests = GuestBook(settings.media_server_max_clients, settings.media_server_max_clients_per_call)
+        guests = GuestBook(server.media_server_max_clients, server.media_server_max_clients_per_call)
         self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault,
                                  self._on_warning, guests)
         # All is there before the switch knows of us: from then on it may unload us at any moment.
-        self.media_server = media_server.start(settings, self.registry, switch.api, self._tell, self._on_fault)
+        self.media_server = media_server.start(server, self.registry, switch.api, self._tell, self._on_fault)
         try:
             self._registration = registration or register(
                 switch, self._on_command, self._on_application, self._on_external_media, self.shutdown)
@@ -223,8 +226,11 @@ class AudioStreamModule:
             return {}
 
     def _resolve(self, variable: Callable[[str], str | None], prefix: Mapping[str, str],
-                 dialect: config.Dialect = config.Dialect.STREAM_API) -> config.Settings:
-        settings, warnings = config.resolve(self._file, self._environment, variable, prefix, dialect)
+                 dialect: config.Dialect = config.Dialect.STREAM_API) -> config.StreamSettings:
+        return self._warn(*config.resolve_stream(self._file, self._environment, variable, prefix, dialect))
+
+    def _warn(self, settings: _Settings, warnings: Iterable[str]) -> _Settings:
+        """Log the warnings that have not been logged lately."""
         for warning in warnings:
             if self._warned.is_new(warning):
                 self._switch.log(LogLevel.WARNING, f"{MODULE}: {warning}")

@@ -1,30 +1,53 @@
-"""Settings: the table, the order of the layers, clamping, refusal, the prefix, the shipped file."""
+"""StreamSettings: the tables, the order of the layers, clamping, refusal, the prefix, the shipped file."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.audio import ALL_RATES
-from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VARIABLES, Dialect, Setting, Settings,
-                                            find, parse_xml, resolve, split_prefix)
+from freeswitch_audio_stream.config import (CA_NONE, HTTP_SERVER, MODULE, OWN_DEFAULTS, STREAM, TABLES, VARIABLES,
+                                            Dialect, HttpServerSettings, Setting, StreamSettings, Table, parse_xml,
+                                            resolve_shared, resolve_stream, split_prefix)
+from freeswitch_audio_stream.config.variables import ALIASES, NEEDED
+from freeswitch_audio_stream.engine.planning import Plan
 from freeswitch_audio_stream.errors import SettingError
 
 SHIPPED = Path(__file__).parents[1] / "conf" / "autoload_configs" / "audio_stream.conf.xml"
+SETTINGS = [row for table in TABLES for row in table.rows]
+
+
+def find(name: str) -> Setting | None:
+    return next(filter(None, (table.find(name) for table in TABLES)), None)
 
 
 def resolved(*, xml: dict[str, str] | None = None, env: dict[str, str] | None = None,
              channel: dict[str, str] | None = None,
              prefix: dict[str, str] | None = None,
-             dialect: Dialect = Dialect.STREAM_API) -> tuple[Settings, list[str]]:
-    return resolve(xml or {}, env or {}, (channel or {}).get, prefix or {}, dialect)
+             dialect: Dialect = Dialect.STREAM_API) -> tuple[StreamSettings, list[str]]:
+    return resolve_stream(xml or {}, env or {}, (channel or {}).get, prefix or {}, dialect)
 
 
-def community(**layers: dict[str, str]) -> tuple[Settings, list[str]]:
+def community(**layers: dict[str, str]) -> tuple[StreamSettings, list[str]]:
     return resolved(**layers, dialect=Dialect.COMMUNITY)  # type: ignore[arg-type]
+
+
+def everything(*, xml: dict[str, str] | None = None,
+               env: dict[str, str] | None = None) -> tuple[dict[str, Any], list[str]]:
+    """What is set by the file and the environment in all tables, and the warnings, each once."""
+    values: dict[str, Any] = {}
+    warnings: list[str] = []
+    for settings, told in (resolved(xml=xml, env=env), *(resolve_shared(table, xml or {}, env or {})
+                                                         for table in (MODULE, HTTP_SERVER))):
+        values.update(asdict(settings))
+        warnings += told
+    return values, list(dict.fromkeys(warnings))
+
+
+DEFAULTS, _ = everything()
 
 
 def param(name: str, value: str) -> str:
@@ -39,7 +62,9 @@ def written(value: object) -> str:
 # The table
 
 def test_nothing_given_is_the_defaults_without_a_warning() -> None:
-    assert resolved() == (Settings(), [])
+    assert resolved() == (StreamSettings(), [])
+    for table in (MODULE, HTTP_SERVER):
+        assert resolve_shared(table, {}, {}) == (table.values(), [])
 
 
 @pytest.mark.parametrize("attribute, default", [
@@ -53,27 +78,31 @@ def test_nothing_given_is_the_defaults_without_a_warning() -> None:
     ("suppress_log", False), ("extra_headers", ""), ("origin", ""), ("tls_cert_file", ""), ("tls_key_file", ""),
 ])
 def test_defaults(attribute: str, default: Any) -> None:
-    assert getattr(Settings(), attribute) == default
+    assert DEFAULTS[attribute] == default
 
 
 def test_rows_and_fields_are_the_same() -> None:
-    assert {row.attribute: row.default for row in SETTINGS} == asdict(Settings())
+    for table in TABLES:
+        assert {row.attribute: row.default for row in table.rows} == asdict(table.values())
+
+
+def test_no_setting_is_in_two_tables() -> None:
+    assert len({row.attribute for row in SETTINGS}) == len(SETTINGS) == len(DEFAULTS)
 
 
 @pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row.attribute)
 def test_each_row_is_complete(row: Setting) -> None:
     assert row.doc.endswith(".")
     assert row.variable == "MOD_AUDIO_STREAM_" + row.attribute.upper()
-    assert all(find(name) is row for name in (row.attribute, row.xml_name, row.variable))
+    assert all(find(name) is row for name in (row.attribute, row.name, row.variable))
     assert row.valid
     # Every default is itself a valid value.
     if written(row.default):
-        settings, warnings = resolved(env={row.variable: written(row.default)})
-        assert (settings, warnings) == (Settings(), [])
+        assert everything(env={row.variable: written(row.default)}) == (DEFAULTS, [])
 
 
 def test_the_shipped_file_has_every_setting_at_its_default() -> None:
-    assert parse_xml(SHIPPED.read_text()) == {row.xml_name: written(row.default) for row in SETTINGS}
+    assert parse_xml(SHIPPED.read_text()) == {row.name: written(row.default) for row in SETTINGS}
 
 
 def test_the_shipped_file_tells_every_meaning_and_range() -> None:
@@ -106,17 +135,67 @@ def test_credentials_have_a_second_channel_variable_that_comes_second() -> None:
 
 def test_an_empty_value_is_not_given_except_in_a_prefix() -> None:
     name = "MOD_AUDIO_STREAM_SUBPROTOCOL_NAME"
-    assert resolved(xml={"subprotocol-name": ""}, env={name: ""}, channel={name: ""}) == (Settings(), [])
+    assert resolved(xml={"subprotocol-name": ""}, env={name: ""}, channel={name: ""}) == (StreamSettings(), [])
     settings, _ = resolved(prefix={"subprotocol-name": ""})
     assert settings.subprotocol_name == ""
 
 
 def test_the_whole_module_is_not_set_by_one_call() -> None:
-    settings, warnings = resolved(env={"MOD_AUDIO_STREAM_MAX_STREAMS": "7"},
-                                  channel={"MOD_AUDIO_STREAM_MAX_STREAMS": "8"})
+    env = {"MOD_AUDIO_STREAM_MAX_STREAMS": "7"}
+    settings, warnings = resolve_shared(MODULE, {}, env)
     assert (settings.max_streams, warnings) == (7, [])
-    with pytest.raises(SettingError, match="MOD_AUDIO_STREAM_MAX_STREAMS"):
-        resolved(prefix={"max-streams": "8"})
+    assert resolved(env=env, channel={"MOD_AUDIO_STREAM_MAX_STREAMS": "8"}) == (StreamSettings(), [])
+
+
+@pytest.mark.parametrize("row", [*MODULE.rows, *HTTP_SERVER.rows], ids=lambda row: row.attribute)
+def test_a_prefix_that_sets_what_is_the_same_for_all_streams(row: Setting) -> None:
+    for name in (row.name, row.attribute, row.variable):
+        with pytest.raises(SettingError, match=f"{row.name}, which is the same for all .* variable {row.variable}$"):
+            resolved(prefix={name: "8"})
+
+
+def test_a_call_is_asked_for_no_more_than_its_stream_has() -> None:
+    asked: list[str] = []
+    resolve_stream({}, {}, asked.append, {})  # type: ignore[func-returns-value]
+    aliases = [alias for names in ALIASES.values() for alias in names]
+    assert sorted(asked) == sorted([*(row.variable for row in STREAM.rows), *aliases])
+
+
+# Whose settings they are
+
+def test_a_stream_has_no_secret_of_the_server() -> None:
+    secrets = {row.attribute for row in HTTP_SERVER.rows if row.secret}
+    assert secrets == {"media_server_tokens", "media_server_token_secret"}
+    of_a_stream = {field.name for field in fields(StreamSettings)}
+    assert not secrets & of_a_stream
+    assert not {name for name in of_a_stream if name.startswith("media_server")}
+    assert get_type_hints(Plan)["settings"] is StreamSettings
+
+
+SECRET = "swordfish" + 32 * "s"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.values.__name__)
+def test_no_secret_is_shown(table: Table[Any]) -> None:
+    given = {row.attribute: SECRET for row in table.rows if row.secret}
+    assert SECRET not in repr(table.values(**given)) + str(table.values(**given))
+    for attribute in given:  # the same where it cannot be used
+        row = table.find(attribute)
+        assert row is not None
+        _, warnings = everything(env={row.variable: SECRET + "\0"})
+        assert SECRET not in "".join(warnings)
+
+
+def test_what_one_table_has_is_no_unknown_name_for_another() -> None:
+    xml = {row.name: written(row.default) for row in SETTINGS}
+    env = {row.variable: written(row.default) for row in SETTINGS}
+    for table in (MODULE, HTTP_SERVER):
+        assert resolve_shared(table, xml, env) == (table.values(), [])
+    assert resolved(xml=xml, env=env) == (StreamSettings(), [])
+
+
+def test_names_of_attributes_are_those_of_settings() -> None:
+    assert NEEDED | ALIASES.keys() <= {row.attribute for row in STREAM.rows}
 
 
 @pytest.mark.parametrize("name, text, value", [
@@ -126,9 +205,9 @@ def test_the_whole_module_is_not_set_by_one_call() -> None:
     ("media_server_key_file", "NONE", ""), ("media_server_port", "65536", 65535),
 ])
 def test_settings_of_the_media_server(name: str, text: str, value: object) -> None:
-    settings, _ = resolved(env={f"MOD_AUDIO_STREAM_{name.upper()}": text})
+    settings, _ = resolve_shared(HTTP_SERVER, {}, {f"MOD_AUDIO_STREAM_{name.upper()}": text})
     assert getattr(settings, name) == value
-    assert resolved(channel={f"MOD_AUDIO_STREAM_{name.upper()}": text})[0] == Settings()
+    assert resolved(channel={f"MOD_AUDIO_STREAM_{name.upper()}": text})[0] == StreamSettings()
 
 
 @pytest.mark.parametrize("name, text", [
@@ -138,8 +217,8 @@ def test_settings_of_the_media_server(name: str, text: str, value: object) -> No
     ("media_server_dial_string", "sofia/gateway/x/"), ("media_server_dial_string", "user/{destination} &park"),
 ])
 def test_settings_of_the_media_server_that_cannot_be_used(name: str, text: str) -> None:
-    settings, (warning,) = resolved(env={f"MOD_AUDIO_STREAM_{name.upper()}": text})
-    assert settings == Settings() and name.replace("_", "-") in warning
+    settings, (warning,) = resolve_shared(HTTP_SERVER, {}, {f"MOD_AUDIO_STREAM_{name.upper()}": text})
+    assert settings == HttpServerSettings() and name.replace("_", "-") in warning
     assert (text in warning) is ("token" not in name), "secrets are not shown"
 
 
@@ -156,12 +235,12 @@ def test_settings_of_the_media_server_that_cannot_be_used(name: str, text: str) 
 def test_out_of_range_is_warned_and_clamped(name: str, text: str, value: int) -> None:
     row = find(name)
     assert row is not None
-    settings, warnings = resolved(env={row.variable: text})
-    assert getattr(settings, name) == value
+    values, warnings = everything(env={row.variable: text})
+    assert values[name] == value
     assert len(warnings) == 1
-    for part in (row.xml_name, row.variable, f"{value} is used", row.valid):
+    for part in (row.name, row.variable, f"{value} is used", row.valid):
         assert part in warnings[0]
-    if not row.module_wide:
+    if row in STREAM.rows:
         settings, warnings = resolved(prefix={name: text})
         assert getattr(settings, name) == value and len(warnings) == 1
 
@@ -189,14 +268,14 @@ def test_flags(text: str, value: bool) -> None:
 def test_what_means_nothing_is_passed_over_or_refused(name: str, text: str, remedy: str) -> None:
     row = find(name)
     assert row is not None
-    for layer, key in (("xml", row.xml_name), ("env", row.variable), ("channel", row.variable)):
+    for layer, key in (("xml", row.name), ("env", row.variable), ("channel", row.variable)):
         settings, (warning,) = resolved(**{layer: {key: text}})
-        assert settings == Settings()
-        assert row.xml_name in warning and remedy in warning
+        assert settings == StreamSettings()
+        assert row.name in warning and remedy in warning
     with pytest.raises(SettingError) as refused:
         resolved(prefix={name: text})
     text_shown = str(refused.value)
-    assert row.xml_name in text_shown and remedy in text_shown and "URL prefix" in text_shown
+    assert row.name in text_shown and remedy in text_shown and "URL prefix" in text_shown
     assert len(text_shown) < 500
 
 
@@ -230,7 +309,7 @@ def test_the_password_is_never_shown() -> None:
 def test_headers(text: str, headers: dict[str, str]) -> None:
     settings, warnings = resolved(channel={"MOD_AUDIO_STREAM_EXTRA_HEADERS": text})
     assert (settings.headers, warnings) == (headers, [])
-    assert Settings().headers == {}
+    assert StreamSettings().headers == {}
 
 
 @pytest.mark.parametrize("value", ["a.b", "a, b", "x,y , z"])
@@ -238,7 +317,7 @@ def test_a_header_of_subprotocols(value: str) -> None:
     text = f'{{"X":"y","sec-WebSocket-Protocol":"{value}"}}'
     settings, warnings = resolved(channel={"MOD_AUDIO_STREAM_EXTRA_HEADERS": text})
     assert (settings.headers, settings.subprotocols, warnings) == ({"X": "y"}, value, [])
-    assert Settings(subprotocol_name="own").subprotocols == "own"
+    assert StreamSettings(subprotocol_name="own").subprotocols == "own"
 
 
 BAD_HEADERS = [
@@ -269,7 +348,7 @@ def test_bad_headers_refuse_the_call_that_sets_them_and_are_passed_over_elsewher
         with pytest.raises(SettingError, match="STREAM_EXTRA_HEADERS"):
             community(channel={"STREAM_EXTRA_HEADERS": text})
     settings, (warning,) = resolved(env={name: text})
-    assert settings == Settings() and reason in warning
+    assert settings == StreamSettings() and reason in warning
 
 
 PASSED_OVER = {"header a is no text", "header a is no", "header UPGRADE belongs to the handshake",
@@ -334,8 +413,8 @@ def test_every_rate_of_binary_audio(rate: int) -> None:
 
 # The community dialect
 
-COMMUNITY = Settings(protocol="community", deflate=True, dtmf=False, playback=False, heartbeat_secs=0, ping_secs=0,
-                     subprotocol_name="")
+COMMUNITY = StreamSettings(protocol="community", deflate=True, dtmf=False, playback=False, heartbeat_secs=0,
+                           ping_secs=0, subprotocol_name="")
 
 
 def test_the_community_module_has_its_own_defaults() -> None:
@@ -363,7 +442,7 @@ def test_the_community_module_has_its_own_defaults() -> None:
 def test_channel_variables_of_the_community_module(variable: str, text: str, attribute: str, value: Any) -> None:
     settings, warnings = community(channel={variable: text})
     assert settings == replace(COMMUNITY, **{attribute: value}) and warnings == []
-    assert resolved(channel={variable: text}) == (Settings(), [])
+    assert resolved(channel={variable: text}) == (StreamSettings(), [])
     # They are nearer than the variable of the setting's own name, and a prefix is nearer still.
     row = find(attribute)
     assert row is not None
@@ -422,10 +501,10 @@ def test_the_community_module_has_one_protocol() -> None:
         community(prefix={"protocol": "json"})
 
 
-NAMES = st.sampled_from([name for row in SETTINGS for name in (row.attribute, row.xml_name, row.variable)])
+NAMES = st.sampled_from([name for row in SETTINGS for name in (row.attribute, row.name, row.variable)])
 FOREIGN = st.sampled_from([row.name for row in VARIABLES[Dialect.COMMUNITY]])
 VALUES_GIVEN = st.text() | st.integers().map(str) | st.sampled_from(["true", "NONE", '{"a":"b"}', '{"a":1}', "[]"])
-TABLES = st.dictionaries(NAMES | FOREIGN | st.text(max_size=5), VALUES_GIVEN, max_size=5)
+TEXTS = st.dictionaries(NAMES | FOREIGN | st.text(max_size=5), VALUES_GIVEN, max_size=5)
 
 
 def is_valid(row: Setting, value: Any) -> bool:
@@ -436,18 +515,21 @@ def is_valid(row: Setting, value: Any) -> bool:
     return type(value) is type(row.default)
 
 
-@given(TABLES, TABLES, TABLES, TABLES, st.sampled_from(Dialect))
+@given(TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Dialect))
 def test_whatever_is_given_the_settings_are_valid(xml: dict[str, str], env: dict[str, str],
                                                   channel: dict[str, str], prefix: dict[str, str],
                                                   dialect: Dialect) -> None:
     try:
-        settings, warnings = resolve(xml, env, channel.get, prefix, dialect)
+        settings, warnings = resolve_stream(xml, env, channel.get, prefix, dialect)
     except SettingError as error:
         assert prefix and "URL prefix" in str(error) or "_EXTRA_HEADERS" in str(error)
     else:
         assert all(isinstance(value, str) for value in settings.headers.values())
-        assert all(is_valid(row, getattr(settings, row.attribute)) for row in SETTINGS)
+        assert all(is_valid(row, getattr(settings, row.attribute)) for row in STREAM.rows)
         assert all(warnings)
+    values, warnings = everything(xml=xml, env=env)
+    assert all(is_valid(row, values[row.attribute]) for row in SETTINGS)
+    assert all(warnings)
 
 
 # The file

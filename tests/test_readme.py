@@ -19,8 +19,8 @@ from freeswitch_audio_stream import __version__, commands, module
 from freeswitch_audio_stream.audio import ALL_RATES, RATES, Encoding, Track
 from freeswitch_audio_stream.commands import community as community_grammar
 from freeswitch_audio_stream.commands import tokens
-from freeswitch_audio_stream.config import (CA_NONE, OWN_DEFAULTS, SETTINGS, VARIABLES, Dialect, Setting, Settings,
-                                            Value, find, parse_xml, resolve, split_prefix)
+from freeswitch_audio_stream.config import (ALIASES, CA_NONE, OWN_DEFAULTS, STREAM, TABLES, VARIABLES, Dialect, Setting,
+                                            StreamSettings, Value, parse_xml, resolve_stream, split_prefix)
 from freeswitch_audio_stream.engine import (close_frame, community_reports, end_reason, ending, link, overrun_report,
                                             reconnecting, registry, speaker, stream)
 from freeswitch_audio_stream.engine.community_reports import CommunityReporter
@@ -154,6 +154,13 @@ def text_of(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+SETTINGS = [row for table in TABLES for row in table.rows]
+
+
+def find(name: str) -> Setting | None:
+    return next(filter(None, (table.find(name) for table in TABLES)), None)
+
+
 def default(row: Setting) -> str:
     return text_of(row.default)
 
@@ -161,8 +168,8 @@ def default(row: Setting) -> str:
 def test_settings() -> None:
     rows = table("XML name", "Environment and channel variable", "Default", "Valid", "Scope", "Meaning")
     assert [[plain(cell) for cell in row[:5]] for row in rows] == [
-        [row.xml_name, row.variable, default(row), row.valid.replace("`", ""),
-         "module" if row.module_wide else "stream"] for row in SETTINGS]
+        [row.name, row.variable, default(row), row.valid.replace("`", ""),
+         "stream" if row in STREAM.rows else "module"] for row in SETTINGS]
 
 
 def test_every_setting_has_a_meaning() -> None:
@@ -176,7 +183,7 @@ def test_the_settings_file_knows_the_same_settings() -> None:
 
 def test_channel_variables() -> None:
     listed = [plain(row[0]) for row in table("Variable", "Direction")]
-    aliases = [alias for row in SETTINGS for alias in row.channel_aliases]
+    aliases = [alias for names in ALIASES.values() for alias in names]
     of_the_switch = first_texts("variable", "module.py")
     assert set(listed) == {*ACCOUNT_VARIABLES, "MOD_AUDIO_STREAM_…", *aliases, *of_the_switch, module.RESULT_VARIABLE}
 
@@ -185,15 +192,15 @@ def test_the_tls_settings_are_those_that_loosen_something() -> None:
     listed = {plain(row[0]) for row in table("Setting", "Accepts", "Still refused")}
     options, = calls("TlsOptions", "engine")
     used = {find(node.attr) for node in ast.walk(options) if isinstance(node, ast.Attribute)}
-    flags = {row.xml_name for row in used if row and isinstance(row.default, bool)}
+    flags = {row.name for row in used if row and isinstance(row.default, bool)}
     assert listed == flags | {f"tls-ca-file={CA_NONE}"}
 
 
 # The community dialect's settings
 
-def of_the_community(**variables: str) -> Settings:
+def of_the_community(**variables: str) -> StreamSettings:
     """The settings of a stream whose call has these channel variables."""
-    settings, warnings = resolve({}, {}, variables.get, {}, Dialect.COMMUNITY)
+    settings, warnings = resolve_stream({}, {}, variables.get, {}, Dialect.COMMUNITY)
     assert warnings == []
     return settings
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Callable, Mapping, Union
+from typing import Callable, Mapping
 
 from .readers import leading_number, usable_headers
-
-Value = Union[int, bool, str]
+from .table import Value
 
 
 class Dialect(Enum):
@@ -35,7 +34,7 @@ class ForeignVariable:
     exact: bool = False
     """A number that is too small, or no multiple of the step, is passed over, not brought into the range."""
     translate: Callable[[str], tuple[str, str]] | None = None
-    """Answers what the setting can understand of a text, and a warning or ""."""
+    """Return what the setting can understand of a text, and a warning or ""."""
 
 
 OWN_DEFAULTS: Mapping[Dialect, Mapping[str, Value]] = {

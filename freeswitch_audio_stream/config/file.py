@@ -11,10 +11,9 @@ FILE = "audio_stream.conf"
 
 
 def parse_xml(text: str) -> dict[str, str]:
-    """Names and values of the params in ``<configuration name="audio_stream.conf"><settings>``, unchecked.
+    """Return the params in ``<configuration name="audio_stream.conf"><settings>``: texts by name, unchecked.
 
-    The configuration may stand alone or within a whole FreeSWITCH document. Raises SettingError when `text`
-    is not XML.
+    The configuration may stand alone or within a whole FreeSWITCH document. Raise SettingError when `text` is not XML.
     """
     try:
         root = ElementTree.fromstring(text)

@@ -1,177 +1,139 @@
-"""From what was given, and where, to the settings of a stream."""
+"""Whose word counts inside FreeSWITCH: the places where the module's own tables are given.
+
+The module and its HTTP server are set by the file and the environment. A stream has two places more, which belong to
+its call: channel variables, and the prefix of its URL.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Collection, Iterator, Mapping, Sequence
 
 from ..errors import SettingError
-from .dialects import FIXED, OWN_DEFAULTS, VARIABLES, Dialect, ForeignVariable, Value
+from .dialects import FIXED, OWN_DEFAULTS, VARIABLES, Dialect, ForeignVariable
 from .file import FILE
-from .table import SETTINGS, VARIABLE_PREFIX, Setting, Settings, find
+from .given import Given, flag_of
+from .http_server_settings import HTTP_SERVER
+from .module_settings import MODULE
+from .resolution import Source, resolve
+from .sources import ConfigurationFile, Environment
+from .stream_settings import STREAM, StreamSettings
+from .table import Setting, Table, Values
+from .variables import ALIASES, NEEDED
 
-ChannelVariables = Callable[[str], "str | None"]
+LookUp = Callable[[str], "str | None"]
+"""Return the text of a channel variable; None when it is not set."""
 
-# As FreeSWITCH has them.
-_TRUE = frozenset(("true", "yes", "on", "1", "t", "enabled", "active", "allow"))
-_FALSE = frozenset(("false", "no", "off", "0", "f", "disabled", "inactive", "disallow"))
-_INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+TABLES: tuple[Table[Any], ...] = (STREAM, MODULE, HTTP_SERVER)
+"""All that is set in the module's file and environment; in the order of the documentation."""
+
+
+def resolve_shared(table: Table[Values], xml: Mapping[str, str],
+                   env: Mapping[str, str]) -> tuple[Values, list[str]]:
+    """Return the values of `MODULE` or `HTTP_SERVER`, and a sentence for each text that was clamped or passed over.
+
+    `xml` is what `parse_xml` returned, `env` the environment. An empty text counts as not given.
+    """
+    return resolve(table, _shared_sources(xml, env), _others(table))
+
+
+def resolve_stream(xml: Mapping[str, str], env: Mapping[str, str], channel: LookUp, prefix: Mapping[str, str],
+                   dialect: Dialect = Dialect.STREAM_API) -> tuple[StreamSettings, list[str]]:
+    """Return the settings of a stream, and a sentence for each text that was clamped or passed over.
+
+    `xml` is what `parse_xml` returned, `env` the environment, `channel` looks up a channel variable (and is called up
+    to three times for each setting), `prefix` is what `split_prefix` returned. An empty text counts as not given, save
+    in a prefix. Raise SettingError for a name or text in `prefix` that cannot be used, and for a text in a channel
+    variable that the call needs.
+    """
+    own = OWN_DEFAULTS[dialect]
+    shared = (_Without(source, own.keys()) for source in _shared_sources(xml, env))
+    sources: list[Source] = [*shared, _ChannelVariables(channel, dialect), _UrlPrefix(prefix, dialect)]
+    return resolve(STREAM, sources, _others(STREAM), own)
+
+
+def _shared_sources(xml: Mapping[str, str], env: Mapping[str, str]) -> tuple[Source, Source]:
+    return ConfigurationFile(xml, f"{FILE}.xml", "param"), Environment(env)
+
+
+def _others(table: Table[Any]) -> list[Table[Any]]:
+    return [other for other in TABLES if other is not table]
 
 
 @dataclass(frozen=True)
-class _Given:
-    """A setting's value as somebody wrote it, and where."""
+class _Without:
+    """A source that says nothing of some settings."""
 
-    setting: Setting
-    text: str
-    origin: str
-    inverted: bool = False
-    exact: bool = False
-    needed: bool = False
-    """See `ForeignVariable` and `Setting`."""
-    warning: str = ""
-    """About the text, whatever becomes of it."""
+    source: Source
+    attributes: Collection[str]
 
-    def __str__(self) -> str:
-        value = "(not shown)" if self.setting.secret else repr(self.text[:80])
-        return f"setting {self.setting.xml_name} = {value} from {self.origin}"
+    def read(self, table: Table[Any]) -> Iterator[Given]:
+        return (given for given in self.source.read(table) if given.setting.attribute not in self.attributes)
 
-    def value(self) -> tuple[Value, str]:
-        """The value, and a warning or ""; raises SettingError when the text means nothing."""
-        row = self.setting
-        if isinstance(row.default, bool):
-            return self._flag(), ""
-        if row.choices:
-            return type(row.default)(self._choice()), ""
-        return self._number() if isinstance(row.default, int) else (self._text(), "")
-
-    def _unusable(self, what: str) -> SettingError:
-        return SettingError(f"{self} is {what}: use {self.setting.valid}")
-
-    def _flag(self) -> bool:
-        word = self.text.strip().lower()
-        if word not in _TRUE | _FALSE:
-            raise self._unusable("neither true nor false")
-        return (word in _TRUE) is not self.inverted
-
-    def _number(self) -> tuple[int, str]:
-        if not _INTEGER.fullmatch(self.text.strip()):
-            raise self._unusable("not a whole number")
-        row, asked = self.setting, int(self.text)
-        used = min(max(asked, row.minimum), row.maximum) // row.step * row.step
-        if self.exact and (asked < row.minimum or asked % row.step):
-            raise self._unusable("not possible")
-        return used, "" if used == asked else f"{self} is not among {row.valid}: {used} is used"
-
-    def _choice(self) -> str:
-        word = self.text.strip().lower()
-        if word not in self.setting.choices:
-            raise self._unusable("unknown")
-        return word
-
-    def _text(self) -> str:
-        if not re.fullmatch(self.setting.pattern, self.text):
-            raise self._unusable("not possible")
-        try:
-            return self.setting.read(self.text)
-        except ValueError as error:
-            raise self._unusable(str(error)) from error
+    def unknown(self, tables: Sequence[Table[Any]]) -> Iterator[str]:
+        return self.source.unknown(tables)
 
 
-def resolve(xml: Mapping[str, str], env: Mapping[str, str], channel: ChannelVariables,
-            prefix: Mapping[str, str], dialect: Dialect = Dialect.STREAM_API) -> tuple[Settings, list[str]]:
-    """The settings of a stream, and a sentence for each value that was clamped or passed over.
+@dataclass(frozen=True)
+class _ChannelVariables:
+    """The variables of one call; whatever is not asked for is none of ours."""
 
-    `xml` is what `parse_xml` gave, `env` the environment, `channel` looks up a channel variable (and is
-    called up to three times for each setting), `prefix` is what `split_prefix` gave. An empty value counts as
-    not given, save in a prefix. Raises SettingError for a name or value in `prefix` that cannot be used, and
-    for a value in a channel variable that the call needs.
-    """
-    values: dict[str, Any] = dict(OWN_DEFAULTS[dialect])
-    warnings: list[str] = []
-    for given in _lenient(xml, env, channel, dialect, warnings):
-        try:
-            _take(given, values, warnings)
-        except SettingError as error:
-            if given.needed:
-                raise
-            warnings.append(f"{error}; it is ignored")
-    for given in _from_prefix(prefix, dialect):
-        _take(given, values, warnings)
-    return Settings(**values), warnings
+    look_up: LookUp
+    dialect: Dialect
 
+    def read(self, table: Table[Any]) -> Iterator[Given]:
+        for row in table.rows:
+            if row.attribute in FIXED[self.dialect]:
+                continue
+            for variable in self._variables(row):
+                text = self.look_up(variable.name)
+                if text:
+                    yield _given(row, variable, text)
+                    break
 
-def _take(given: _Given, values: dict[str, Any], warnings: list[str]) -> None:
-    values[given.setting.attribute], warning = given.value()
-    if given.warning:
-        warnings.append(f"{given}: {given.warning}")
-    if warning:
-        warnings.append(warning)
+    def _variables(self, row: Setting) -> Iterator[ForeignVariable]:
+        """Yield those that mean a setting; the first that is set counts."""
+        yield from (variable for variable in VARIABLES[self.dialect] if variable.attribute == row.attribute)
+        for name in (row.variable, *ALIASES.get(row.attribute, ())):
+            yield ForeignVariable(name, row.attribute)
+
+    def unknown(self, tables: Sequence[Table[Any]]) -> Iterator[str]:
+        return iter(())
 
 
-def _lenient(xml: Mapping[str, str], env: Mapping[str, str], channel: ChannelVariables, dialect: Dialect,
-             warnings: list[str]) -> Iterator[_Given]:
-    own = OWN_DEFAULTS[dialect]
-    for given in chain(_from_xml(xml, warnings), _from_environment(env, warnings)):
-        if given.text and given.setting.attribute not in own:
-            yield given
-    yield from _from_channel(channel, dialect)
-
-
-def _from_xml(xml: Mapping[str, str], warnings: list[str]) -> Iterator[_Given]:
-    for name, text in xml.items():
-        setting = find(name)
-        if setting is None:
-            warnings.append(f"{FILE}.xml has a param {name!r} that is no setting: it is ignored")
-        else:
-            yield _Given(setting, text, f"{FILE}.xml")
-
-
-def _from_environment(env: Mapping[str, str], warnings: list[str]) -> Iterator[_Given]:
-    for setting in SETTINGS:
-        yield _Given(setting, env.get(setting.variable, ""), f"environment variable {setting.variable}")
-    known = {setting.variable for setting in SETTINGS}
-    warnings.extend(f"environment variable {name} is no setting: it is ignored"
-                    for name in sorted(env) if name.startswith(VARIABLE_PREFIX) and name not in known)
-
-
-def _from_channel(channel: ChannelVariables, dialect: Dialect) -> Iterator[_Given]:
-    for setting in SETTINGS:
-        if setting.module_wide or setting.attribute in FIXED[dialect]:
-            continue
-        for variable in _channel_variables(setting, dialect):
-            text = channel(variable.name)
-            if text:
-                yield _from_variable(setting, variable, text)
-                break
-
-
-def _from_variable(setting: Setting, variable: ForeignVariable, text: str) -> _Given:
+def _given(row: Setting, variable: ForeignVariable, text: str) -> Given:
     text, warning = variable.translate(text) if variable.translate else (text, "")
-    return _Given(setting, text, f"channel variable {variable.name}", variable.inverted, variable.exact,
-                  setting.needed, warning)
+    flag = flag_of(text) if variable.inverted else None
+    text = text if flag is None else str(not flag).lower()
+    return Given(row, text, f"channel variable {variable.name}", row.attribute in NEEDED, variable.exact, warning)
 
 
-def _channel_variables(setting: Setting, dialect: Dialect) -> Iterator[ForeignVariable]:
-    """The first that is set counts."""
-    yield from (variable for variable in VARIABLES[dialect] if variable.attribute == setting.attribute)
-    for name in (setting.variable, *setting.channel_aliases):
-        yield ForeignVariable(name, setting.attribute)
+@dataclass(frozen=True)
+class _UrlPrefix:
+    """``{name=value,…}`` in front of the URL: part of the command, which is refused if it cannot be used."""
 
+    texts: Mapping[str, str]
+    dialect: Dialect
 
-def _from_prefix(prefix: Mapping[str, str], dialect: Dialect) -> Iterator[_Given]:
-    for name, text in prefix.items():
-        setting = find(name)
-        if setting is None:
-            known = ", ".join(row.xml_name for row in SETTINGS if not row.module_wide)
-            raise SettingError(f"the URL prefix sets {name[:80]!r}, which is no setting: use one of {known}")
-        if setting.module_wide:
-            raise SettingError(f"the URL prefix sets {setting.xml_name}, which is the same for all streams: "
-                               f"set it in {FILE}.xml or as environment variable {setting.variable}")
-        if setting.attribute in FIXED[dialect]:
-            fixed = OWN_DEFAULTS[dialect][setting.attribute]
-            raise SettingError(f"the URL prefix sets {setting.xml_name}, which is always {fixed} for a stream "
-                               "without a stream id: put a stream id before start")
-        yield _Given(setting, text, "the URL prefix")
+    def read(self, table: Table[Any]) -> Iterator[Given]:
+        for name, text in self.texts.items():
+            row = table.find(name)
+            if row is None:
+                raise SettingError(self._stranger(name, table))
+            if row.attribute in FIXED[self.dialect]:
+                fixed = OWN_DEFAULTS[self.dialect][row.attribute]
+                raise SettingError(f"the URL prefix sets {row.name}, which is always {fixed} for a stream "
+                                   "without a stream id: put a stream id before start")
+            yield Given(row, text, "the URL prefix", strict=True)
+
+    def _stranger(self, name: str, table: Table[Any]) -> str:
+        for other in _others(table):
+            row = other.find(name)
+            if row is not None:
+                return (f"the URL prefix sets {row.name}, which is the same for all streams: "
+                        f"set it in {FILE}.xml or as environment variable {row.variable}")
+        known = ", ".join(row.name for row in table.rows)
+        return f"the URL prefix sets {name[:80]!r}, which is no setting: use one of {known}"
+
+    def unknown(self, tables: Sequence[Table[Any]]) -> Iterator[str]:
+        return iter(())  # they are refused when it is read

@@ -17,10 +17,10 @@ _QUOTED_ESCAPE = re.compile(r"\\([\\'])")
 
 
 def split_prefix(url: str) -> tuple[dict[str, str], str]:
-    """The ``{name=value,…}`` in front of a URL, unchecked, and what follows; ``({}, url)`` without one.
+    """Return the ``{name=value,…}`` in front of a URL, unchecked, and what follows; ``({}, url)`` without one.
 
     A comma or brace that belongs to a value is written after a backslash, or the value in single quotes;
-    within quotes, a backslash precedes a quote or backslash. Raises SettingError when no brace closes it or a
+    within quotes, a backslash precedes a quote or backslash. Raise SettingError when no brace closes it or a
     part lacks its "=".
     """
     if not url.startswith("{"):

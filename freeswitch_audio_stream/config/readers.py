@@ -26,23 +26,23 @@ SUBPROTOCOL_HEADER = "sec-websocket-protocol"
 
 
 def ca_file(text: str) -> str:
-    """A path, CA_NONE, or "" for the authorities of the system."""
+    """Return a path, CA_NONE, or "" for the authorities of the system."""
     word = text.strip().upper()
     return text if word not in (CA_NONE, _CA_SYSTEM) else word.removesuffix(_CA_SYSTEM)
 
 
 def own_file(text: str) -> str:
-    """A path, or "" for none, as which the community module's users write NONE, too."""
+    """Return a path, or "" for none, as which the community module's users write NONE, too."""
     return "" if text.strip().upper() == "NONE" else text
 
 
 def origin(text: str) -> str:
-    """An origin, ORIGIN_NONE, or "" for that of the URL."""
+    """Return an origin, ORIGIN_NONE, or "" for that of the URL."""
     return ORIGIN_NONE if text.upper() == ORIGIN_NONE else text
 
 
 def ip_address(text: str) -> str:
-    """The address in its usual form; "" for none."""
+    """Return the address in its usual form; "" for none."""
     if not text.strip():
         return ""
     try:
@@ -52,21 +52,21 @@ def ip_address(text: str) -> str:
 
 
 def header_object(text: str) -> str:
-    """The JSON object as it was given; "" for none."""
+    """Return the JSON object as it was given; "" for none."""
     if text.strip():
         parse_headers(text)
     return text.strip()
 
 
 def leading_number(text: str) -> tuple[str, str]:
-    """The number that a text such as ``60ms`` begins with, as C's atoi reads it, and no warning."""
+    """Return the number that a text such as ``60ms`` begins with, as C's atoi reads it, and no warning."""
     number = re.match(r"\s*([+-]?[0-9]{1,400})", text)
     return (number[1] if number else text), ""
 
 
 def usable_headers(text: str) -> tuple[str, str]:
-    """The JSON object without the members that the community module does not send or that the handshake has anyway,
-    and a warning that names them.
+    """Return the JSON object without the members that the community module does not send or that the handshake has
+    anyway, and a warning that names them.
     """
     try:
         headers = orjson.loads(text)
@@ -83,7 +83,7 @@ def usable_headers(text: str) -> tuple[str, str]:
 
 
 def parse_headers(text: str) -> dict[str, str]:
-    """Values by name of a JSON object whose members can be headers of a WebSocket handshake."""
+    """Return the values by name of a JSON object whose members can be headers of a WebSocket handshake."""
     try:
         headers = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ..config import Settings
+from ..config import StreamSettings
 from ..transports import Connection
 from .connector import Connector, Outcome
 from .dispatcher import Dispatcher
@@ -14,7 +14,7 @@ from .guests import Arrival
 class Attempts:
     """Only on the dispatcher."""
 
-    def __init__(self, url: str, settings: Settings, arrival: Arrival | None, dispatcher: Dispatcher,
+    def __init__(self, url: str, settings: StreamSettings, arrival: Arrival | None, dispatcher: Dispatcher,
                  on_outcome: Callable[[Outcome], None]) -> None:
         """`on_outcome` is told of each attempt that was not given up; a connection is then the receiver's."""
         self._url = url

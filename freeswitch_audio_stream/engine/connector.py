@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ..config import CA_NONE, ORIGIN_NONE, Settings
+from ..config import CA_NONE, ORIGIN_NONE, StreamSettings
 from ..errors import AudioStreamError, ConnectError
 from ..threads import start_thread
 from ..transports import Cancel, Connection, TlsOptions, connect
@@ -15,7 +15,7 @@ Outcome = Connection | ConnectError
 class Connector:
     """Ends by `on_done` (on the attempt's thread) with a connection or an error, also after `cancel`."""
 
-    def __init__(self, url: str, settings: Settings, timeout: float | None,
+    def __init__(self, url: str, settings: StreamSettings, timeout: float | None,
                  on_done: Callable[[Connector, Outcome], None]) -> None:
         """`timeout` in seconds, None = no limit."""
         self._url = url
@@ -56,5 +56,5 @@ class Connector:
                        deflate=settings.deflate, origin=None if settings.origin == ORIGIN_NONE else settings.origin)
 
 
-def _credentials(settings: Settings) -> tuple[str, str] | None:
+def _credentials(settings: StreamSettings) -> tuple[str, str] | None:
     return (settings.http_auth_user, settings.http_auth_password) if settings.http_auth_user else None

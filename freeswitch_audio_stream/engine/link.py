@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from enum import Enum
 
-from ..config import Settings
+from ..config import StreamSettings
 from ..errors import ConnectError
 from ..protocols.messages import OutMessage
 from ..realtime.audiosocket import FRAME_OPCODE
@@ -50,7 +50,7 @@ class Link:
     """Of path.FRAMINGS; a link with an `arrival` is the server."""
     pings = True
 
-    def __init__(self, url: str, settings: Settings, path: MediaPath, dispatcher: Dispatcher,
+    def __init__(self, url: str, settings: StreamSettings, path: MediaPath, dispatcher: Dispatcher,
                  owner: LinkOwner, listener: LinkListener, arrival: Arrival | None = None,
                  counts_anew: bool = False) -> None:
         """With an `arrival` it is a client that connects to us, once; else we connect to the server at `url`.

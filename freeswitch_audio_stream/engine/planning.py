@@ -8,13 +8,13 @@ from typing import Callable, Mapping
 
 from ..audio import Track
 from ..commands import Start, without_credentials
-from ..config import Dialect, Settings
+from ..config import Dialect, StreamSettings
 from ..protocols import PROTOCOLS, SCHEMES, WireProtocol
 from ..protocols.messages import ACCOUNT_VARIABLES, MediaTemplate, StreamInfo
 from ..realtime.path_format import PathFormat
 from .call import BugKind, Call
 
-ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], Settings]
+ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], StreamSettings]
 
 
 _COMMUNITY_ORIGIN = "http://{host}"  # for wss, too
@@ -31,7 +31,7 @@ class Plan:
 
     info: StreamInfo
     url: str
-    settings: Settings
+    settings: StreamSettings
     protocol: WireProtocol
     dialect: Dialect
     timeout: float | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Callable
 
-from ..config import Settings
+from ..config import StreamSettings
 from .timers import Timers
 
 _CEILINGS = (0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -18,7 +18,7 @@ _SETTLED_SECONDS = 10.0  # how long a connection lasts that makes the tries befo
 class Reconnecting:
     """The tries of one stream; only on its dispatcher."""
 
-    def __init__(self, settings: Settings, timeout: float | None, timers: Timers,
+    def __init__(self, settings: StreamSettings, timeout: float | None, timers: Timers,
                  connect: Callable[[float], None]) -> None:
         """`connect(seconds)` begins a try, which may take so long: `timeout`, if there is one."""
         self._settings = settings

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from ..config import Settings
+from ..config import HttpServerSettings
 from ..engine import Registry
 from ..errors import SettingError
 
@@ -33,7 +33,7 @@ Tell = Callable[[str, bool], None]
 """Writes a line to the log of the switch, as an error or not."""
 
 
-def start(settings: Settings, registry: Registry, api: Callable[[str, str], str], tell: Tell,
+def start(settings: HttpServerSettings, registry: Registry, api: Callable[[str, str], str], tell: Tell,
           on_fault: Callable[[BaseException], None]) -> MediaServer | None:
     """The server, if the settings have one and it can be; what stands against it is told in one line.
 

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import uvicorn
 
-from ..config import Settings
+from ..config import HttpServerSettings
 from ..engine import Registry
 from ..errors import SettingError
 from ..threads import start_thread
@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
 class MediaServer:
     """Runs from its making until `stop`."""
 
-    def __init__(self, settings: Settings, registry: Registry, api: Api, tell: Callable[[str], None],
+    def __init__(self, settings: HttpServerSettings, registry: Registry, api: Api, tell: Callable[[str], None],
                  on_fault: Callable[[BaseException], None]) -> None:
         """`api` runs a command of the switch, `tell` writes to its log, `on_fault` is told of defects.
 
@@ -151,7 +151,7 @@ def _configure(app: Any) -> uvicorn.Config:
     return config
 
 
-def _limits(settings: Settings, tell: Callable[[str], None]) -> ConnectionLimits:
+def _limits(settings: HttpServerSettings, tell: Callable[[str], None]) -> ConnectionLimits:
     wanted, files = settings.media_server_max_connections, open_files()
     limits = choose_limits(wanted, settings.media_server_max_connections_per_address, files)
     if wanted > limits.in_all:
@@ -160,7 +160,7 @@ def _limits(settings: Settings, tell: Callable[[str], None]) -> ConnectionLimits
     return limits
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: HttpServerSettings) -> socket.socket:
     address, port = settings.media_server_address, settings.media_server_port
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -173,7 +173,7 @@ def _listen(settings: Settings) -> socket.socket:
                            "port that FreeSWITCH's user may use") from error
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def _tls(settings: HttpServerSettings) -> ssl.SSLContext | None:
     if not settings.media_server_cert_file:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from freeswitch_audio_stream.audio import Encoding
-from freeswitch_audio_stream.config import Settings
+from freeswitch_audio_stream.config import StreamSettings
 from freeswitch_audio_stream.engine.dispatcher import Dispatcher
 from freeswitch_audio_stream.engine.guests import Arrival
 from freeswitch_audio_stream.engine.inbox import TEXT, Message
@@ -29,7 +29,7 @@ from tests.engine.harness import PATIENCE
 
 LARGEST = 16 << 20
 """Bytes of the suite's largest message."""
-_SETTINGS = replace(Settings(), deflate=True, subprotocol_name="", ping_secs=0, max_message_bytes=LARGEST)
+_SETTINGS = replace(StreamSettings(), deflate=True, subprotocol_name="", ping_secs=0, max_message_bytes=LARGEST)
 _FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, chunk_ms=20, buffer_secs=1, playback_secs=1,
                    binary_playback=False)
 

@@ -62,6 +62,18 @@ def test_a_warning_is_given_once(agent: Agent) -> None:
     platform.close()
 
 
+def test_what_is_wrong_is_told_at_load_whosever_setting_it_is(agent: Agent) -> None:
+    wrong = {"buffer_secs": "many", "max_streams": "99999", "media_server_port": "high", "no_such_thing": "1"}
+    platform = Platform({}, xml(**wrong))
+    at_load = [line.text for line in platform.switch.log_lines if line.level == LogLevel.WARNING]
+    assert len(at_load) == len(wrong)
+    for name in wrong:
+        assert sum(name.replace("_", "-") in warning for warning in at_load) == 1
+    platform.connect(agent, speaking(platform))
+    assert [line.text for line in platform.switch.log_lines if line.level == LogLevel.WARNING] == at_load
+    platform.close()
+
+
 def test_a_file_that_is_broken_is_told_and_ignored(agent: Agent) -> None:
     platform = Platform(xml="<configuration")
     errors = [line.text for line in platform.switch.log_lines if line.level == LogLevel.ERROR]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from freeswitch_audio_stream.audio import RATES, Encoding
-from freeswitch_audio_stream.config.table import SETTINGS
+from freeswitch_audio_stream.config import STREAM
 from freeswitch_audio_stream.realtime.layout import RING
 from freeswitch_audio_stream.realtime.path_format import PathFormat
 from freeswitch_audio_stream.realtime.rings import PAGE_BYTES, page_count, read_ring, write_ring
@@ -136,7 +136,7 @@ def test_more_pages_than_can_be_numbered() -> None:
 
 
 def test_the_longest_queues_that_can_be_asked_for_have_their_pages() -> None:
-    longest = {row.attribute: row.maximum for row in SETTINGS}
+    longest = {row.attribute: row.maximum for row in STREAM.rows}
     form = PathFormat(tracks="both", rate=max(RATES), encoding=Encoding.L16, chunk_ms=20,
                       buffer_secs=longest["buffer_secs"], playback_secs=longest["playback_secs"],
                       binary_playback=True, encapsulation="audiosocket")

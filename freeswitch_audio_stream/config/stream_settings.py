@@ -1,0 +1,118 @@
+"""What there is to set of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..audio import ALL_RATES
+from ..protocols import PROTOCOLS
+from .readers import SUBPROTOCOL_HEADER, ca_file, header_object, origin, own_file, parse_headers
+from .table import Table, setting
+from .variables import VARIABLE_PREFIX
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """The settings of one stream, each valid; see `STREAM` for meaning, unit and range."""
+
+    protocol: str = setting(
+        "json", "How the stream travels: json (JSON messages, audio in base64), binary (the same messages, "
+        "audio as binary frames), community (bare audio, text as it is), or nothing but audio: rtp, sln or "
+        "audiosocket.", choices=PROTOCOLS)
+    format: str = setting(
+        "binary", "How the protocol community sends audio: binary (binary frames) or base64 (JSON messages).",
+        choices=("binary", "base64"))
+    chunk_ms: int = setting(
+        20, "Audio in one media message, exact whatever the ptime of the call's codec.",
+        unit="ms", minimum=10, maximum=1000, step=10)
+    resampler: str = setting(
+        "fir", "How rates are converted: fir (at most 3 ms of delay) or soxr (higher quality, 20 to 200 ms).",
+        choices=("fir", "soxr"))
+    deflate: bool = setting(
+        False, "Offer the server to compress messages in both directions (permessage-deflate, RFC 7692).")
+    dtmf: bool = setting(True, "Send the digits that the caller presses to the server.")
+    dtmf_inband: bool = setting(False, "Look for digits in the caller's audio, too.")
+    playback: bool = setting(
+        True, "Play to the caller what the server sends, of a stream without a stream id; with one, the flag of start "
+        "says so.")
+    sample_rate: int = setting(
+        0, "Rate of the audio that the server sends as binary messages; 0: that of the stream.",
+        unit="Hz", choices=tuple(map(str, (0, *ALL_RATES))))
+    buffer_secs: int = setting(
+        40, "Captured audio kept while the server does not take it; beyond that, the newest is dropped.",
+        unit="s", minimum=1, maximum=40)
+    playback_secs: int = setting(
+        60, "Audio from the server that may wait to be played; beyond that, the newest is dropped.",
+        unit="s", minimum=1, maximum=600)
+    graceful_secs: int = setting(
+        60, "Time graceful-shutdown has to send and play what is buffered.", unit="s", minimum=1, maximum=600)
+    heartbeat_secs: int = setting(
+        60, "Interval of the heartbeat event; 0 sends none.", unit="s", minimum=0, maximum=3600)
+    ping_secs: int = setting(
+        20, "Interval of WebSocket pings; a server that sends nothing from one to the next is dead; 0: no pings.",
+        unit="s", minimum=0, maximum=3600)
+    connect_timeout: int = setting(
+        10, "Time allowed to become connected, where start does not name one.", unit="s", minimum=1, maximum=300)
+    reconnect: bool = setting(
+        True, "Connect again after a connection is lost; never after the server closed it with 1000 or 1001.")
+    reconnect_max: int = setting(
+        0, "Attempts to connect again before the stream ends; 0: until the call ends.",
+        minimum=0, maximum=1_000_000)
+    max_message_bytes: int = setting(
+        8 << 20, "The largest message taken from the server; a larger one ends the stream, close code 1009.",
+        unit="bytes", minimum=1024, maximum=128 << 20)
+    suppress_log: bool = setting(False, "Keep the server's messages out of the log, where they are at level debug.")
+    subprotocol_name: str = setting(
+        "audio.freeswitch.org", "The WebSocket subprotocol offered to the server; in a URL prefix, an empty "
+        "value offers none.", pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]*",
+        pattern_rule="letters, digits and !#$%&'*+.^_`|~- (a token of RFC 7230)")
+    http_auth_user: str = setting(
+        "", "The user name of HTTP basic authentication; empty sends no credentials.",
+        pattern=r"[^\x00-\x1f\x7f:]*", pattern_rule="text without colons and control characters")
+    http_auth_password: str = setting(
+        "", "The password of HTTP basic authentication; it is never shown.", secret=True)
+    extra_headers: str = setting(
+        "", "Headers to add to the WebSocket handshake, which may hold credentials: they are never shown. One named "
+        "Sec-WebSocket-Protocol comes in place of subprotocol-name.",
+        pattern=r"(?s).*", pattern_rule='a JSON object of texts, such as {"X-Name":"value"}, without the '
+        "headers of the handshake itself", read=header_object, secret=True)
+    origin: str = setting(
+        "", "The header Origin of the WebSocket handshake, where extra-headers have none; {host} stands for the URL's "
+        "host and port. Empty: http://{host}, or https://{host} to wss:// from a stream with a stream id; NONE: no "
+        "such header.",
+        pattern=r"[!-~]*", pattern_rule="NONE or an origin, such as https://example.com or https://{host}",
+        read=origin)
+    tls_ca_file: str = setting(
+        "", "A PEM file of the certificate authorities to trust; SYSTEM or empty: those of the system; NONE: "
+        "no certificate is verified.", pattern_rule="SYSTEM, NONE or a path", read=ca_file)
+    tls_cert_file: str = setting(
+        "", "A PEM file of the certificate to show to the server; NONE or empty: none.",
+        pattern_rule="NONE or a path", read=own_file)
+    tls_key_file: str = setting(
+        "", "A PEM file of its key, not encrypted; NONE or empty: the key is in tls-cert-file.",
+        pattern_rule="NONE or a path", read=own_file)
+    allow_selfsigned: bool = setting(
+        False, "Accept a self-signed server certificate; everything else is still verified.")
+    skip_server_cert_hostname_check: bool = setting(
+        False, "Accept a server certificate for another host name; everything else is still verified.")
+    allow_expired: bool = setting(
+        False, "Accept a server certificate that has expired; everything else is still verified.")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the values of `extra_headers` by name, but for the one that `subprotocols` has."""
+        return {name: value for name, value in self._all_headers.items() if name.lower() != SUBPROTOCOL_HEADER}
+
+    @property
+    def subprotocols(self) -> str:
+        """Return what to offer: one or several WebSocket subprotocols, with commas between them; "" for none."""
+        named = (value for name, value in self._all_headers.items() if name.lower() == SUBPROTOCOL_HEADER)
+        return next(named, self.subprotocol_name)
+
+    @property
+    def _all_headers(self) -> dict[str, str]:
+        return parse_headers(self.extra_headers) if self.extra_headers else {}
+
+
+STREAM = Table(StreamSettings, VARIABLE_PREFIX)
+"""The settings of a stream; in the order of the documentation."""
