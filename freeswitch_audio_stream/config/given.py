@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import SettingError
 from .table import Setting, Value
@@ -19,7 +19,7 @@ class Given:
     """A setting's value as somebody wrote it, and where."""
 
     setting: Setting
-    text: str
+    text: str = field(repr=False)
     origin: str
     """Where it was written, as words that follow "from"."""
     strict: bool = False

@@ -6,7 +6,7 @@ its call: channel variables, and the prefix of its URL.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Collection, Iterator, Mapping, Sequence
 
 from ..errors import SettingError
@@ -112,7 +112,7 @@ def _given(row: Setting, variable: ForeignVariable, text: str) -> Given:
 class _UrlPrefix:
     """``{name=value,…}`` in front of the URL: part of the command, which is refused if it cannot be used."""
 
-    texts: Mapping[str, str]
+    texts: Mapping[str, str] = field(repr=False)
     dialect: Dialect
 
     def read(self, table: Table[Any]) -> Iterator[Given]:

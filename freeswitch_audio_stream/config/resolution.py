@@ -1,7 +1,12 @@
 """From what is given, and where, to the values of a table.
 
 This is the door for any program with settings: it writes a `Table`, lists its sources from the least to the most
-important (`sources` has those that programs share), and calls `resolve`. Nothing here knows what a source is.
+important (`sources` has those that programs share), and calls `resolve`:
+
+    settings, complaints = resolve(RECORDER, [
+        ConfigurationFile(parse_environment_file(text, path), path), Environment(os.environ), Options(vars(arguments))])
+
+Nothing here knows what a source is.
 """
 
 from __future__ import annotations

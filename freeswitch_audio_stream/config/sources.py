@@ -7,7 +7,7 @@ complaint. An option is part of the command: one that cannot be used is refused.
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, Sequence
 
 from .given import Given
@@ -18,7 +18,7 @@ from .table import Setting, Table, is_known
 class Environment:
     """Variables of the process, or those of an environment file that other programs share."""
 
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)
     origin: str = "environment variable {}"
     """How a variable is called in sentences; ``{}`` stands for its name."""
 
@@ -40,7 +40,7 @@ class Environment:
 class ConfigurationFile:
     """Names and texts of a file that is the program's own; settings go by any of their names."""
 
-    texts: Mapping[str, str]
+    texts: Mapping[str, str] = field(repr=False)
     place: str
     """The file as it is called in sentences."""
     entry: str = "line"
@@ -62,7 +62,7 @@ class ConfigurationFile:
 class Options:
     """Options of the command line, as the parser that `add_options` was called with leaves them."""
 
-    texts: Mapping[str, Any]
+    texts: Mapping[str, Any] = field(repr=False)
     """By attribute: ``vars()`` of the parser's namespace. None and what is missing count as not given."""
 
     def read(self, table: Table[Any]) -> Iterator[Given]:

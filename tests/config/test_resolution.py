@@ -158,6 +158,10 @@ def test_a_secret_is_shown_nowhere() -> None:
     text = "sword\x00fish"
     settings, _ = resolved(environment={"TEST_RECORDER_API_KEY": "swordfish"})
     assert settings.api_key == "swordfish" and "swordfish" not in repr(settings)
+    all_sources = sources("api-key=swordfish", {"TEST_RECORDER_API_KEY": "swordfish"}, "--api-key swordfish")
+    for source in all_sources:
+        found, = source.read(RECORDER)
+        assert found.text == "swordfish" and "swordfish" not in repr(source) + repr(found) + str(found)
     for given_in in ([ConfigurationFile({"api-key": text}, PATH)], [Environment({"TEST_RECORDER_API_KEY": text})]):
         _, (complaint,) = resolve(RECORDER, given_in)
         assert "sword" not in complaint
