@@ -518,3 +518,46 @@ def test_json_metadata_comes_out_equal_however_it_is_quoted(value: object, form:
     command = parse(f"u s start {URL} inbound 16000 30 0 {form.replace('{}', text)}")
     assert isinstance(command, Start) and command.metadata is not None
     assert orjson.loads(command.metadata) == value
+
+
+# Lengths.
+
+LONG = "x" * 1_000_001
+TOO_LONG = {
+    "URL": (f"u s start ws://h/{LONG[:8185 + 1]} inbound 8000 5 1", "the URL is 8193 bytes long, of 8192 at most: ",
+            "extra-headers"),
+    "URL of a megabyte": (f"u s start ws://h/{LONG} inbound 8000 5 1", "the url is longer than 65536 characters: ",
+                          "shorten it"),
+    "quoted word": (f"u s start '{LONG}' inbound 8000 5 1", "the url is longer than 65536 characters: ", "shorten it"),
+    "URL of the community": (f"u start ws://h/{LONG[:10_000]} mono", "the URL is 10007 bytes long", "extra-headers"),
+    "URL of external media": (f"u s external_media_start ws://h/{LONG[:10_000]} sln", "the URL is 10007 bytes long",
+                              "metadata"),
+    "external media": (f'u s external_media_start {{"url":"{LONG}"}}', "what stands behind the action is 1000011 bytes",
+                       "only a URL and an encapsulation"),
+    "prefix": (f"u s start {{extra-headers={LONG}}}ws://h/ inbound 8000 5 1",
+               "the URL prefix is not closed within 65536 characters", "channel variables"),
+    "metadata": (f'u s start ws://h/ inbound 8000 5 1 "{LONG[:500_000]}"', "the metadata is 500002 bytes long, of 5",
+                 "send it in parts with send_text"),
+    "metadata of the community": (f"u start ws://h/ mono 8k {'€' * 166_667}", "the metadata is 500001 bytes long",
+                                  "send_text"),
+    "text": (f"u s send_text {LONG}", "the text is 1000001 bytes long, of 1000000 at most: ", "send it in parts"),
+    "text of the community": (f"u send_text {LONG}", "the text is 1000001 bytes long", "send it in parts"),
+    "reason": (f"u s stop {LONG[:65_537]}", "the reason is 65537 bytes long, of 65536 at most: ", "fewer words"),
+    "reason of a graceful end": (f"u s graceful-shutdown {LONG}", "the reason is 1000001 bytes long", "fewer words"),
+    "reason of the community": (f"u stop {LONG}", "the reason is 1000001 bytes long", "fewer words"),
+}
+
+
+@pytest.mark.parametrize("line, limit, remedy", TOO_LONG.values(), ids=TOO_LONG)
+def test_what_is_too_long_is_told_with_its_limit_and_what_to_do(line: str, limit: str, remedy: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse(line)
+    assert limit in str(refused.value) and remedy in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("line", [
+    f"u s start ws://h/{LONG[:8185]} inbound 8000 5 1", f"u s start ws://h/ inbound 8000 5 1 \"{LONG[:499_998]}\"",
+    f"u start ws://h/ mono 8k {LONG[:500_000]}", f"u s send_text {LONG[:1_000_000]}", f"u s stop {LONG[:65_536]}"])
+def test_what_is_as_long_as_it_may_be(line: str) -> None:
+    parse(line)

@@ -18,11 +18,14 @@ import pytest
 from freeswitch_audio_stream import __version__, commands, module
 from freeswitch_audio_stream.audio import ALL_RATES, RATES, Encoding, Track
 from freeswitch_audio_stream.commands import community as community_grammar
-from freeswitch_audio_stream.commands import tokens
+from freeswitch_audio_stream.commands import parts, tokens, urls
+from freeswitch_audio_stream.commands.words import LONGEST_WORD
 from freeswitch_audio_stream.config import (ALIASES, CA_NONE, OWN_DEFAULTS, STREAM, TABLES, VARIABLES, Dialect, Setting,
                                             StreamSettings, Value, parse_xml, resolve_stream, split_prefix)
+from freeswitch_audio_stream.config.prefix import LONGEST_PREFIX
+from freeswitch_audio_stream.config.table import LONGEST_TEXT
 from freeswitch_audio_stream.engine import (close_frame, community_reports, end_reason, ending, link, overrun_report,
-                                            reconnecting, registry, speaker, stream)
+                                            planning, reconnecting, registry, speaker, stream)
 from freeswitch_audio_stream.engine.community_reports import CommunityReporter
 from freeswitch_audio_stream.engine.packet_report import PacketReport
 from freeswitch_audio_stream.engine.reports import EVENTS, MODULE, Reporter
@@ -536,6 +539,12 @@ def test_fields_of_the_body_that_makes_calls() -> None:
     ("control frame from the server", 125), ("control frame from the server", incoming._CLOSE_PROTOCOL_ERROR),
     ("name of a checkpoint", stream_api.LONGEST_NAME),
     ("uuid, stream id", commands._LONGEST_ID),
+    ("URL", urls.LONGEST_URL), ("URL", LONGEST_PREFIX),
+    ("value of a setting that is a text", LONGEST_TEXT),
+    ("any other word of a command", LONGEST_WORD),
+    ("metadata", parts.LONGEST_METADATA), ("text of `send_text`", parts.LONGEST_TEXT),
+    ("reason of `stop` and `graceful-shutdown`", parts.LONGEST_REASON),
+    ("first message to the server (metadata, ids and the channel variables in it)", planning.LONGEST_OPENING),
     ("header of the server's handshake answer", handshake.MAX_HEAD_BYTES),
     ("digits that wait", dtmf._SLOTS // 2),
     ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", link._CLOSE_SECONDS),
@@ -554,7 +563,7 @@ def test_fields_of_the_body_that_makes_calls() -> None:
 ])
 def test_limits(what: str, number: float) -> None:
     row, = (row for row in table("What", "Limit", "What happens at it") if row[0] == what)
-    assert re.search(rf"(?<![\d.]){number:g}(?!\.?\d)", " ".join(row[1:]))
+    assert re.search(rf"(?<![\d.]){number:.15g}(?!\.?\d)", " ".join(row[1:]))
 
 
 def test_limits_of_requests_to_the_media_server() -> None:

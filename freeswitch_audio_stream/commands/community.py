@@ -12,7 +12,7 @@ from typing import NoReturn, Sequence
 from ..audio import Track
 from ..config import Dialect
 from ..errors import RefusedError
-from .parts import leading_rate, prefix_and_url, rate
+from .parts import leading_rate, metadata_part, prefix_and_url, rate, reason_part, text_part
 from .urls import AUDIOSOCKET, check_url
 from .vocabulary import COMMUNITY_ID, ENDS, WORDLESS, Command, SendText, Start
 from .words import Words, separated, shown
@@ -47,7 +47,7 @@ def read(uuid: str, action: str, words: Words, schemes: Sequence[str]) -> Comman
     if action == "send_text":
         return SendText(uuid, COMMUNITY_ID, _text(words))
     if action in ENDS:
-        return ENDS[action](uuid, COMMUNITY_ID, separated(words.rest))
+        return ENDS[action](uuid, COMMUNITY_ID, separated(reason_part(words)))
     return WORDLESS[action](uuid, COMMUNITY_ID)
 
 
@@ -67,7 +67,7 @@ def unknown(second: str) -> NoReturn:
 
 
 def _text(words: Words) -> str:
-    text = separated(words.rest)
+    text = separated(text_part(words))
     if not text:
         raise RefusedError(f"send_text has no text: {words.syntax}")
     return text
@@ -79,7 +79,7 @@ def _start(uuid: str, words: Words, schemes: Sequence[str]) -> Start:
     hertz = words.next_if_any() or _DEFAULT_RATE
     check_url(url, [scheme for scheme in schemes if scheme != AUDIOSOCKET])
     return Start(uuid, COMMUNITY_ID, url, _track(mix), rate(leading_rate(hertz), "it stands before the metadata"),
-                 timeout=0, bidirectional=True, metadata=separated(words.rest) or None, prefix=prefix,
+                 timeout=0, bidirectional=True, metadata=separated(metadata_part(words)) or None, prefix=prefix,
                  dialect=Dialect.COMMUNITY)
 
 

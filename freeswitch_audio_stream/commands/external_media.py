@@ -15,7 +15,7 @@ from ..protocols import ENCAPSULATIONS
 from .parts import prefix_and_url
 from .urls import AUDIOSOCKET, check_url
 from .vocabulary import Start
-from .words import Words, shown, unquoted
+from .words import LONGEST_WORD, Words, check_length, shown, unquoted
 
 _RATE = 8000  # Hz, where the setting sample-rate does not name another
 
@@ -39,6 +39,8 @@ def read_external_media(uuid: str, stream_id: str, words: Words, schemes: Sequen
 
 def _arguments(words: Words) -> tuple[dict[str, str], str, str | None]:
     """Settings, URL and encapsulation, unchecked."""
+    check_length("what stands behind the action", words.rest, LONGEST_WORD, "only a URL and an encapsulation are "
+                 "needed")
     option = _json(unquoted(words.rest))
     if option is None:
         prefix, url = prefix_and_url(words)

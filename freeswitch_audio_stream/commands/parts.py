@@ -7,7 +7,12 @@ import re
 from ..audio import RATES
 from ..config import split_prefix
 from ..errors import RefusedError, SettingError
-from .words import BLANKS, Words, shown
+from .words import BLANKS, Words, check_length, shown
+
+LONGEST_METADATA = 500_000
+LONGEST_TEXT = 1_000_000
+"""Bytes; with what comes around it, it fits into the queue of messages that wait for the server."""
+LONGEST_REASON = 65_536
 
 _RATES = {word: rate for rate in RATES for word in (str(rate), f"{rate / 1000:g}k")}
 
@@ -32,6 +37,29 @@ def leading_rate(word: str) -> str:
     """A word for `rate`: the digits that ``8000Hz`` and ``16000.0`` begin with, which is as far as C's atoi reads."""
     digits = re.match(r"\+?([0-9]{1,9})", word)
     return str(int(digits[1])) if digits and int(digits[1]) in RATES else word
+
+
+def metadata_part(words: Words) -> str:
+    """The metadata of a start as written: the rest of the line. Raises RefusedError where that is too long to introduce
+    a stream with.
+    """
+    return _limited("the metadata", words.rest, LONGEST_METADATA, "leave out what the server can ask for elsewhere, or "
+                    "send it in parts with send_text when the stream is streaming")
+
+
+def text_part(words: Words) -> str:
+    """The text of a send_text as written: the rest of the line. Raises RefusedError where that is too long."""
+    return _limited("the text", words.rest, LONGEST_TEXT, "no more can wait for a server, so send it in parts")
+
+
+def reason_part(words: Words) -> str:
+    """Why a stream is to end as written: the rest of the line. Raises RefusedError where that is too long."""
+    return _limited("the reason", words.rest, LONGEST_REASON, "say it in fewer words, or with send_text before")
+
+
+def _limited(what: str, text: str, longest: int, remedy: str) -> str:
+    check_length(what, text, longest, remedy)
+    return text
 
 
 def rate(word: str, hint: str) -> int:

@@ -11,7 +11,7 @@ from typing import Sequence
 from ..audio import Encoding, Track
 from ..errors import RefusedError, UsageError
 from .external_media import read_external_media
-from .parts import prefix_and_url, rate
+from .parts import metadata_part, prefix_and_url, rate, reason_part, text_part
 from .urls import check_url
 from .vocabulary import ENDS, WORDLESS, Command, SendText, Start
 from .words import Words, is_json, shown, unquoted
@@ -48,11 +48,11 @@ def read(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> Com
     if action == "start":
         return _start(uuid, stream_id, words, schemes)
     if action == "send_text":
-        return SendText(uuid, stream_id, unquoted(words.rest) or words.missing("json"))
+        return SendText(uuid, stream_id, unquoted(text_part(words)) or words.missing("json"))
     if action == "external_media_start":
         return read_external_media(uuid, stream_id, words, schemes)
     if action in ENDS:
-        return ENDS[action](uuid, stream_id, unquoted(words.rest))
+        return ENDS[action](uuid, stream_id, unquoted(reason_part(words)))
     return WORDLESS[action](uuid, stream_id)
 
 
@@ -73,7 +73,7 @@ def _start(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> S
     timeout, flag = words.next("timeout"), words.next("bidirectional flag, 0 or 1,")
     check_url(url, schemes)
     return Start(uuid, stream_id, url, _track(track), rate(hertz, _RATE_HINT), _timeout(timeout),
-                 _bidirectional(flag), _metadata(words.rest), encoding or Encoding.L16, prefix)
+                 _bidirectional(flag), _metadata(metadata_part(words)), encoding or Encoding.L16, prefix)
 
 
 def _track(word: str) -> Track:

@@ -7,7 +7,7 @@ import re
 from typing import Sequence
 
 from ..errors import RefusedError
-from .words import shown
+from .words import check_length, shown
 
 SCHEMES = ("ws", "wss")
 """URL schemes of WebSocket servers."""
@@ -15,6 +15,9 @@ AUDIOSOCKET = "audiosocket"
 """The URL scheme of servers that speak AudioSocket over TCP."""
 STREAM_SCHEMES = (*SCHEMES, AUDIOSOCKET)
 """All that a stream can connect to."""
+
+LONGEST_URL = 8192
+"""Bytes; servers as a rule take no longer request line (RFC 9110 section 4.1 asks for 8000)."""
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?"
                   r"(?P<host>\[[^\]/?#]*\]|[^:/?#]*)(?P<port>:[^/?#]*)?(?:[/?][^#]*)?(?P<fragment>#.*)?")
@@ -28,6 +31,8 @@ def without_credentials(url: str) -> str:
 
 def check_url(url: str, schemes: Sequence[str] = SCHEMES) -> None:
     """Raise RefusedError, with what to do about it, when nothing could connect to `url` on any network."""
+    check_length("the URL", url, LONGEST_URL, "no server is sure to take more; hand long values over as metadata, or "
+                 "by the setting extra-headers")
     fault = _url_fault(url, schemes)
     if fault:
         raise RefusedError(f"bad URL {shown(without_credentials(url))}: {fault}")

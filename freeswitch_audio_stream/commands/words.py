@@ -12,9 +12,11 @@ from typing import NoReturn
 
 import orjson
 
-from ..errors import UsageError
+from ..errors import RefusedError, UsageError
 
 BLANKS = " \t\r\n"
+LONGEST_WORD = 65_536
+"""Characters of a word as it is written; no word that means something is nearly as long."""
 _WORD_PIECE = re.compile(r"\\([\\'\"snrt])|'((?:\\.|[^'\\])*)'|([^ \t\r\n\\']+|[^ \t\r\n])", re.DOTALL)
 _ESCAPE = re.compile(r"\\([\\'\"snrt])")
 _ESCAPED = {"s": " ", "n": "\n", "r": "\r", "t": "\t"}
@@ -31,18 +33,23 @@ class Words:
 
     def next(self, name: str) -> str:
         """The next word, unquoted; raises UsageError when it is missing or empty."""
-        return self.next_if_any() or self.missing(name)
+        return self.next_if_any(name) or self.missing(name)
 
-    def next_if_any(self) -> str:
-        """The next word, unquoted; "" when there is none."""
+    def next_if_any(self, name: str = "word") -> str:
+        """The next word, unquoted; "" when there is none. Raises RefusedError, with `name`, where it is longer than
+        words may be.
+        """
         word, end = "", 0
-        while piece := _WORD_PIECE.match(self.rest, end):
+        while piece := _WORD_PIECE.match(self.rest, end, LONGEST_WORD + 1):
             escaped, quoted, plain = piece.groups()
             if quoted is not None:
                 word += _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), quoted)
             else:
                 word += plain or _ESCAPED.get(escaped, escaped)
             end = piece.end()
+        if end > LONGEST_WORD:
+            raise RefusedError(f"the {name} is longer than {LONGEST_WORD} characters: shorten it; only metadata, text "
+                               "and reason, which come last, may be long")
         self.rest = self.rest[end:].lstrip(BLANKS)
         return word
 
@@ -80,6 +87,13 @@ def separated(rest: str) -> str:
         if not blanks or is_quoted:
             end = len(text)
     return text[:end]
+
+
+def check_length(what: str, text: str, longest: int, remedy: str) -> None:
+    """Raise RefusedError, with the remedy, where `text` is more than `longest` bytes of UTF-8."""
+    size = len(text.encode())
+    if size > longest:
+        raise RefusedError(f"{what} is {size} bytes long, of {longest} at most: {remedy}")
 
 
 def is_json(text: str) -> bool:

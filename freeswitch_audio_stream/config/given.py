@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from ..errors import SettingError
-from .table import Setting, Value
+from .table import LONGEST_TEXT, Setting, Value
 
 # As FreeSWITCH has them.
 _TRUE = frozenset(("true", "yes", "on", "1", "t", "enabled", "active", "allow"))
@@ -72,6 +72,8 @@ class Given:
         return word
 
     def _text(self) -> str:
+        if len(self.text) > LONGEST_TEXT:
+            raise self._unusable(f"longer than {LONGEST_TEXT} characters")
         if not re.fullmatch(self.setting.pattern, self.text):
             raise self._unusable("not possible")
         try:

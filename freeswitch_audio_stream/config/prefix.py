@@ -10,6 +10,9 @@ from typing import Iterable
 
 from ..errors import SettingError
 
+LONGEST_PREFIX = 65_536
+"""Characters."""
+
 _PREFIX_PIECE = re.compile(r"\\([\\,'{}])|'((?:\\.|[^'\\])*)'|([,}])|(.)", re.DOTALL)
 _PREFIX_RULE = ("write {name=value,name=value} directly before the URL, "
                 "and values with a comma, brace or quote in single quotes")
@@ -27,7 +30,7 @@ def split_prefix(url: str) -> tuple[dict[str, str], str]:
         return {}, url
     values: dict[str, str] = {}
     part = ""
-    for piece in _PREFIX_PIECE.finditer(url, 1):
+    for piece in _PREFIX_PIECE.finditer(url, 1, LONGEST_PREFIX):
         escaped, quoted, end, plain = piece.groups()
         if quoted is not None:
             part += _QUOTED_ESCAPE.sub(r"\1", quoted)
@@ -38,6 +41,9 @@ def split_prefix(url: str) -> tuple[dict[str, str], str]:
             part = ""
             if end == "}":
                 return values, url[piece.end():]
+    if len(url) > LONGEST_PREFIX:
+        raise SettingError(f"the URL prefix is not closed within {LONGEST_PREFIX} characters: {_PREFIX_RULE}, or set "
+                           "long values as channel variables")
     raise SettingError(f"the URL prefix is not closed: {_PREFIX_RULE}")
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Value = Union[int, bool, str]
 Values = TypeVar("Values", bound="DataclassInstance")
+LONGEST_TEXT = 16_384
+"""Characters in the value of a setting that is a text."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from typing import Callable, Mapping
 from ..audio import Track
 from ..commands import Start, without_credentials
 from ..config import Dialect, StreamSettings
+from ..errors import RefusedError
 from ..protocols import PROTOCOLS, SCHEMES, WireProtocol
 from ..protocols.messages import ACCOUNT_VARIABLES, MediaTemplate, StreamInfo
-from ..realtime.path_format import PathFormat
+from ..realtime.outgoing import OUTBOX_HEADER
+from ..realtime.path_format import OUTBOX_BYTES, PathFormat
 from .call import BugKind, Call
 
 ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], StreamSettings]
@@ -23,6 +25,10 @@ _COMMUNITY_ORIGIN = "http://{host}"  # for wss, too
 def _rtp_identity() -> tuple[int, int, int]:
     """SSRC, first sequence number and first timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
     return secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
+
+
+LONGEST_OPENING = OUTBOX_BYTES // 2 - OUTBOX_HEADER
+"""Bytes that introduce a stream; the other half of the queue is for texts that wait for the first connection."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Plan:
 
 
 def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
-    """Raises SettingError."""
+    """Raises SettingError, and RefusedError where the stream could not introduce itself."""
     settings = resolve(call.variable, command.prefix, command.dialect)
     protocol = SCHEMES.get(command.url.partition(":")[0].lower()) or PROTOCOLS[settings.protocol]
     settings = replace(settings, deflate=settings.deflate and protocol.takes_deflate)
@@ -97,11 +103,21 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
     info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
                       _channels(protocol, command.track), command.metadata, account, settings.format == "base64")
+    _check_opening(protocol, info)
     community = command.dialect is Dialect.COMMUNITY
     timeout = settings.connect_timeout if community else command.timeout or None
     plays = settings.playback if community else command.bidirectional
     return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays,
                 command.captures)
+
+
+def _check_opening(protocol: WireProtocol, info: StreamInfo) -> None:
+    """Metadata alone have a limit of their own; channel variables have none."""
+    size = sum(len(message.head) + len(message.tail or b"") for message in protocol.open(info).opening())
+    if size > LONGEST_OPENING:
+        raise RefusedError(f"the stream cannot introduce itself: its first message would be {size} bytes long, of "
+                           f"{LONGEST_OPENING} at most; shorten the metadata and the channel variables "
+                           f"{', '.join(ACCOUNT_VARIABLES)}")
 
 
 def _channels(protocol: WireProtocol, track: Track) -> int:

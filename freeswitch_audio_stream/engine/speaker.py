@@ -97,13 +97,14 @@ class Speaker:
         elif state not in (*_BEFORE, State.STREAMING):
             raise RefusedError(f"the stream is {state.value}: text can be sent while it is connecting or streaming")
         elif not all(map(self._link.send, self._conversation.session.text(text))):
-            raise RefusedError(f"the server does not read: {self._path.unsent} bytes of messages wait already")
+            raise RefusedError(f"the server does not read: {self._path.unsent} bytes of messages wait already, and "
+                               "this one does not fit beside them")
 
     def _keep(self, text: str) -> None:
         size = len(text.encode()) + OUTBOX_HEADER
         if self._waiting_bytes + size > MAX_WAITING_BYTES:
-            raise RefusedError(f"the stream is connecting, and {self._waiting_bytes} bytes of texts wait already: send "
-                               "more when it is streaming")
+            raise RefusedError(f"the stream is connecting, and of {MAX_WAITING_BYTES} bytes of texts that can wait for "
+                               f"that {self._waiting_bytes} do already: send this one when it is streaming")
         self._waiting.append(text)
         self._waiting_bytes += size
 

@@ -54,6 +54,10 @@ REFUSED = {
     "a timeout": (f"start {URL} inbound 8000 -1 1", "bad timeout '-1'", "whole seconds"),
     "a flag": (f"start {URL} inbound 8000 5 yes", "bad bidirectional flag 'yes'", "use 1"),
     "metadata": (f"start {URL} inbound 8000 5 1 {{a", "metadata '{a' is not JSON", "leave it out"),
+    "a long URL": (f"start {URL}{'x' * 9000} {START}", "the URL is", "8192 at most"),
+    "much metadata": (f"start {URL} {START} \"{'x' * 1_200_000}\"", "the metadata is 1200002 bytes", "send_text"),
+    "a long value": (f"start {{subprotocol-name={'x' * 20_000}}}{URL} {START}", "longer than 16384 characters",
+                     "letters"),
     "a protocol": (f"start {{protocol=morse}}{URL} {START}", "protocol = 'morse'", "json"),
     "a setting": (f"start {{speed=9}}{URL} {START}", "'speed', which is no setting", "buffer-secs"),
     "a setting for all": (f"start {{max-streams=9}}{URL} {START}", "max-streams", "the same for all streams"),
@@ -400,3 +404,27 @@ def test_two_stops_at_once_do_not_free_the_id_of_the_next_stream(platform: Platf
     platform.connect(agent, call)
     book.free_id(first)  # the other `stop`, which had found the first stream before
     assert platform.status(call)["state"] == "streaming"
+
+
+def test_a_stream_that_could_not_introduce_itself_does_not_start(platform: Platform, agent: Agent) -> None:
+    """Channel variables go into the first message, and have no limit of their own."""
+    call = platform.call(variables={"stream_account_id": "x" * 100_000})
+    metadata = orjson.dumps("y" * 499_000).decode()
+    reply = platform.run(f"{call.uuid} s start {agent.url} {START} {metadata}")
+    assert reply.startswith("-ERR the stream cannot introduce itself: its first message would be 599")
+    assert "of 524272 at most" in reply and "stream_account_id" in reply
+    platform.start(call, agent.url, metadata=orjson.dumps("y" * 400_000).decode())
+    session = agent.wait_for_session()
+    session.wait_for(lambda session: session.start, PATIENCE)
+    assert session.start and len(session.start["metadata"]) == 400_000
+
+
+def test_the_longest_text_reaches_the_server(platform: Platform, agent: Agent) -> None:
+    call = platform.call()
+    session = platform.connect(agent, call)
+    text = orjson.dumps({"text": "z" * 999_989}).decode()
+    assert len(text) == 1_000_000
+    platform.tell(call, f"send_text {text}")
+    session.wait_for(lambda session: orjson.loads(text) in session.messages, PATIENCE)
+    reply = platform.run(f"{call.uuid} s send_text {'z' * 2_000_000}")
+    assert reply.startswith("-ERR the text is 2000000 bytes long, of 1000000 at most: ")

@@ -99,6 +99,20 @@ def test_a_message_that_is_too_big(platform: Platform, server: RawServer, parts:
     assert platform.event("stream_stopped", call)["reason"] == "error"
 
 
+def test_a_message_that_is_too_big_is_one_error(platform: Platform, server: RawServer) -> None:
+    """However many pieces of it still come, and whatever comes behind it."""
+    call = platform.call(app="playback", speech=SPEECH)
+    peer = connect(platform, server, call, "{max-message-bytes=1000000}")
+    # More than the inbox holds: it comes in many pieces, most of them when the close is on its way already.
+    peer.send(frame(TEXT, b"x" * 9_000_000) + frame(TEXT, b"x" * 9_000_000))
+    assert peer.hear_close() == 1009
+    peer.send(frame(CLOSE, (1009).to_bytes(2, "big")))
+    peer.sock.close()
+    assert platform.event("connection_closed", call)["code"] == 1009
+    platform.event("stream_stopped", call)
+    assert [(error["count"], error["total"]) for error in platform.events("stream_error", call)] == [(1, 1)]
+
+
 def test_a_message_as_big_as_allowed(platform: Platform, server: RawServer) -> None:
     call = platform.call(app="playback", speed=20)
     peer = connect(platform, server, call, "{playback-secs=600}")
