@@ -34,7 +34,7 @@ class Program:
 
 PROGRAMS = (
     Program("agent", "a WebSocket server to try streams with: it prints, records, plays and echoes",
-            ".servers.agent", "servers"),
+            ".services.agent.server", "servers"),
     Program("demo", "a caller and an agent talk through the whole module, on an embedded switch or a FreeSWITCH",
             ".demo.__main__", "servers"),
     Program("bench", "what a stream costs, how late its audio is, and how many fit on this machine",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from . import MODULE
 from .errors import CompileError, LoadingEnded, SwitchError
 from .interface import API_NAME, RESULT_VARIABLE, register
-from .realtime.compile_process import CompileProcess, interpreter, loading_is_over
+from .native.compile_process import CompileProcess, interpreter, loading_is_over
 from .switch import LogLevel, Session, Switch
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Loading:
 
     def _find_code(self) -> float:
         """See that compiled code is there; the seconds that compiling has taken. Raises CompileError, LoadingEnded."""
-        from .realtime import code_cache  # this imports Numba
+        from .native import code_cache  # this imports Numba
         if code_cache.choose():
             return 0.0
         began = time.monotonic()

@@ -12,10 +12,11 @@ from typing import Callable, Iterable, Mapping, TypeVar
 
 import numba
 
-from . import MODULE, __version__, config, media_server
+from . import MODULE, __version__, config
+from . import http_api as media_server
 from .engine import BugKind, GuestBook, Registry
-from .engine.community_reports import EVENTS as COMMUNITY_EVENTS
-from .engine.reports import SUBCLASSES
+from .engine.events.community_reports import EVENTS as COMMUNITY_EVENTS
+from .engine.events.reports import SUBCLASSES
 from .errors import RefusedError, SettingError, SwitchError
 from .interface import API_NAME, MEDIA_APPLICATION, RESULT_VARIABLE, register
 from .realtime.core import C_FUNCTIONS, start_core

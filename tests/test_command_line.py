@@ -59,5 +59,6 @@ def test_a_package_that_is_missing_is_named_with_the_extra(monkeypatch: pytest.M
 
 
 def test_the_exit_status_is_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeswitch_audio_stream.servers.agent.main", lambda arguments: 7 if arguments == ["-x"] else 0)
+    monkeypatch.setattr("freeswitch_audio_stream.services.agent.server.main",
+                        lambda arguments: 7 if arguments == ["-x"] else 0)
     assert command.main(["agent", "-x"]) == 7

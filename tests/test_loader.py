@@ -10,8 +10,8 @@ import pytest
 
 from freeswitch_audio_stream import MODULE, loader
 from freeswitch_audio_stream.errors import CompileError, LoadingEnded
-from freeswitch_audio_stream.realtime import code_cache, compiler
-from freeswitch_audio_stream.realtime.compile_process import loading_is_over
+from freeswitch_audio_stream.native import code_cache, compiler
+from freeswitch_audio_stream.native.compile_process import loading_is_over
 from freeswitch_audio_stream.simulator import EmbeddedSwitch
 from freeswitch_audio_stream.switch import LogLevel, Switch
 

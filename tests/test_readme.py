@@ -24,20 +24,26 @@ from freeswitch_audio_stream.config import (ALIASES, CA_NONE, OWN_DEFAULTS, STRE
                                             StreamSettings, Value, parse_xml, resolve_stream, split_prefix)
 from freeswitch_audio_stream.config.prefix import LONGEST_PREFIX
 from freeswitch_audio_stream.config.table import LONGEST_TEXT
-from freeswitch_audio_stream.engine import (close_frame, community_reports, end_reason, ending, link, overrun_report,
-                                            planning, reconnecting, registry, speaker, stream)
-from freeswitch_audio_stream.engine.community_reports import CommunityReporter
-from freeswitch_audio_stream.engine.packet_report import PacketReport
-from freeswitch_audio_stream.engine.reports import EVENTS, MODULE, Reporter
+from freeswitch_audio_stream.engine import end_reason, ending, registry, stream
+from freeswitch_audio_stream.engine.connection import close_frame, link, reconnecting
+from freeswitch_audio_stream.engine.conversation import message_sender as speaker
+from freeswitch_audio_stream.engine.events import community_reports, overrun_report
+from freeswitch_audio_stream.engine.events.community_reports import CommunityReporter
+from freeswitch_audio_stream.engine.events.packet_report import PacketReport
+from freeswitch_audio_stream.engine.events.reports import EVENTS, MODULE, Reporter
+from freeswitch_audio_stream.engine.plan import plan as planning
 from freeswitch_audio_stream.engine.states import TRANSITIONS
 from freeswitch_audio_stream.errors import ConnectError, RefusedError
-from freeswitch_audio_stream.media_server import connection_limits, limits
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS, PROTOCOLS, audiosocket, community, stream_api
 from freeswitch_audio_stream.protocols.messages import (ACCOUNT_VARIABLES, MediaTemplate, OutMessage, Running,
                                                         StreamAudio, StreamInfo)
-from freeswitch_audio_stream.realtime import dtmf, incoming, outgoing, path_format
+from freeswitch_audio_stream.realtime import path_format
 from freeswitch_audio_stream.realtime.counters import Packets
+from freeswitch_audio_stream.realtime.media import dtmf
+from freeswitch_audio_stream.realtime.wire import incoming, outgoing
 from freeswitch_audio_stream.transports import handshake
+from freeswitch_audio_stream.web import connection_limits
+from freeswitch_audio_stream.web import failure_limit as limits
 from tests.conformance import test_autobahn as autobahn
 
 CHECKOUT = Path(__file__).parent.parent
@@ -502,7 +508,7 @@ def test_kinds_and_rates_of_streamed_audio() -> None:
 # The media server
 
 def test_routes_and_refusals_of_the_media_server() -> None:
-    app = pytest.importorskip("freeswitch_audio_stream.media_server.app")
+    app = pytest.importorskip("freeswitch_audio_stream.http_api.app")
     routes = [words(row[0])[0] for row in table("Route", "What it does")]
     made = {f"{node.func.attr.upper()} {node.args[0].value}" for node in trees("media_server/app.py")
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "post")
@@ -520,7 +526,7 @@ def test_commands_that_make_tokens() -> None:
 
 
 def test_fields_of_the_body_that_makes_calls() -> None:
-    requests = pytest.importorskip("freeswitch_audio_stream.media_server.calls")
+    requests = pytest.importorskip("freeswitch_audio_stream.http_api.calls")
     rows = table("Field of the body", "Meaning")
     assert [plain(row[0]) for row in rows] == list(requests.CallRequest.model_fields)
     assert set(requests.ACTIONS) <= set(words(rows[2][1]))
@@ -567,8 +573,8 @@ def test_limits(what: str, number: float) -> None:
 
 
 def test_limits_of_requests_to_the_media_server() -> None:
-    protocol = pytest.importorskip("freeswitch_audio_stream.media_server.http_protocol")
-    calls = pytest.importorskip("freeswitch_audio_stream.media_server.calls")
+    protocol = pytest.importorskip("freeswitch_audio_stream.web.http_protocol")
+    calls = pytest.importorskip("freeswitch_audio_stream.http_api.calls")
     for what, number in (("a request to the media server", protocol.REQUEST_SECONDS),
                          ("a request to the media server", calls.MAX_BODY_BYTES),
                          ("a client that does not take an answer of the media server", protocol.REQUEST_SECONDS),

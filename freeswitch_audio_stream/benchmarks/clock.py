@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..realtime.atomics import int64_at, pointer
-from ..realtime.compiler import native_helper
-from ..realtime.libc import clock_gettime, two_words
+from ..native.atomics import int64_at, pointer
+from ..native.compiler import native_helper
+from ..native.libc import clock_gettime, two_words
 
 
 @native_helper

@@ -7,8 +7,8 @@ from typing import NamedTuple, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..realtime.atomics import fetch_add
-from ..realtime.compiler import native_helper
+from ..native.atomics import fetch_add
+from ..native.compiler import native_helper
 
 _SUB_BITS = 6
 _SUB = 1 << _SUB_BITS

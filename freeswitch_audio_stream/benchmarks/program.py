@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from ..errors import AudioStreamError
-from ..live import find_prefix
+from ..testing import find_prefix
 from .errors import BenchError
 from .measures import capacity, cost, latency, memory, stall, start
 from .measures.trial import Bench, progress

@@ -6,9 +6,9 @@ that tells it from noise. Signs survive L16 and G.711; resampling they do not.
 
 from __future__ import annotations
 
-from ..realtime.atomics import bytes_at, int16_at, wide
-from ..realtime.compiler import native_helper
-from ..realtime.libc import monotonic_us
+from ..native.atomics import bytes_at, int16_at, wide
+from ..native.compiler import native_helper
+from ..native.libc import monotonic_us
 
 STAMP_SAMPLES = 63
 _TIME_BITS = 48

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Mapping, NamedTuple
 
 from ..protocols import ENCAPSULATIONS
-from ..realtime.rtp import RTP_HEADER
+from ..realtime.wire.rtp import RTP_HEADER
 from .receiver.messages import STAMP_BYTES
 from .receiver.receiver import Reply
 from .receiver.records import STAMPS_JSON, STAMPS_L16, STAMPS_MULAW, STAMPS_OFF

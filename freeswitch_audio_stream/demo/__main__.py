@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AudioStreamError
-from ..servers.agent import Agent
-from ..servers.session import Message, Session
-from ..servers.wav import read_wav, write_wav
+from ..services.agent.server import Agent
+from ..services.agent.session import Message, Session
+from ..services.agent.wav import read_wav, write_wav
 from .picture import draw
 from .stages import RATE, EmbeddedStage, FreeSwitchStage, Stage
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import Samples
-from ..engine.reports import SUBCLASSES
+from ..engine.events.reports import SUBCLASSES
 from ..errors import SwitchError
-from ..live import EventSocket, FreeSwitch
 from ..module import AudioStreamModule
-from ..servers.wav import read_wav
+from ..services.agent.wav import read_wav
 from ..simulator import CodecSpec, EmbeddedSwitch
 from ..switch import Switch
+from ..testing import EventSocket, FreeSwitch
 
 RATE = 8000
 """Hz of the call, and of the stream."""

@@ -51,8 +51,8 @@
 """
 
 from .call import BugKind, Call
-from .guests import Arrival, Guest, GuestBook
-from .reception import Reception
+from .client_attacher import Reception
+from .connection.media_clients import Arrival, Guest, GuestBook
 from .registry import Registry
 
 __all__ = ["Arrival", "BugKind", "Call", "Guest", "GuestBook", "Reception", "Registry"]

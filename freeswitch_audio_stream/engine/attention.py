@@ -11,10 +11,10 @@ from functools import reduce
 from operator import or_
 from typing import Callable
 
-from ..realtime.layout import ATTEND_INBOX
-from .dispatcher import Dispatcher
-from .media import Media
-from .schedule import Job
+from ..realtime.records import ATTEND_INBOX
+from .dispatch.dispatcher import Dispatcher
+from .dispatch.schedule import Job
+from .media.paths import Media
 
 Attend = Callable[[int, "int | None"], None]
 """Takes ATTEND_ bits, and up to where the inbox is to be read; None = to its end."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .call_finder import CallFinder
-from .dispatcher import Dispatcher
-from .sound_files import SoundFiles
+from .conversation.sound_files import SoundFiles
+from .dispatch.dispatcher import Dispatcher
 from .stream import Stream
-from .stream_book import Key, StreamBook
+from .stream_table import Key, StreamBook
 
 _SOUNDS_SECONDS = 2.0  # between two looks whether the call of some files is over
 

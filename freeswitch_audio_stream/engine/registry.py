@@ -9,18 +9,18 @@ from ..commands import Command, MintToken, Start, parse
 from ..errors import CommandError, RefusedError
 from ..realtime.core import Core
 from .call_finder import CallFinder, Locate
-from .digit_sharing import DigitSharing
-from .digits import Digits
-from .dispatcher import Dispatcher
+from .client_attacher import Reception
+from .connection.media_clients import GuestBook
+from .conversation.digit_sharing import DigitSharing
+from .conversation.digits import Digits
+from .conversation.sound_files import SoundFiles
+from .dispatch.dispatcher import Dispatcher
 from .ending import Ending
-from .guests import GuestBook
-from .planning import ResolveSettings
-from .reception import Reception
-from .sound_files import SoundFiles
+from .plan.plan import ResolveSettings
 from .starting import Starter
 from .stream import Stream
-from .stream_book import StreamBook
 from .stream_commands import StreamCommands
+from .stream_table import StreamBook
 
 _SHUTDOWN_DRAIN_SECONDS = 0.2
 

@@ -9,13 +9,13 @@ from ..errors import CapacityRefused, MediaNotFound, RefusedError, SettingError
 from ..realtime.core import Core, Worker
 from .call import Call
 from .call_finder import CallFinder
-from .dispatcher import Dispatcher
-from .guests import Visit
-from .media import Media, open_media
-from .planning import Plan, ResolveSettings, make_plan
-from .sound_files import SoundFiles
+from .connection.media_clients import Visit
+from .conversation.sound_files import SoundFiles
+from .dispatch.dispatcher import Dispatcher
+from .media.paths import Media, open_media
+from .plan.plan import Plan, ResolveSettings, make_plan
 from .stream import Stream
-from .stream_book import StreamBook
+from .stream_table import StreamBook
 
 
 class Starter:

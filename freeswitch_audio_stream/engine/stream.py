@@ -8,31 +8,31 @@ from typing import Callable
 
 from ..config import Dialect
 from ..errors import ConnectError, ConnectTimeout, RefusedError
-from ..realtime.layout import ATTEND_DRAINED, ATTEND_INBOX
+from ..realtime.records import ATTEND_DRAINED, ATTEND_INBOX
 from ..transports import Connection
-from .attachment import Attachment
 from .attention import Attention
 from .call import BugKind, Call
-from .chronicle import Chronicle
-from .close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
-from .community_reports import CommunityReporter
-from .dispatcher import Dispatcher
+from .connection.close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
+from .connection.link import LinkState
+from .connection.links import LINKS
+from .connection.media_clients import Visit
+from .connection.reconnecting import Reconnecting
+from .conversation.message_receiver import Listener
+from .conversation.message_sender import Speaker
+from .conversation.player import Player
+from .conversation.protocol_conversation import ProtocolConversation
+from .conversation.sound_files import SoundFiles
+from .dispatch.dispatcher import Dispatcher
+from .dispatch.schedule import Job
+from .dispatch.timers import Timers
 from .end_reason import EndReason
-from .guests import Visit
-from .link import LinkState
-from .links import LINKS
-from .listener import Listener
-from .media import Media
-from .planning import Plan
-from .player import Player
-from .protocol_conversation import ProtocolConversation
-from .reconnecting import Reconnecting
-from .reports import Reporter
-from .schedule import Job
-from .sound_files import SoundFiles
-from .speaker import Speaker
+from .events.community_reports import CommunityReporter
+from .events.lifecycle import Chronicle
+from .events.reports import Reporter
+from .media.attachment import Attachment
+from .media.paths import Media
+from .plan.plan import Plan
 from .states import TRANSITIONS, State, Step
-from .timers import Timers
 
 _DRAIN_SECONDS = 1.0   # what a stop or a hangup allows for the last audio to be taken
 _MEDIA_SECONDS = 5.0   # how long a call between two states is waited for

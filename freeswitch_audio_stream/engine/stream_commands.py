@@ -7,7 +7,7 @@ import orjson
 from ..commands import (ClearPlayback, GracefulShutdown, ListStreams, Pause, PausePlayback, Resume, ResumePlayback,
                         SendText, Status, Stop)
 from .stream import Stream
-from .stream_book import StreamBook
+from .stream_table import StreamBook
 
 StreamCommand = (ListStreams | Status | SendText | Pause | Resume | PausePlayback | ResumePlayback | ClearPlayback
                  | Stop | GracefulShutdown)

@@ -11,7 +11,6 @@ import orjson
 
 from ..errors import MessageError
 
-
 _EITHER_ALPHABET = str.maketrans("-_.", "+/=")  # some pad the other alphabet with dots
 
 

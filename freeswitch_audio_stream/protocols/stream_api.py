@@ -16,8 +16,8 @@ import orjson
 
 from ..audio import ALL_RATES, Encoding, Track
 from ..errors import MessageError
-from .messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio, Running, SetCheckpoint,
-                       StreamInfo, TranscriptionReceived)
+from .messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio, Running, SetCheckpoint, StreamInfo,
+                       TranscriptionReceived)
 from .reading import check_writable, from_base64, shown
 from .session import ProtocolSession, WireProtocol
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..threads import start_thread
 
 if TYPE_CHECKING:
-    from .code_cache import CodeFolder
+    from ..native.code_cache import CodeFolder
 
 _STACK_BYTES = 64 << 20  # the limit that a process has from FreeSWITCH, 240 KiB, is too little for LLVM
 _NICENESS = 10
@@ -30,7 +30,7 @@ class _Refusal(Exception):
 
 def _compile(options: argparse.Namespace) -> str:
     """What was done."""
-    from . import code_cache
+    from ..native import code_cache
     if options.key not in (None, code_cache.KEY):
         raise _Refusal("another version has been installed since FreeSWITCH was started: restart FreeSWITCH")
     given: Path | None = options.folder
@@ -49,7 +49,7 @@ def _compile(options: argparse.Namespace) -> str:
 
 
 def _fill(folder: CodeFolder) -> None:
-    from . import code_cache
+    from ..native import code_cache
     folder.clean()
     used = any(folder.path.glob("*"))
     code_cache.use(folder)

@@ -14,21 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import ALAW_DECODE, ALAW_ENCODE, MULAW_DECODE, MULAW_ENCODE
+from ..native.libc import EPOLL_EVENT_BYTES
+from ..native.memory import Arena
 from ..protocols.messages import MediaTemplate
 from ..threads import start_thread
-from . import capture, dtmf, playback, wakeup
-from .encoding import BASE64_TABLE
-from .incoming import RECEIVE_BYTES
+from . import wakeup
 from .indices import Indices
-from .io_loop import EVENT_BATCH, run_io_loop, watch_wakeups
-from .layout import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SLOTS, STREAM
-from .libc import EPOLL_EVENT_BYTES
-from .memory import Arena
-from .outgoing import MASK_BYTES
+from .media import capture, dtmf, playback
+from .media.resampler import TABLE_RATES, ResamplerTables
+from .media.write_clock import run_write_clock
 from .path import MediaPath
 from .path_format import PathFormat
-from .resampler import TABLE_RATES, ResamplerTables
-from .write_clock import run_write_clock
+from .records import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SLOTS, STREAM
+from .wire.encoding import BASE64_TABLE
+from .wire.incoming import RECEIVE_BYTES
+from .wire.io_loop import EVENT_BATCH, run_io_loop, watch_wakeups
+from .wire.outgoing import MASK_BYTES
 
 C_FUNCTIONS = FUNCTIONS.names or ()
 """Names of the C functions whose addresses `Core` needs."""

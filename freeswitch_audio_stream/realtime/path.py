@@ -13,18 +13,19 @@ from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..native.memory import Arena
 from ..protocols.audiosocket import KIND_AUDIO, RATES
 from ..protocols.messages import MediaTemplate, Running
-from . import capture, playback, rings, wakeup
+from . import rings, wakeup
 from .counters import Packets, Statistics
-from .delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
-from .jitter_buffer import MAX_PACKET
-from .layout import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER,
-                     MARK_NAMED, MARK_PLAYED, MARK_WORDS, PART_LITERAL, PAYLOAD_BASE64, PAYLOAD_BINARY, PAYLOAD_RTP,
-                     PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH, TLS)
-from .memory import Arena
+from .media import capture, playback
 from .path_format import (ENCAPSULATIONS, ENCODINGS, GAPS, INBOX_BYTES, LAYOUTS, MARKS, OUTBOX_BYTES, RUNNING_PARTS,
                           STAGE_SECONDS, PathFormat)
+from .records import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER,
+                      MARK_NAMED, MARK_PLAYED, MARK_WORDS, PART_LITERAL, PAYLOAD_BASE64, PAYLOAD_BINARY, PAYLOAD_RTP,
+                      PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH, TLS)
+from .wire.delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
+from .wire.jitter_buffer import MAX_PACKET
 
 _RECORD = struct.Struct("<4i")  # before each message of the outbox, and each piece of the inbox
 FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET}

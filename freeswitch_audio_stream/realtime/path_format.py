@@ -8,15 +8,15 @@ from typing import Sequence
 from ..audio import Encoding
 from ..protocols.audiosocket import RATES
 from ..protocols.messages import Running
-from .frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
-from .jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW
-from .layout import (DTMF, DTMF_WORK, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_NONE, ENCAPSULATION_RTP, ENCODING_ALAW,
-                     ENCODING_L16, ENCODING_MULAW, LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND,
-                     MARK_WORDS, PART_CHUNK, PART_PAYLOAD, PART_SEQUENCE, PART_TIMESTAMP, RESAMPLER, RESAMPLER_WORK,
-                     RING, TLS)
-from .playback import RENDER_OFFSET
+from .media.frames import FRAME_BYTES, FRAME_DATA_BYTES, IMPLEMENTATION_BYTES
+from .media.playback import RENDER_OFFSET
+from .media.write_clock import FRAME_DATA_OFFSET
+from .records import (DTMF, DTMF_WORK, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_NONE, ENCAPSULATION_RTP, ENCODING_ALAW,
+                      ENCODING_L16, ENCODING_MULAW, LAYOUT_INBOUND, LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND,
+                      MARK_WORDS, PART_CHUNK, PART_PAYLOAD, PART_SEQUENCE, PART_TIMESTAMP, RESAMPLER, RESAMPLER_WORK,
+                      RING, TLS)
 from .rings import ENTRY_BYTES, PAGE_BYTES, page_count
-from .write_clock import FRAME_DATA_OFFSET
+from .wire.jitter_buffer import HEARD, HELD_BYTES, MAX_PACKET, WINDOW
 
 ENCODINGS = {Encoding.L16: ENCODING_L16, Encoding.MULAW: ENCODING_MULAW, Encoding.ALAW: ENCODING_ALAW}
 LAYOUTS = {"inbound": LAYOUT_INBOUND, "outbound": LAYOUT_OUTBOUND, "both": LAYOUT_INTERLEAVED,

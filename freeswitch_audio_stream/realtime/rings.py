@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .atomics import uint16_at, wide
-from .compiler import native, native_helper
-from .layout import ring_at
-from .libc import copy
+from ..native.atomics import uint16_at, wide
+from ..native.compiler import native, native_helper
+from ..native.libc import copy
+from .records import ring_at
 
 _MOST_PAGES = 1 << 16  # they are numbered by ENTRY_BYTES
 ENTRY_BYTES = 2  # of the tables: uint16

@@ -8,10 +8,10 @@ sides one of them sees the other, so no wake-up is lost and none is paid for whi
 
 from __future__ import annotations
 
-from .atomics import exchange, fence, fetch_add, fetch_or, load_acquire, store_release
-from .compiler import native, native_helper
-from .layout import OFFSET, QUEUE, QUEUE_SLOTS, queue_at, stream_at
-from .libc import drain_event_fd, sleep_on, wake_event_fd
+from ..native.atomics import exchange, fence, fetch_add, fetch_or, load_acquire, store_release
+from ..native.compiler import native, native_helper
+from ..native.libc import drain_event_fd, sleep_on, wake_event_fd
+from .records import OFFSET, QUEUE, QUEUE_SLOTS, queue_at, stream_at
 
 _TAIL = int(QUEUE.fields["tail"][1])  # type: ignore[index]
 _SLEEPING = int(QUEUE.fields["sleeping"][1])  # type: ignore[index]

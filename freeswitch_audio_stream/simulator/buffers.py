@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..realtime.atomics import int16_at, int64_at
-from ..realtime.compiler import native_helper
-from ..realtime.libc import copy
-from .layout import buffer_at, recording_at
+from ..native.atomics import int16_at, int64_at
+from ..native.compiler import native_helper
+from ..native.libc import copy
+from .records import buffer_at, recording_at
 
 
 @native_helper

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..realtime.atomics import call3, int16_at, int64_at, wide
-from ..realtime.compiler import c_callback, native, native_helper
-from ..realtime.libc import copy
+from ..native.atomics import call3, int16_at, int64_at, wide
+from ..native.compiler import c_callback, native, native_helper
+from ..native.libc import copy
 from ..switch.constants import BugEvent, BugFlag, Status
 from .buffers import take, toss
-from .layout import ALIVE, PACKET_BYTES, buffer_at, bug_at, frame_at, implementation_at, session_at
 from .locks import lock, rw_unlock, unlock, write_lock
+from .records import ALIVE, PACKET_BYTES, buffer_at, bug_at, frame_at, implementation_at, session_at
 
 SUCCESS = int(Status.SUCCESS)
 FALSE = int(Status.FALSE)

@@ -17,11 +17,11 @@ from ..switch.layouts import Codec, Dtmf, DtmfHook
 from . import bugs, media
 from .codecs import Codecs, CodecSpec, fit, loss_table
 from .events import Event, Events
-from .layout import (ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, BUFFER, CHANNEL_OFFSET, CODEC_BYTES,
-                     FRAME_BYTES, LOCK_BYTES, PACKET_BYTES, RECORDING, SESSION, record_at)
 from .locks import C, make_mutex, make_rwlock
 from .modules import Modules
 from .pool import Pool
+from .records import (ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, BUFFER, CHANNEL_OFFSET, CODEC_BYTES,
+                      FRAME_BYTES, LOCK_BYTES, PACKET_BYTES, RECORDING, SESSION, record_at)
 
 APPLICATIONS = {"park": APP_PARK, "sleep": APP_PARK, "playback": APP_PLAYBACK, "echo": APP_ECHO,
                 "bridge": APP_BRIDGE}

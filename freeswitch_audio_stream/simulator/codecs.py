@@ -14,7 +14,7 @@ from .. import audio
 from ..audio import Samples
 from ..switch.constants import CodecFlag, Status
 from ..switch.layouts import Codec, CodecImplementation
-from .layout import PACKET_BYTES
+from .records import PACKET_BYTES
 
 
 @dataclass(frozen=True)

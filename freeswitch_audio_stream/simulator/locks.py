@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from ..realtime.atomics import int64_at, pointer
-from ..realtime.compiler import native_helper
+from ..native.atomics import int64_at, pointer
+from ..native.compiler import native_helper
 
 CLOCK_MONOTONIC = 1
 TIMER_ABSTIME = 1

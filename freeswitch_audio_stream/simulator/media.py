@@ -7,15 +7,15 @@ writing holds the write mutex and the bug list's read lock.
 
 from __future__ import annotations
 
-from ..realtime.atomics import bytes_at, int16_at, int64_at, wide
-from ..realtime.compiler import c_callback, native, native_helper
-from ..realtime.libc import clear, copy
+from ..native.atomics import bytes_at, int16_at, int64_at, wide
+from ..native.compiler import c_callback, native, native_helper
+from ..native.libc import clear, copy
 from ..switch.constants import BugEvent, BugFlag, ChannelState, FrameFlag
 from .buffers import append, record, take, through
 from .bugs import FALSE, PRUNE, READ_STREAM, SUCCESS, WRITE_STREAM, call_back, is_listening, prune
-from .layout import (ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, FRAME_BYTES, IMPLEMENTATION_BYTES,
-                     PACKET_BYTES, buffer_at, bug_at, codec_at, frame_at, implementation_at, session_at)
 from .locks import lock, now_ns, read_lock, rw_unlock, sleep_until, try_lock, unlock
+from .records import (ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, FRAME_BYTES, IMPLEMENTATION_BYTES,
+                      PACKET_BYTES, buffer_at, bug_at, codec_at, frame_at, implementation_at, session_at)
 
 WRITE_REPLACE = int(BugFlag.WRITE_REPLACE)
 ON_READ, ON_WRITE, ON_WRITE_REPLACE = int(BugEvent.READ), int(BugEvent.WRITE), int(BugEvent.WRITE_REPLACE)

@@ -9,9 +9,9 @@ from typing import Any, Callable
 
 from ..switch import layouts
 from ..switch.constants import INTERFACE_API, LogLevel, Status
-from .layout import LOCK_BYTES
 from .locks import C, make_mutex, make_rwlock
 from .pool import Pool
+from .records import LOCK_BYTES
 
 Log = Callable[[LogLevel, str], None]
 

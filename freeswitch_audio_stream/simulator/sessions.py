@@ -10,8 +10,8 @@ from ..switch.constants import BugEvent, BugFlag, ChannelState, Status
 from ..switch.layouts import BugCallback
 from . import bugs
 from .calls import Call, make_buffer
-from .layout import ALIVE, BUG, BUG_BUFFER_BYTES, CHANNEL_OFFSET, LOCK_BYTES, record_at
 from .locks import C, make_mutex
+from .records import ALIVE, BUG, BUG_BUFFER_BYTES, CHANNEL_OFFSET, LOCK_BYTES, record_at
 
 
 class Sessions:

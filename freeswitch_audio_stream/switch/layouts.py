@@ -7,9 +7,7 @@ nothing more.
 
 from __future__ import annotations
 
-from ctypes import (
-    CFUNCTYPE, Structure, c_char, c_char_p, c_int, c_size_t, c_ubyte, c_uint16, c_uint32, c_void_p,
-)
+from ctypes import CFUNCTYPE, Structure, c_char, c_char_p, c_int, c_size_t, c_ubyte, c_uint16, c_uint32, c_void_p
 
 
 class Frame(Structure):

@@ -8,7 +8,7 @@ prototype.
 
 from __future__ import annotations
 
-from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint32, c_void_p, c_int64
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from typing import Any
 
 from .layouts import Codec, CodecImplementation, Frame, LoadFunction, ShutdownFunction, StreamHandle

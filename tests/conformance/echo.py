@@ -13,13 +13,13 @@ import uvicorn
 
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.config import StreamSettings
-from freeswitch_audio_stream.engine.dispatcher import Dispatcher
-from freeswitch_audio_stream.engine.guests import Arrival
-from freeswitch_audio_stream.engine.inbox import TEXT, Message
-from freeswitch_audio_stream.engine.link import Link
+from freeswitch_audio_stream.engine.connection.inbox import TEXT, Message
+from freeswitch_audio_stream.engine.connection.link import Link
+from freeswitch_audio_stream.engine.connection.media_clients import Arrival
+from freeswitch_audio_stream.engine.dispatch.dispatcher import Dispatcher
 from freeswitch_audio_stream.errors import ConnectError
-from freeswitch_audio_stream.media_server.server import _configure
-from freeswitch_audio_stream.media_server.upgrade import EXTENSION
+from freeswitch_audio_stream.http_api.server import _configure
+from freeswitch_audio_stream.http_api.upgrade import EXTENSION
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core
 from freeswitch_audio_stream.realtime.path_format import PathFormat
 from freeswitch_audio_stream.simulator import EmbeddedSwitch

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from freeswitch_audio_stream.audio import Samples
-from freeswitch_audio_stream.servers.agent import Agent
-from freeswitch_audio_stream.servers.wav import write_wav
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.services.agent.wav import write_wav
 from freeswitch_audio_stream.simulator import Call
 from tests.engine.harness import Platform, find, noise, until
 from tests.programs import has_said, running

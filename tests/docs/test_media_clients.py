@@ -16,7 +16,7 @@ from .pages import prepared, prepared_for_node
 
 pytest.importorskip("fastapi", reason="what the media server needs is not installed: pip install '.[media-server]'")
 
-from tests.media_server.harness import Site  # noqa: E402
+from tests.http_api.harness import Site  # noqa: E402
 
 
 @pytest.fixture(scope="module")

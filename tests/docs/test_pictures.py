@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from freeswitch_audio_stream.engine.reports import EVENTS
+from freeswitch_audio_stream.engine.events.reports import EVENTS
 from freeswitch_audio_stream.engine.states import TRANSITIONS
 
 from .pages import DOCS, README, pages

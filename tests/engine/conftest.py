@@ -4,7 +4,7 @@ from typing import Iterator
 
 import pytest
 
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.services.agent.server import Agent
 
 from .harness import Platform
 from .raw_server import RawServer

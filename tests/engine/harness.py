@@ -12,10 +12,10 @@ import orjson
 
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.commands.vocabulary import COMMUNITY_ID
-from freeswitch_audio_stream.engine.reports import SUBCLASSES
+from freeswitch_audio_stream.engine.events.reports import SUBCLASSES
 from freeswitch_audio_stream.module import API_NAME, AudioStreamModule
-from freeswitch_audio_stream.servers.agent import Agent
-from freeswitch_audio_stream.servers.session import Message, Session
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.services.agent.session import Message, Session
 from freeswitch_audio_stream.simulator import Call, CodecSpec, EmbeddedSwitch, Event
 from freeswitch_audio_stream.switch import Switch
 

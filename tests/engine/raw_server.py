@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import orjson
 
-from freeswitch_audio_stream.servers.session import Session
+from freeswitch_audio_stream.services.agent.session import Session
 from tests.transports.peers import accept_websocket
 
 from .connection_end import ConnectionEnd

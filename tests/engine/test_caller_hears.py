@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import soxr
 
-from freeswitch_audio_stream.audio import (ALL_RATES, Samples, mulaw_to_samples, samples_to_l16,
-                                           samples_to_mulaw)
-from freeswitch_audio_stream.servers.agent import Agent, play_message
-from freeswitch_audio_stream.servers.session import Session
-from freeswitch_audio_stream.servers.wav import read_wav
+from freeswitch_audio_stream.audio import ALL_RATES, Samples, mulaw_to_samples, samples_to_l16, samples_to_mulaw
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
+from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.wav import read_wav
 from freeswitch_audio_stream.simulator import CodecSpec
 
 from .harness import L16, PATIENCE, Platform, align, audible, find, heard_all, noise, until, wait_for_audio

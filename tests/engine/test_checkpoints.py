@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from freeswitch_audio_stream.audio import Samples, samples_to_l16
-from freeswitch_audio_stream.servers.agent import Agent, play_message
-from freeswitch_audio_stream.servers.session import Message, Session
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
+from freeswitch_audio_stream.services.agent.session import Message, Session
 
 from .harness import PATIENCE, Platform, audible, checkpoint, closed, find, heard_all, noise, until
 

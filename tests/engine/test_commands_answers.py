@@ -10,7 +10,7 @@ import pytest
 
 from freeswitch_audio_stream.commands import USAGE
 from freeswitch_audio_stream.module import API_NAME, RESULT_VARIABLE
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.simulator import Call
 
 from .harness import PATIENCE, Platform, closed, noise, until

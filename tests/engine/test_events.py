@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from freeswitch_audio_stream.engine.reports import EVENTS
-from freeswitch_audio_stream.servers.agent import Agent, play_message
+from freeswitch_audio_stream.engine.events.reports import EVENTS
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.simulator import Call, CodecSpec, Event
 
 from .harness import MODULE, PATIENCE, Body, Platform, checkpoint, closed, has_heard, noise, until

@@ -18,7 +18,7 @@ import pytest
 from freeswitch_audio_stream.engine.stream import Stream
 from freeswitch_audio_stream.module import SwitchCall
 from freeswitch_audio_stream.realtime.path import MediaPath
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.simulator import Call, CodecSpec
 from freeswitch_audio_stream.switch import ChannelSnapshot, L16Codec
 from freeswitch_audio_stream.transports import Connection

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from freeswitch_audio_stream.servers.agent import play_message
+from freeswitch_audio_stream.services.agent.server import play_message
 from freeswitch_audio_stream.simulator import Call
 
 from .harness import Platform, audible, checkpoint, find, has_heard, noise, until

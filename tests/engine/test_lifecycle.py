@@ -12,19 +12,19 @@ import numpy as np
 import orjson
 import pytest
 
-from freeswitch_audio_stream import media_server
+from freeswitch_audio_stream import http_api as media_server
 from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.module import AudioStreamModule
 from freeswitch_audio_stream.realtime import core as core_module
-from freeswitch_audio_stream.servers.agent import Agent, play_message
-from freeswitch_audio_stream.servers.session import Session
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
+from freeswitch_audio_stream.services.agent.session import Session
 from freeswitch_audio_stream.simulator import EmbeddedSwitch, bugs
 from freeswitch_audio_stream.switch import Session as SwitchSession
 from freeswitch_audio_stream.switch import Switch
 from freeswitch_audio_stream.switch.constants import CAUSE_SYSTEM_SHUTDOWN
 
-from .harness import (MODULE, PATIENCE, Platform, audible, closed, find, has_heard, heard_all, noise,
-                      stream_threads, until, wait_for_audio)
+from .harness import (MODULE, PATIENCE, Platform, audible, closed, find, has_heard, heard_all, noise, stream_threads,
+                      until, wait_for_audio)
 from .raw_server import CLOSE, RawServer, frame
 
 SPEECH = noise(80000)

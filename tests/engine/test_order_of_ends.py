@@ -13,9 +13,9 @@ from typing import Iterator
 import pytest
 
 from freeswitch_audio_stream.audio import Samples
-from freeswitch_audio_stream.realtime.layout import ATTEND_READ_CLOSED
-from freeswitch_audio_stream.servers.agent import Agent, play_message
-from freeswitch_audio_stream.servers.session import Session
+from freeswitch_audio_stream.realtime.records import ATTEND_READ_CLOSED
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
+from freeswitch_audio_stream.services.agent.session import Session
 from freeswitch_audio_stream.simulator import Call
 
 from .community.server import Server

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch_audio_stream.servers.agent import Agent, play_message
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.transports import openssl
 from tests.transports import certificates
 from tests.transports.certificates import DAY, Certificate

@@ -6,8 +6,8 @@ from typing import Mapping
 
 import pytest
 
-from freeswitch_audio_stream.servers.agent import Agent
-from freeswitch_audio_stream.servers.session import Session
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.services.agent.session import Session
 from freeswitch_audio_stream.simulator import Call
 from freeswitch_audio_stream.switch.constants import LogLevel
 

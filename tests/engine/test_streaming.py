@@ -11,9 +11,9 @@ import pytest
 import soxr
 
 from freeswitch_audio_stream.audio import RATES, Samples, mulaw_to_samples, samples_to_mulaw
-from freeswitch_audio_stream.servers.agent import Agent
-from freeswitch_audio_stream.servers.session import Session
-from freeswitch_audio_stream.servers.wav import read_wav
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.wav import read_wav
 from freeswitch_audio_stream.simulator import CodecSpec
 
 from .harness import L16, PATIENCE, Platform, align, audible, closed, find, noise, until, wait_for_audio

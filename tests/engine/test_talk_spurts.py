@@ -6,18 +6,19 @@ from typing import Any, Callable, cast
 
 import pytest
 
-from freeswitch_audio_stream.engine import overrun_report, talk_spurts
-from freeswitch_audio_stream.engine.dispatcher import Dispatcher
-from freeswitch_audio_stream.engine.reports import Reporter
-from freeswitch_audio_stream.engine.schedule import Schedule, Timer
+from freeswitch_audio_stream.engine.conversation import talk_spurts
+from freeswitch_audio_stream.engine.conversation.talk_spurts import QUIET_SECONDS, TalkSpurts
+from freeswitch_audio_stream.engine.dispatch.dispatcher import Dispatcher
+from freeswitch_audio_stream.engine.dispatch.schedule import Schedule, Timer
+from freeswitch_audio_stream.engine.dispatch.timers import Timers
+from freeswitch_audio_stream.engine.events import overrun_report
+from freeswitch_audio_stream.engine.events.reports import Reporter
 from freeswitch_audio_stream.engine.stream import Stream
-from freeswitch_audio_stream.engine.talk_spurts import QUIET_SECONDS, TalkSpurts
-from freeswitch_audio_stream.engine.timers import Timers
 from freeswitch_audio_stream.realtime.counters import Statistics
-from freeswitch_audio_stream.realtime.layout import ATTEND_OVERRUN, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_STARTED
 from freeswitch_audio_stream.realtime.path import MediaPath
-from freeswitch_audio_stream.servers.agent import Agent, play_message
-from freeswitch_audio_stream.servers.session import Session
+from freeswitch_audio_stream.realtime.records import ATTEND_OVERRUN, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_STARTED
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
+from freeswitch_audio_stream.services.agent.session import Session
 from freeswitch_audio_stream.simulator import Call
 
 from .harness import Platform, audible, checkpoint, heard_all, noise, until

@@ -9,7 +9,7 @@ import pytest
 
 from freeswitch_audio_stream.engine import stream as engine_stream
 from freeswitch_audio_stream.errors import SwitchError
-from freeswitch_audio_stream.servers.agent import Agent, play_message
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.simulator import Call
 from freeswitch_audio_stream.switch import Session as SwitchSession
 

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from freeswitch_audio_stream.servers.agent import Agent, play_message
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.simulator import Call, Event
 
 from .harness import MODULE, PATIENCE, Platform, checkpoint, closed, find, noise, until

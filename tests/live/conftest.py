@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch, find_prefix
-from freeswitch_audio_stream.servers.agent import Agent
-from freeswitch_audio_stream.servers.session import Message, Session
-from freeswitch_audio_stream.servers.wav import read_wav
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.services.agent.session import Message, Session
+from freeswitch_audio_stream.services.agent.wav import read_wav
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch, find_prefix
 
 DATA = Path(__file__).parent.parent / "data"
 EVENTS = "DTMF CUSTOM " + " ".join(

@@ -11,9 +11,9 @@ import pytest
 import soxr
 from numpy.typing import NDArray
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch
-from freeswitch_audio_stream.servers.agent import Agent, play_message
-from freeswitch_audio_stream.servers.wav import read_wav, write_wav
+from freeswitch_audio_stream.services.agent.server import Agent, play_message
+from freeswitch_audio_stream.services.agent.wav import read_wav, write_wav
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 
 from .conftest import DATA, Pair, best_match, call, closed, likeness, message, wait_until
 

@@ -17,10 +17,10 @@ import pytest
 import soxr
 from numpy.typing import NDArray
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch
-from freeswitch_audio_stream.servers.agent import Agent
-from freeswitch_audio_stream.servers.session import Session
-from freeswitch_audio_stream.servers.wav import read_wav, write_wav
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.wav import read_wav, write_wav
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 from tests.engine.community.server import Peer, Recording, Server, stream_audio
 from tests.node import install_ws
 

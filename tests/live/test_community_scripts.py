@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from freeswitch_audio_stream.commands.words import separated
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 from tests.engine.community.server import Peer, Server, stream_audio
 
 from .conftest import wait_until

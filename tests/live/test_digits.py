@@ -9,9 +9,9 @@ from statistics import median
 
 import pytest
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch
-from freeswitch_audio_stream.realtime.dtmf_inband import FREQUENCIES, KEYS
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.realtime.media.dtmf_inband import FREQUENCIES, KEYS
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 from tests.engine.community.server import Peer, Server
 
 from .conftest import DATA, Pair, call, wait_until

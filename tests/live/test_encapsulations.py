@@ -21,8 +21,8 @@ import pytest
 from numpy.typing import NDArray
 
 from freeswitch_audio_stream.audio import mulaw_to_samples, samples_to_mulaw
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch
-from freeswitch_audio_stream.servers.wav import read_wav
+from freeswitch_audio_stream.services.agent.wav import read_wav
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 from tests.engine.audiosocket_peer import AUDIO, UUID, AudioSocketPeer
 from tests.engine.raw_server import BINARY, RawServer, frame
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch, find_prefix
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch, find_prefix
 
 from .conftest import wait_until
 

@@ -15,8 +15,8 @@ import soxr
 import websocket
 from numpy.typing import NDArray
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch, find_prefix
-from freeswitch_audio_stream.servers.wav import read_wav, write_wav
+from freeswitch_audio_stream.services.agent.wav import read_wav, write_wav
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch, find_prefix
 from tests.engine.raw_server import RawServer, frame
 
 from .conftest import DATA, EVENTS, Pair, call, likeness, wait_until

@@ -16,8 +16,8 @@ from typing import Iterator
 import pytest
 from psutil import Process
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch, find_prefix
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch, find_prefix
 
 from .conftest import closed, message, wait_until
 

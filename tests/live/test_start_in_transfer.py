@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-
 import pytest
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 
 from .conftest import DATA, Pair, call
 

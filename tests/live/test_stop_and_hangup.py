@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from freeswitch_audio_stream.live import EventSocket, FreeSwitch
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 from tests.engine.community.server import Server
 
 from .conftest import DATA, Pair, call, closed, wait_until

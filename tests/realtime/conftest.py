@@ -6,9 +6,10 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from fake_leg import FakeFreeSwitch
 from freeswitch_audio_stream.realtime.core import Core
-from open_stream import OpenStream
+
+from .fake_leg import FakeFreeSwitch
+from .open_stream import OpenStream
 
 
 @pytest.fixture(scope="session")

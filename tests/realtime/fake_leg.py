@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freeswitch_audio_stream.realtime.capture import ABC_CLOSE, ABC_READ, ABC_WRITE, ABC_WRITE_REPLACE
 from freeswitch_audio_stream.realtime.core import CAPTURE_READ, CAPTURE_WRITE, PLAYBACK_REPLACE
+from freeswitch_audio_stream.realtime.media.capture import ABC_CLOSE, ABC_READ, ABC_WRITE, ABC_WRITE_REPLACE
 from freeswitch_audio_stream.switch.layouts import BugCallback, CodecImplementation, Frame
 
 Samples = NDArray[np.int16]

@@ -6,10 +6,12 @@ All addresses are int64; what is behind them is said by the function that is wra
 
 from __future__ import annotations
 
-from freeswitch_audio_stream.realtime import (dtmf_inband, encoding, frames, incoming, io_loop, libc,
-                                              resampler, wakeup, write_clock)
-from freeswitch_audio_stream.realtime.compiler import native
-from freeswitch_audio_stream.realtime.layout import stream_at
+from freeswitch_audio_stream.native import libc
+from freeswitch_audio_stream.native.compiler import native
+from freeswitch_audio_stream.realtime import wakeup
+from freeswitch_audio_stream.realtime.media import dtmf_inband, frames, resampler, write_clock
+from freeswitch_audio_stream.realtime.records import stream_at
+from freeswitch_audio_stream.realtime.wire import encoding, incoming, io_loop
 
 
 @native("int64(int64)")

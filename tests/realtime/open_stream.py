@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import Any, Callable, Sequence
 
 import numpy as np
-from fake_leg import FakeFreeSwitch, FakeLeg
 from numpy.typing import NDArray
 
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.protocols.messages import MediaTemplate, Running
 from freeswitch_audio_stream.realtime.core import Core
-from freeswitch_audio_stream.realtime.layout import ATTEND_CLOCK_OFF, ATTEND_SOCKET_DETACHED
 from freeswitch_audio_stream.realtime.path_format import PathFormat
+from freeswitch_audio_stream.realtime.records import ATTEND_CLOCK_OFF, ATTEND_SOCKET_DETACHED
+
+from .fake_leg import FakeFreeSwitch, FakeLeg
 
 PATIENCE = 20.0
 """Seconds after which a condition that did not come is a failure; nothing is measured by it."""

@@ -6,7 +6,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from freeswitch_audio_stream.realtime.resampler import HALF_LENGTH
+from freeswitch_audio_stream.realtime.media.resampler import HALF_LENGTH
 
 Samples = NDArray[np.int16]
 Signal = NDArray[np.float64]

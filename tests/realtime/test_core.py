@@ -10,23 +10,24 @@ import threading
 from pathlib import Path
 from typing import Callable
 
-import natives
 import numpy as np
 import pytest
-from fake_leg import FakeFreeSwitch
-from open_stream import FORM, PATIENCE, OpenStream, template
-from server_end import ServerEnd, frame
 
+from freeswitch_audio_stream.native.memory import Arena
 from freeswitch_audio_stream.realtime import core as core_module
 from freeswitch_audio_stream.realtime import wakeup
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core, _clear, start_core
 from freeswitch_audio_stream.realtime.indices import Indices
-from freeswitch_audio_stream.realtime.layout import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
-                                                     ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE,
-                                                     QUEUE_SLOTS, RESAMPLER, STREAM)
-from freeswitch_audio_stream.realtime.memory import Arena
 from freeswitch_audio_stream.realtime.path import MediaPath
+from freeswitch_audio_stream.realtime.records import (ATTEND_INBOX, ATTEND_PLAYBACK_IDLE, ATTEND_SOCKET_BROKEN,
+                                                      ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE,
+                                                      QUEUE_SLOTS, RESAMPLER, STREAM)
 from freeswitch_audio_stream.switch.layouts import Dtmf, DtmfHook
+
+from . import natives
+from .fake_leg import FakeFreeSwitch
+from .open_stream import FORM, PATIENCE, OpenStream, template
+from .server_end import ServerEnd, frame
 
 Opening = Callable[..., OpenStream]
 

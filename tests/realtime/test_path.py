@@ -6,13 +6,14 @@ from ctypes import c_int64
 
 import numpy as np
 import pytest
-from open_stream import template
 
 from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.realtime.core import Core
-from freeswitch_audio_stream.realtime.layout import OFFSET
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.realtime.path_format import PathFormat
+from freeswitch_audio_stream.realtime.records import OFFSET
+
+from .open_stream import template
 
 FORM = PathFormat(tracks="inbound", rate=8000, encoding=Encoding.L16, chunk_ms=20, buffer_secs=1,
                   playback_secs=1, binary_playback=False)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from freeswitch_audio_stream.audio import RATES, Encoding
 from freeswitch_audio_stream.config import STREAM
-from freeswitch_audio_stream.realtime.layout import RING
 from freeswitch_audio_stream.realtime.path_format import PathFormat
+from freeswitch_audio_stream.realtime.records import RING
 from freeswitch_audio_stream.realtime.rings import PAGE_BYTES, page_count, read_ring, write_ring
 
 CAPACITY = 3 * PAGE_BYTES + 100

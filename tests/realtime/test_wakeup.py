@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import natives
 from freeswitch_audio_stream.realtime import wakeup
 from freeswitch_audio_stream.realtime.core import Queue
-from freeswitch_audio_stream.realtime.layout import QUEUE_SLOTS, STREAM
-from open_stream import PATIENCE
+from freeswitch_audio_stream.realtime.records import QUEUE_SLOTS, STREAM
+
+from . import natives
+from .open_stream import PATIENCE
 
 
 def streams_of(queue: Queue, count: int) -> NDArray[Any]:

@@ -13,7 +13,8 @@ from typing import Any, Iterator, Sequence
 
 import pytest
 import websocket
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions import permessage_deflate
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
@@ -22,8 +23,8 @@ from websockets.protocol import Protocol, Side, State
 from websockets.sync.server import ServerConnection, serve
 
 from freeswitch_audio_stream.errors import HandshakeRefused
-from freeswitch_audio_stream.transports import (Connection, Deflate, Deflater, InflatedTooBig, Inflater,
-                                                InflateError, connect)
+from freeswitch_audio_stream.transports import (Connection, Deflate, Deflater, InflatedTooBig, InflateError, Inflater,
+                                                connect)
 from freeswitch_audio_stream.transports.deflate import OFFER, agreement
 
 from .peers import Peer, accept_websocket, read_all

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import websocket
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from freeswitch_audio_stream.errors import (ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused,
-                                            TlsRefused)
-from freeswitch_audio_stream.servers.agent import Agent
+from freeswitch_audio_stream.errors import ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, TlsRefused
+from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.transports import Cancel, Connection, TlsOptions, connect, openssl
 from freeswitch_audio_stream.transports.handshake import MAX_HEAD_BYTES
 

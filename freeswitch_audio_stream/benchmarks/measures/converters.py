@@ -8,8 +8,8 @@ import numpy as np
 import soxr
 
 from ...audio import Samples
-from ...realtime.layout import RESAMPLER, RESAMPLER_WORK
-from ...realtime.resampler import ResamplerTables, convert, convert_block, select_rates
+from ...realtime.media.resampler import ResamplerTables, convert, convert_block, select_rates
+from ...realtime.records import RESAMPLER, RESAMPLER_WORK
 from ..compiler import fresh_native
 
 

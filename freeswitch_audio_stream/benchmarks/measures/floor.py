@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from ...realtime.atomics import int32_at, int64_at, pointer
-from ...realtime.libc import two_words, send
+from ...native.atomics import int32_at, int64_at, pointer
+from ...native.libc import send, two_words
 from ..child import Child
 from ..clock import monotonic_ns
 from ..compiler import fresh_native

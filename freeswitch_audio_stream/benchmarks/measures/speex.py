@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...audio import Samples
-from ...realtime.atomics import int32_at, pointer
+from ...native.atomics import int32_at, pointer
 from ..compiler import fresh_native
 
 FREESWITCH_QUALITY = 2

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ...realtime.atomics import pointer
-from ...realtime.compiler import native_helper
-from ...realtime.libc import MSG_DONTWAIT_NOSIGNAL, errno, recv, send
-from ...realtime.tls import tls_receive, tls_send
+from ...native.atomics import pointer
+from ...native.compiler import native_helper
+from ...native.libc import MSG_DONTWAIT_NOSIGNAL, errno, recv, send
+from ...realtime.wire.tls import tls_receive, tls_send
 
 
 @native_helper

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from ...realtime.atomics import bytes_at, int32_at, int64_at, load_acquire, pointer, wide
-from ...realtime.compiler import native_helper
-from ...realtime.libc import EAGAIN, EINTR, EPOLL_DATA_OFFSET, EPOLL_EVENT_BYTES, copy, epoll_wait, nap
+from ...native.atomics import bytes_at, int32_at, int64_at, load_acquire, pointer, wide
+from ...native.compiler import native_helper
+from ...native.libc import EAGAIN, EINTR, EPOLL_DATA_OFFSET, EPOLL_EVENT_BYTES, copy, epoll_wait, nap
 from ..clock import monotonic_ns
 from ..compiler import fresh_native
 from ..histogram import count_duration

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ...realtime.atomics import bytes_at, int64_at, wide
-from ...realtime.compiler import native_helper
-from ...realtime.encoding import base64
-from ...realtime.rtp import RTP_HEADER
+from ...native.atomics import bytes_at, int64_at, wide
+from ...native.compiler import native_helper
+from ...realtime.wire.encoding import base64
+from ...realtime.wire.rtp import RTP_HEADER
 from ..histogram import count_duration
 from ..stamps import NO_STAMP, STAMP_SAMPLES, age_of_l16, age_of_mulaw, stamp
 from .encrypted_io import give

@@ -23,9 +23,9 @@ from typing import Protocol
 
 import orjson
 
-from ...realtime.encoding import BASE64_TABLE
-from ...realtime.libc import EPOLL_EVENT_BYTES
-from ...realtime.memory import Arena
+from ...native.libc import EPOLL_EVENT_BYTES
+from ...native.memory import Arena
+from ...realtime.wire.encoding import BASE64_TABLE
 from .loop import run_receiver
 from .media_clients import open_websocket
 from .records import BUFFER_BYTES, DESCRIPTORS, EVENT_BATCH, SLOTS

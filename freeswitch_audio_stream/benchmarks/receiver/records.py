@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...realtime.atomics import pointer
-from ...realtime.compiler import carray, native_helper
+from ...native.atomics import pointer
+from ...native.compiler import carray, native_helper
 
 SLOTS = 4096
 DESCRIPTORS = 16384

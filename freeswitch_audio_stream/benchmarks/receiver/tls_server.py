@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...realtime.layout import TLS
+from ...realtime.records import TLS
 from ...transports.openssl import LIBRARY, Session
 from ..errors import BenchError
 

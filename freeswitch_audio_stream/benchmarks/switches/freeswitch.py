@@ -9,7 +9,7 @@ from typing import Any, Mapping
 import orjson
 
 from ...errors import SwitchError
-from ...live import FreeSwitch
+from ...testing import FreeSwitch
 from .switch_process import answer_of
 
 _SCRIPT = Path(__file__).with_name("inside_script.py")

@@ -15,9 +15,9 @@ import numba
 import numpy as np
 import orjson
 
-from ...engine import attachment
+from ...engine.media import attachment
 from ...module import AudioStreamModule
-from ...realtime.memory import Arena
+from ...native.memory import Arena
 from ...switch import BugFlag, Switch
 from ...switch.library import Resolver, process_symbols
 from ...threads import start_thread

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ...realtime.atomics import address_of, call1, call3, int64_at, wide
-from ...realtime.frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN, frame_data,
-                                set_word, word)
+from ...native.atomics import address_of, call1, call3, int64_at, wide
+from ...realtime.media.frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN,
+                                      frame_data, set_word, word)
 from ..clock import monotonic_ns
 from ..compiler import fresh_callback
 from ..histogram import count_duration

@@ -13,7 +13,8 @@ from typing import Any, Callable, Sequence
 import numpy as np
 import orjson
 from websockets.exceptions import ConnectionClosedError
-from websockets.sync.server import Server as Listener, ServerConnection, serve
+from websockets.sync.server import Server as Listener
+from websockets.sync.server import ServerConnection, serve
 
 from freeswitch_audio_stream.audio import Samples
 

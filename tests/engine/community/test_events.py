@@ -11,9 +11,8 @@ import orjson
 import pytest
 
 from freeswitch_audio_stream.audio import Samples
-from freeswitch_audio_stream.realtime.dtmf_inband import FREQUENCIES, KEYS
+from freeswitch_audio_stream.realtime.media.dtmf_inband import FREQUENCIES, KEYS
 from freeswitch_audio_stream.simulator import Call
-
 from tests.transports.peers import Peer as Listener
 from tests.transports.peers import read_head
 
@@ -21,8 +20,8 @@ from ..harness import PATIENCE, find, noise, until
 from .server import Server, stream_audio
 from .user import FIVE, User
 
-
 # connect and disconnect.
+
 
 def test_connect_comes_once_and_first(user: User, server: Server) -> None:
     call = user.call()

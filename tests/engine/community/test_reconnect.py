@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from freeswitch_audio_stream.audio import l16_to_samples
-from freeswitch_audio_stream.engine import reconnecting
+from freeswitch_audio_stream.engine.connection import reconnecting
 from freeswitch_audio_stream.simulator import Call
 
 from ..harness import PATIENCE, Platform, audible, find, noise, until

@@ -1,0 +1,55 @@
+"""Whether and when a connection that broke is made again."""
+
+from __future__ import annotations
+
+import random
+from typing import Callable
+
+from ...config import StreamSettings
+from ..dispatch.timers import Timers
+
+_CEILINGS = (0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds; before each try a random part of its ceiling is waited (full jitter), so that streams of a server that
+comes back do not all come at once."""
+_TIMEOUT = 10.0
+_SETTLED_SECONDS = 10.0  # how long a connection lasts that makes the tries before it forgotten
+
+
+class Reconnecting:
+    """The tries of one stream; only on its dispatcher."""
+
+    def __init__(self, settings: StreamSettings, timeout: float | None, timers: Timers,
+                 connect: Callable[[float], None]) -> None:
+        """`connect(seconds)` begins a try, which may take so long: `timeout`, if there is one."""
+        self._settings = settings
+        self._timeout = timeout or _TIMEOUT
+        self._timers = timers
+        self._connect = connect
+        self.tries = 0
+        """Since the last connection that lasted."""
+        self.count = 0
+        """Tries in all."""
+
+    def connected(self) -> None:
+        """A server that accepts and drops at once has not been reached: the tries are forgotten only later."""
+        self._timers.after("settled", _SETTLED_SECONDS, self._settle)
+
+    def _settle(self) -> None:
+        self.tries = 0
+
+    def disconnected(self) -> None:
+        """The connection did not last, unless it has lasted long enough already."""
+        self._timers.cancel("settled")
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether there may be another try."""
+        settings = self._settings
+        return settings.reconnect and (settings.reconnect_max == 0 or self.tries < settings.reconnect_max)
+
+    def try_again(self) -> None:
+        """Try, after a while."""
+        ceiling = _CEILINGS[min(self.tries, len(_CEILINGS) - 1)]
+        self.tries += 1
+        self.count += 1
+        self._timers.after("reconnect", random.uniform(0, ceiling), lambda: self._connect(self._timeout))

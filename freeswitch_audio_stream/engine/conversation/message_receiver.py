@@ -1,0 +1,137 @@
+"""What the server says, and what comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+import orjson
+
+from ...errors import MessageError
+from ...protocols.messages import (ClearAudio, HangUp, Incoming, PlayAudio, SetCheckpoint, StreamAudio, TextReceived,
+                                   TranscriptionReceived)
+from ..call import Call
+from ..connection.inbox import BINARY, TEXT, Message
+from ..events.message_log import MessageLog
+from ..events.reports import Reporter
+from ..plan.plan import Plan
+from .decoding import samples_of
+from .player import Player
+from .protocol_conversation import ProtocolConversation
+from .sound_files import SoundFiles, explain
+
+
+class Listener:
+    """Of one stream; only on its dispatcher. What the server does wrong is reported, and never raises."""
+
+    def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,
+                 sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None]) -> None:
+        """`takes_binary`: whether binary messages are audio to be played. `on_hang_up` is called where the server
+        hangs up in words.
+        """
+        self._plan = plan
+        self._conversation = conversation
+        self._call = call
+        self._takes_binary = takes_binary
+        self._player = player
+        self._sounds = sounds
+        self._files = sounds.of_stream(call.uuid, plan.info.stream_id)
+        self._reporter = reporter
+        self._on_hang_up = on_hang_up
+        self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
+        self._file_error = ""
+
+    def take_message(self, message: Message) -> None:
+        """The server sent a text or binary message."""
+        if message.opcode == TEXT:
+            self._on_text(message.data)
+        elif message.opcode == BINARY:
+            self._on_binary(message.data)
+
+    def take_frame(self, kind: int, payload: bytes) -> None:
+        """The server sent an AudioSocket frame that is not audio."""
+        try:
+            for message in self._conversation.session.receive_frame(kind, payload):
+                self._obey(message)
+        except MessageError as error:
+            self._reporter.error(error.kind, str(error))
+
+    def _on_binary(self, data: bytes) -> None:
+        """Binary messages that the compiled core did not take: compressed, or not to be played."""
+        if self._takes_binary:
+            self._player.play_binary(data, self._plan.binary_rate)
+        elif not self._plan.bidirectional:
+            self._reporter.error("binary", "the server sent binary audio on a one-way stream: start it with 1 as "
+                                 "its last flag")
+
+    def _on_text(self, data: bytes) -> None:
+        if not self._plan.bidirectional:
+            self._reporter.error("one_way", "the server sent a message on a one-way stream: start it with 1 as its "
+                                 "last flag")
+            return
+        try:
+            messages = self._conversation.session.receive(data)
+        except MessageError as error:
+            self._reporter.unusable(error, data)
+            return
+        self._log(messages, data)
+        for message in messages:
+            try:
+                self._obey(message)
+            except MessageError as error:
+                self._reporter.error(error.kind, str(error))
+
+    def _log(self, messages: Sequence[Incoming], data: bytes) -> None:
+        # Not what is audio for the most part.
+        if self._message_log and not any(isinstance(message, (PlayAudio, StreamAudio)) for message in messages):
+            self._message_log.add(data.decode("utf-8", "replace"))
+
+    def _obey(self, message: Incoming) -> None:
+        if isinstance(message, PlayAudio):
+            self._player.play(message)
+        elif isinstance(message, ClearAudio):
+            self._player.clear()
+        elif isinstance(message, SetCheckpoint):
+            self._player.checkpoint(message.name)
+        elif isinstance(message, TranscriptionReceived):
+            self._reporter.fire("transcription_received", payload=message.payload)
+        elif isinstance(message, TextReceived):
+            self._reporter.emit_text("json", message.text)
+        elif isinstance(message, StreamAudio):
+            self._take_sound(message)
+        elif isinstance(message, HangUp):
+            self._on_hang_up()
+
+    def _take_sound(self, message: StreamAudio) -> None:
+        """Audio as a file for the application, and to the caller where that is wanted, which needs no file."""
+        file = self._write(message)
+        # Who only waits for files reads the name in each such event: no file, no event.
+        if file is not None or self._plan.plays:
+            self._tell_of_sound({**message.fields, **({"file": str(file)} if file else {})})
+        if self._plan.plays:
+            samples, rate = samples_of(message, self._plan.settings.playback_secs)
+            self._player.play_chunk(samples, rate, len(message.audio))
+
+    def _tell_of_sound(self, body: dict[str, Any]) -> None:
+        self._reporter.emit("play", body)
+        if self._message_log:
+            self._message_log.add(orjson.dumps(body).decode())
+
+    def _write(self, message: StreamAudio) -> Path | None:
+        """The file; None where it could not be written, which is told once until it can again."""
+        folder = self._call.temp_folder
+        try:
+            file = self._sounds.write(self._files, folder, message.audio, message.kind, message.rate)
+        except OSError as error:
+            self._tell_of_file_error(explain(error, folder))
+            return None
+        self._file_error = ""
+        return file
+
+    def _tell_of_file_error(self, text: str) -> None:
+        if text == self._file_error:
+            self._reporter.errors += 1
+            return
+        self._file_error = text
+        heard = "; the caller hears it all the same" if self._plan.plays else ""
+        self._reporter.error("file", text + heard)

@@ -1,0 +1,166 @@
+"""What the server wants the caller to hear: media.play, checkpoints, media.clear, streamAudio, binary audio."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ...audio import Samples, decode
+from ...protocols.messages import PlayAudio
+from ...realtime.path import MediaPath
+from ...realtime.records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN,
+                                 ATTEND_PLAYBACK_STARTED)
+from ..dispatch.timers import Timers
+from ..events.reports import Reporter
+from .talk_spurts import TalkSpurts
+
+OnSettled = Callable[[str], None]
+"""Told what became of a mark: "played" or "cleared"."""
+
+
+class Player:
+    """The playback of one stream; only on the stream's dispatcher.
+
+    A checkpoint is followed to its sample. Audio without one, and binary frames, are reported as a whole: see
+    `TalkSpurts`.
+    """
+
+    def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers,
+                 answer: Callable[[str, str], None]) -> None:
+        """`answer(name, status)` tells the server what became of a checkpoint."""
+        self._path = path
+        self._reporter = reporter
+        self._answer = answer
+        self._marks: dict[int, OnSettled] = {}
+        self._next_number = 0
+        self._chunks = 0
+        self._chunks_waiting = 0
+        self._talk_spurts = TalkSpurts(path, reporter, timers)
+        self._odd_byte = b""  # half a sample: the other half begins the next binary message
+
+    def play(self, message: PlayAudio) -> None:
+        """Queue audio behind what waits."""
+        samples = decode(message.audio, message.encoding)
+        queued_ms = self.queued_ms
+        accepted = self._path.play(samples, message.rate)
+        self._talk_spurts.announce(accepted)
+        if accepted > 0 or len(samples) == 0:
+            self._reporter.fire("media_play_start", checkpoint=message.checkpoint, sampleRate=message.rate,
+                                durationMs=1000 * accepted // message.rate, queuedMs=queued_ms)
+        if message.checkpoint is not None:
+            self.checkpoint(message.checkpoint)
+        elif accepted > 0:
+            self._talk_spurts.begin()
+
+    def play_chunk(self, samples: Samples, rate: int, size: int) -> None:
+        """Queue a streamAudio of `size` bytes; its begin and end are told as ``play`` events."""
+        self._chunks += 1
+        self._chunks_waiting += 1
+        number = self._chunks
+        begins = self._mark(lambda status: self._chunk_begins(number, status))
+        self._talk_spurts.announce(self._path.play(samples, rate))
+        ends = self._mark(lambda status: self._chunk_done(number, size, status))
+        if not ends:
+            self._chunks_waiting -= 1
+        if not (begins and ends):
+            self._reporter.error("checkpoints", "too many chunks wait to be played to tell of each: it plays all the "
+                                 "same; send longer chunks")
+
+    def _chunk_begins(self, number: int, status: str) -> None:
+        if status == "played":
+            self._tell({"event": "chunk_started", "seq": number})
+
+    def _chunk_done(self, number: int, size: int, status: str) -> None:
+        self._chunks_waiting -= 1
+        self._tell({"event": "chunk_played" if status == "played" else "chunk_cleared", "seq": number, "size": size,
+                    "remaining": self._chunks_waiting})
+        if self._chunks_waiting == 0:
+            self._tell({"event": "queue_completed", "total_chunks": self._chunks})
+
+    def _tell(self, body: dict[str, Any]) -> None:
+        self._reporter.emit("play", body)
+
+    def new_connection(self) -> None:
+        """What comes from now on begins with a whole sample."""
+        self._odd_byte = b""
+
+    def play_binary(self, data: bytes, rate: int) -> None:
+        """Queue a binary message that did not come by the compiled way (the connection has deflate)."""
+        data = self._odd_byte + data
+        self._odd_byte = data[len(data) // 2 * 2:]
+        self._path.play_bytes(data, rate)
+
+    def checkpoint(self, name: str) -> None:
+        """Put a checkpoint behind what waits."""
+        if not self._mark(lambda status: self._reached(name, status)):
+            self._reporter.error("checkpoints", f"too many checkpoints wait to be reached: {name!r} is ignored")
+
+    def _mark(self, on_settled: OnSettled) -> bool:
+        number = self._next_number
+        self._next_number += 1
+        self._marks[number] = on_settled
+        if self._path.mark(number):
+            return True
+        del self._marks[number]
+        return False
+
+    def _reached(self, checkpoint: str, status: str) -> None:
+        self._answer(checkpoint, status)
+        self._reporter.fire("media_play_complete", checkpoint=checkpoint, status=status)
+
+    def clear(self) -> None:
+        """Throw away what waits; its checkpoints come back as cleared."""
+        self._talk_spurts.end_if_heard()
+        # A mark behind it tells when it is gone, and the checkpoints before it.
+        if self._talk_spurts.take() and not self._mark(self._talk_spurts.tell):
+            self._talk_spurts.tell("cleared")
+        self._talk_spurts.cleared(self._path.clear())
+
+    def pause(self, paused: bool) -> None:
+        """Hold back what waits, or let it play on."""
+        self._path.pause_playback(paused)
+        if paused:
+            self._talk_spurts.end_if_heard()
+
+    def attend(self, bits: int) -> None:
+        """Take in what the core reports (ATTEND_…)."""
+        if bits & ATTEND_PLAYBACK_STARTED:
+            self._talk_spurts.notice_frames()
+        if bits & ATTEND_MARK:
+            self._take_marks()
+            self._talk_spurts.notice_frames()  # they may be what the caller hears next
+        if bits & ATTEND_PLAYBACK_IDLE:
+            self._talk_spurts.quiet()
+        if bits & ATTEND_PLAYBACK_OVERRUN:
+            self._reporter.error("playback_full", "the playback queue is full: the newest audio is dropped; send less "
+                                 "ahead, send media.clear, or raise playback-secs")
+
+        if bits & ATTEND_PLAYBACK_FULL:
+            self._reporter.error("playback_full", "the playback queue is full: no more is read from the server until "
+                                 "some of it has been played, so what it sends now waits in the network; send 20 ms of "
+                                 "audio every 20 ms, or raise playback-secs")
+
+    def _take_marks(self) -> None:
+        for number, played in self._path.take_marks():
+            on_settled = self._marks.pop(number, None)
+            if on_settled is not None:
+                on_settled("played" if played else "cleared")
+
+    def abandon(self) -> None:
+        """What waits will never be heard."""
+        self._take_marks()
+        marks, self._marks = self._marks, {}
+        for on_settled in marks.values():
+            on_settled("cleared")
+        self._talk_spurts.end_if_heard()
+        self._talk_spurts.end("cleared")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is anything that the caller has not heard yet."""
+        return bool(self._marks) or not self._path.has_been_heard
+
+    @property
+    def queued_ms(self) -> int:
+        """Milliseconds that wait to be played."""
+        statistics = self._path.statistics()
+        return 1000 * statistics.play_waiting // max(1, statistics.play_rate)

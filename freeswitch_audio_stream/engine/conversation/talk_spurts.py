@@ -1,0 +1,84 @@
+"""Audio without checkpoints, told of as a whole: one begin and one end for each run of speech."""
+
+from __future__ import annotations
+
+from ...realtime.path import MediaPath
+from ..dispatch.timers import Timers
+from ..events.reports import Reporter
+
+QUIET_SECONDS = 0.2
+"""How long the caller has heard nothing new when a talk spurt is over. A server that sends a little too slowly makes a
+gap at every message; pauses between sentences are longer."""
+
+
+class TalkSpurts:
+    """The talk spurts of one stream; only on its dispatcher.
+
+    One begins with a message that has no checkpoint, or with binary frames. It is over when QUIET_SECONDS have passed
+    since the caller heard the last of it, and at once where no more can come.
+    """
+
+    def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers) -> None:
+        self._path = path
+        self._reporter = reporter
+        self._timers = timers
+        self._open = False
+        self._announced = 0  # samples that came in messages of their own
+        self._noticed = 0    # samples that came in binary frames, as far as they were noticed
+        self._quiet_at = 0   # samples that had been queued when the queue was last seen to run empty
+
+    def announce(self, samples: int) -> None:
+        """So many samples came in a message: they are no binary frames."""
+        self._announced += samples
+
+    def begin(self) -> None:
+        """A message without a checkpoint came, and has been told of."""
+        self._open = True
+
+    def notice_frames(self) -> None:
+        """The caller hears something else than before: it may be binary frames, which come without a word."""
+        # One counter, which only grows: what is queued meanwhile cannot be taken for frames that were not there.
+        if self._see_frames(self._path.statistics().queued) and not self._open:
+            self._open = True
+            self._reporter.fire("media_play_start", format="binary")
+
+    def _see_frames(self, queued: int) -> bool:
+        """Whether there are binary frames among the first `queued` samples that were not noticed yet."""
+        noticed, self._noticed = self._noticed, max(self._noticed, queued - self._announced)
+        return self._noticed > noticed
+
+    def quiet(self) -> None:
+        """The queue has run empty."""
+        self.notice_frames()
+        self._quiet_at = self._path.statistics().queued
+        if self._open:
+            self._timers.after("talk spurt", QUIET_SECONDS, self._end_unless_resumed)
+
+    def _end_unless_resumed(self) -> None:
+        # What came meanwhile makes the queue run empty once more, which is told.
+        if self._quiet_at == self._path.statistics().queued:
+            self.end_if_heard()
+
+    def end_if_heard(self) -> None:
+        """No more comes for now: what the caller has heard to the end is over."""
+        if self._open and self._path.has_been_heard:
+            self.end("played")
+
+    def end(self, status: str) -> None:
+        """It is over, whatever is queued: "played" or "cleared"."""
+        if self.take():
+            self.tell(status)
+
+    def take(self) -> bool:
+        """Have no talk spurt any more; whether there was one, whose end is the caller's to tell."""
+        self._timers.cancel("talk spurt")
+        was_open, self._open = self._open, False
+        return was_open
+
+    def tell(self, status: str) -> None:
+        """Tell of an end."""
+        self._reporter.fire("media_play_complete", status=status)
+
+    def cleared(self, queued: int) -> None:
+        """The first `queued` samples will not be heard: they begin nothing."""
+        self._see_frames(queued)

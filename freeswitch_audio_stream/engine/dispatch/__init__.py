@@ -1,0 +1,1 @@
+"""The threads that streams live on, and their timers."""

@@ -1,0 +1,1 @@
+"""What is told of a stream: events, status, statistics, lines of the log."""

@@ -1,0 +1,72 @@
+"""The compiled media paths of one stream: one, or two where Python converts the audio between them."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from ...realtime.core import Core, Worker
+from ...realtime.path import MediaPath
+from ..call import Call
+from ..dispatch.dispatcher import Dispatcher
+from ..plan.plan import Plan
+from .conversion import Conversion
+
+
+class Media:
+    """On the stream's dispatcher, but for the paths' own methods that say otherwise."""
+
+    def __init__(self, core: Core, worker: Worker, path: MediaPath, conversion: Conversion | None) -> None:
+        self.worker = worker
+        self.path = path
+        self.capture = conversion.source if conversion else path
+        """What the capture bugs write to."""
+        self._core = core
+        self._conversion = conversion
+
+    def adopt(self, dispatcher: Dispatcher, handler: Callable[[], None]) -> None:
+        """Have `handler` called whenever a path wants attention. Any thread."""
+        for path in {self.path, self.capture}:
+            dispatcher.adopt(path.index, handler)
+
+    def open(self) -> None:
+        """Let what is captured flow to the ring."""
+        if self._conversion:
+            self._conversion.open()
+
+    def take_attention(self) -> int:
+        """Take what the core reports (ATTEND_…), and move on what has been captured."""
+        bits = self.path.take_attention()
+        if self._conversion:
+            bits |= self.capture.take_attention()
+            self._conversion.attend()
+        return bits
+
+    def reported(self) -> tuple[int, int]:
+        """What `take_attention` would answer now, and then how far the inbox is written. Any thread."""
+        bits = self.path.attention | self.capture.attention
+        return bits, self.path.inbox_end
+
+    def drain(self) -> None:
+        """No more is captured: let the rest flow; ATTEND_DRAINED says that it has."""
+        if self._conversion:
+            self._conversion.flush()
+        self.path.drain_media()
+
+    def close(self, dispatcher: Dispatcher) -> None:
+        """Give the paths back to the core: no callback, socket or clock uses them any more."""
+        for path in {self.path, self.capture}:
+            dispatcher.forget(path.index)
+            self._core.close_path(path)
+
+
+def open_media(core: Core, plan: Plan, call: Call) -> Media:
+    """Take from the core what a stream needs. Any thread. Raises IndexError where it has no more."""
+    path, worker = core.open_path(*plan.form)
+    # The compiled core converts by itself, unless it is not to.
+    if plan.settings.resampler != "soxr" or call.read_rate in (0, plan.info.rate):
+        return Media(core, worker, path, None)
+    try:
+        return Media(core, worker, path, Conversion(core, worker, path.format, call.read_rate, path))
+    except IndexError:
+        core.close_path(path)
+        raise

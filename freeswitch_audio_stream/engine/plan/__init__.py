@@ -1,0 +1,1 @@
+"""From a start command and its call to what the stream will be."""

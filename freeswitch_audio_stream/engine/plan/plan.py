@@ -1,0 +1,125 @@
+"""From a start command and its call to what the stream will be."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import Callable, Mapping
+
+from ...audio import Track
+from ...commands import Start, without_credentials
+from ...config import Dialect, StreamSettings
+from ...errors import RefusedError
+from ...protocols import PROTOCOLS, SCHEMES, WireProtocol
+from ...protocols.messages import ACCOUNT_VARIABLES, MediaTemplate, StreamInfo
+from ...realtime.path_format import OUTBOX_BYTES, PathFormat
+from ...realtime.wire.outgoing import OUTBOX_HEADER
+from ..call import BugKind, Call
+
+ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], StreamSettings]
+
+
+_COMMUNITY_ORIGIN = "http://{host}"  # for wss, too
+
+
+def _rtp_identity() -> tuple[int, int, int]:
+    """SSRC, first sequence number and first timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
+    return secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
+
+
+LONGEST_OPENING = OUTBOX_BYTES // 2 - OUTBOX_HEADER
+"""Bytes that introduce a stream; the other half of the queue is for texts that wait for the first connection."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stream was asked to be."""
+
+    info: StreamInfo
+    url: str
+    settings: StreamSettings
+    protocol: WireProtocol
+    dialect: Dialect
+    timeout: float | None
+    """Seconds allowed to become connected; None = no limit."""
+    bidirectional: bool
+    """Whether the server is listened to."""
+    plays: bool
+    """Whether the caller can be made to hear what the server sends."""
+    captures: bool = True
+    """Whether the server hears the call."""
+    rtp_identity: tuple[int, int, int] = field(default_factory=_rtp_identity)
+    """SSRC, first sequence number and first timestamp of what we send as RTP."""
+
+    @property
+    def shown_url(self) -> str:
+        """The URL as it may be told."""
+        return without_credentials(self.url)
+
+    @property
+    def bugs(self) -> list[BugKind]:
+        """The media bugs it needs. Playback comes first: it must stand before the others on the call."""
+        kinds = [BugKind.PLAYBACK] if self.plays else []
+        if not self.captures:
+            return kinds
+        if self.info.track is not Track.INBOUND:
+            kinds.append(BugKind.CAPTURE_WRITE)
+        return kinds + [BugKind.CAPTURE_READ]
+
+    @property
+    def form(self) -> tuple[PathFormat, list[MediaTemplate]]:
+        """What the core has to know: the format, and the media messages of each track."""
+        info, settings = self.info, self.settings
+        tracks = (info.track,) if info.channels == 2 else info.track.parts
+        templates = [self.protocol.media(info, track) for track in tracks]
+        form = PathFormat(
+            tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding,
+            chunk_ms=self.protocol.packet_ms or settings.chunk_ms, buffer_secs=settings.buffer_secs,
+            playback_secs=settings.playback_secs, binary_playback=self.plays and self._takes_binary,
+            binary_rate=self.binary_rate, inband_dtmf=settings.dtmf_inband,
+            encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity)
+        return form, templates
+
+    @property
+    def binary_rate(self) -> int:
+        """Hz of the audio in the server's binary messages."""
+        return self.settings.sample_rate or self.info.rate
+
+    @property
+    def _takes_binary(self) -> bool:
+        # The community module has always ignored binary messages, unless a rate is named for them.
+        return self.dialect is Dialect.STREAM_API or self.settings.sample_rate > 0
+
+
+def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
+    """Raises SettingError, and RefusedError where the stream could not introduce itself."""
+    settings = resolve(call.variable, command.prefix, command.dialect)
+    protocol = SCHEMES.get(command.url.partition(":")[0].lower()) or PROTOCOLS[settings.protocol]
+    settings = replace(settings, deflate=settings.deflate and protocol.takes_deflate)
+    if command.dialect is Dialect.COMMUNITY and not settings.origin:
+        settings = replace(settings, origin=_COMMUNITY_ORIGIN)
+    track, encoding = protocol.carried(command.track, command.encoding, command.rate)
+    command = replace(command, track=track, encoding=encoding)
+    account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
+    info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
+                      _channels(protocol, command.track), command.metadata, account, settings.format == "base64")
+    _check_opening(protocol, info)
+    community = command.dialect is Dialect.COMMUNITY
+    timeout = settings.connect_timeout if community else command.timeout or None
+    plays = settings.playback if community else command.bidirectional
+    return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays,
+                command.captures)
+
+
+def _check_opening(protocol: WireProtocol, info: StreamInfo) -> None:
+    """Metadata alone have a limit of their own; channel variables have none."""
+    size = sum(len(message.head) + len(message.tail or b"") for message in protocol.open(info).opening())
+    if size > LONGEST_OPENING:
+        raise RefusedError(f"the stream cannot introduce itself: its first message would be {size} bytes long, of "
+                           f"{LONGEST_OPENING} at most; shorten the metadata and the channel variables "
+                           f"{', '.join(ACCOUNT_VARIABLES)}")
+
+
+def _channels(protocol: WireProtocol, track: Track) -> int:
+    """Two where one message carries both sides of the call."""
+    return 2 if track is Track.STEREO or track is Track.BOTH and protocol.interleaves_both else 1

@@ -1,0 +1,1 @@
+"""Programs beside FreeSWITCH, each a client of nothing but its own protocol and of `web`."""
