@@ -14,7 +14,7 @@ import numba
 
 from . import MODULE, __version__, config
 from . import http_api as media_server
-from .engine import BugKind, GuestBook, Registry
+from .engine import BugKind, ClientLimits, Registry
 from .engine.events.community_reports import EVENTS as COMMUNITY_EVENTS
 from .engine.events.reports import SUBCLASSES
 from .errors import RefusedError, SettingError, SwitchError
@@ -180,9 +180,9 @@ class AudioStreamModule:
         settings = self._warn(*config.resolve_shared(config.MODULE, self._file, self._environment))
         server = self._warn(*config.resolve_shared(config.HTTP_SERVER, self._file, self._environment))
         self.core = start_core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
-        guests = GuestBook(server.media_server_max_clients, server.media_server_max_clients_per_call)
+        client_limits = ClientLimits(server.media_server_max_clients, server.media_server_max_clients_per_call)
         self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault,
-                                 self._on_warning, guests)
+                                 self._on_warning, client_limits)
         # All is there before the switch knows of us: from then on it may unload us at any moment.
         self.media_server = media_server.start(server, self.registry, switch.api, self._tell, self._on_fault)
         try:

@@ -26,7 +26,7 @@ from freeswitch_audio_stream.config.prefix import LONGEST_PREFIX
 from freeswitch_audio_stream.config.table import LONGEST_TEXT
 from freeswitch_audio_stream.engine import end_reason, ending, registry, stream
 from freeswitch_audio_stream.engine.connection import close_frame, link, reconnecting
-from freeswitch_audio_stream.engine.conversation import message_sender as speaker
+from freeswitch_audio_stream.engine.conversation import message_sender as sender
 from freeswitch_audio_stream.engine.events import community_reports, overrun_report
 from freeswitch_audio_stream.engine.events.community_reports import CommunityReporter
 from freeswitch_audio_stream.engine.events.packet_report import PacketReport
@@ -283,7 +283,7 @@ def test_codecs() -> None:
 
 
 def test_status() -> None:
-    assert [plain(row[0]) for row in table("Key of status", "Meaning")] == keys("chronicle", "status")
+    assert [plain(row[0]) for row in table("Key of status", "Meaning")] == keys("lifecycle", "status")
 
 
 @pytest.mark.parametrize("row", table("Answer", "What to do"), ids=lambda row: plain(row[0])[:40])
@@ -538,7 +538,7 @@ def test_fields_of_the_body_that_makes_calls() -> None:
     ("capture buffer", 40), ("playback queue", 60), ("`graceful-shutdown`", 60), ("streams", 1000),
     ("checkpoints that wait", path_format.MARKS),
     ("messages to the server that wait (not audio)", path_format.OUTBOX_BYTES >> 20),
-    ("texts that wait for the first connection", speaker.MAX_WAITING_BYTES >> 10),
+    ("texts that wait for the first connection", sender.MAX_WAITING_BYTES >> 10),
     ("texts that wait for the first connection", outgoing.OUTBOX_HEADER),
     ("messages from the server that wait", path_format.INBOX_BYTES >> 10),
     ("message from the server", 8), ("message from the server", close_frame.CLOSE_TOO_BIG),

@@ -4,8 +4,8 @@
     stream_book.py        which streams there are
     stream_commands.py    what the commands do to them
     starting.py           from a start command to a stream that is under way
-    reception.py          the same for clients that connect to us
-    guests.py             who those are, and how many there may be
+    clients.py          the same for clients that connect to us
+    client_limits.py             who those are, and how many there may be
     planning.py           from a start command to what its stream will be
     ending.py             what is given back when a stream has ended
 
@@ -26,7 +26,7 @@
     inbox.py              pieces of messages to whole messages, decompressed
     close_frame.py        codes and payload of a close frame
 
-    speaker.py            what we say to the server
+    sender.py            what we say to the server
     listener.py           what the server says, and what comes of it
     player.py             what the server wants the caller to hear
     decoding.py           wav, mp3 and the like to samples
@@ -35,12 +35,12 @@
     digits.py             digits, each told once
     digit_sharing.py      told to each stream of the call
 
-    chronicle.py          what is told of a stream's life, and its status
+    lifecycle.py          what is told of a stream's life, and its status
     reports.py            the stream API's events
     community_reports.py  the community module's events
     overrun_report.py     captured audio that was lost
     packet_report.py      RTP packets that could not simply be played
-    visit_report.py       clients that came and left
+    client_report.py       clients that came and left
     stream_statistics.py  the counters of a stream
 
     dispatcher.py         the threads on which all of this runs
@@ -51,8 +51,8 @@
 """
 
 from .call import BugKind, Call
-from .client_attacher import Reception
-from .connection.media_clients import Arrival, Guest, GuestBook
+from .client_attacher import ClientAttacher
+from .connection.media_clients import ClientLimits, MediaClient, PendingConnection
 from .registry import Registry
 
-__all__ = ["Arrival", "BugKind", "Call", "Guest", "GuestBook", "Reception", "Registry"]
+__all__ = ["PendingConnection", "BugKind", "Call", "MediaClient", "ClientLimits", "ClientAttacher", "Registry"]

@@ -6,7 +6,7 @@ from .call_finder import CallFinder
 from .conversation.sound_files import SoundFiles
 from .dispatch.dispatcher import Dispatcher
 from .stream import Stream
-from .stream_table import Key, StreamBook
+from .stream_table import Key, StreamTable
 
 _SOUNDS_SECONDS = 2.0  # between two looks whether the call of some files is over
 
@@ -14,8 +14,8 @@ _SOUNDS_SECONDS = 2.0  # between two looks whether the call of some files is ove
 class Ending:
     """On the ended stream's dispatcher."""
 
-    def __init__(self, book: StreamBook, calls: CallFinder, sounds: SoundFiles) -> None:
-        self._book = book
+    def __init__(self, table: StreamTable, calls: CallFinder, sounds: SoundFiles) -> None:
+        self._table = table
         self._calls = calls
         self._sounds = sounds
 
@@ -23,18 +23,18 @@ class Ending:
         """Neither the call nor the network nor a compiled thread knows of it any more."""
         stream.media.close(stream.dispatcher)
         key, dispatcher = stream.key, stream.dispatcher
-        self._book.leave(stream)
-        if self._sounds.has(key[0]) or self._book.is_unstopped(key):
+        self._table.leave(stream)
+        if self._sounds.has(key[0]) or self._table.is_unstopped(key):
             dispatcher.call_later(0, lambda: self._look_after(key, dispatcher))
-        if stream.visit:
-            stream.visit.end()
+        if stream.client_session:
+            stream.client_session.end()
 
     def _look_after(self, key: Key, dispatcher: Dispatcher) -> None:
         """The files of a call stay as long as it does: the application may still play them."""
-        if not (self._sounds.has(key[0]) or self._book.is_unstopped(key)):
+        if not (self._sounds.has(key[0]) or self._table.is_unstopped(key)):
             return
         if self._calls.has(key[0]):
             dispatcher.call_later(_SOUNDS_SECONDS, lambda: self._look_after(key, dispatcher))
         else:
             self._sounds.remove(key[0])
-            self._book.stopped(key)
+            self._table.stopped(key)

@@ -9,8 +9,8 @@ from ..commands import Command, MintToken, Start, parse
 from ..errors import CommandError, RefusedError
 from ..realtime.core import Core
 from .call_finder import CallFinder, Locate
-from .client_attacher import Reception
-from .connection.media_clients import GuestBook
+from .client_attacher import ClientAttacher
+from .connection.media_clients import ClientLimits
 from .conversation.digit_sharing import DigitSharing
 from .conversation.digits import Digits
 from .conversation.sound_files import SoundFiles
@@ -20,7 +20,7 @@ from .plan.plan import ResolveSettings
 from .starting import Starter
 from .stream import Stream
 from .stream_commands import StreamCommands
-from .stream_table import StreamBook
+from .stream_table import StreamTable
 
 _SHUTDOWN_DRAIN_SECONDS = 0.2
 
@@ -30,24 +30,24 @@ class Registry:
 
     def __init__(self, core: Core, locate: Locate, resolve_settings: ResolveSettings, max_streams: int,
                  on_fault: Callable[[BaseException], None], on_warning: Callable[[str], None],
-                 guests: GuestBook = GuestBook(0, 0)) -> None:
+                 client_limits: ClientLimits = ClientLimits(0, 0)) -> None:
         """`resolve_settings(variable, prefix, dialect)` answers a stream's settings or raises SettingError. `on_fault`
-        is told of defects, `on_warning` of what concerns no single stream. `guests` counts the clients that
-        `reception` lets in.
+        is told of defects, `on_warning` of what concerns no single stream. `client_limits` counts the clients that
+        `clients` lets in.
         """
         self._core = core
         self._sounds = SoundFiles()
-        self._book = StreamBook(max_streams)
-        self._commands = StreamCommands(self._book)
+        self._table = StreamTable(max_streams)
+        self._commands = StreamCommands(self._table)
         self._dispatchers = {worker: Dispatcher(worker, on_fault) for worker in core.workers}
         self.calls = CallFinder(locate)
-        self._starter = Starter(core, self._dispatchers, self._book, self.calls, resolve_settings, self._sounds,
-                                Ending(self._book, self.calls, self._sounds).ended)
-        self.reception = Reception(guests, self._book, self.calls, self._starter)
+        self._starter = Starter(core, self._dispatchers, self._table, self.calls, resolve_settings, self._sounds,
+                                Ending(self._table, self.calls, self._sounds).ended)
+        self.clients = ClientAttacher(client_limits, self._table, self.calls, self._starter)
         """Where clients that connect to us attach to calls."""
         self.mint: Callable[[MintToken], str] | None = None
         """Makes tokens for the clients of the media server; None while that does not run."""
-        sharing = DigitSharing(Digits(core.digits, on_warning), self._book)
+        sharing = DigitSharing(Digits(core.digits, on_warning), self._table)
         self._dispatchers[core.workers[0]].on_wake = sharing.share
         for dispatcher in self._dispatchers.values():
             dispatcher.start()
@@ -55,7 +55,7 @@ class Registry:
     @property
     def is_open(self) -> bool:
         """Whether streams can be started: until `shutdown`."""
-        return self._book.is_open
+        return self._table.is_open
 
     def execute(self, line: str, is_private: bool = True) -> str:
         """Carry out a command and answer it: ``+OK …``, ``-USAGE: …``, ``-ERR …`` or JSON.
@@ -89,11 +89,11 @@ class Registry:
     def shutdown(self, seconds: float) -> bool:
         """End every stream and every thread; False if something did not end in time."""
         deadline = time.monotonic() + seconds
-        self._book.close(0.25 * seconds)
-        for stream in self._book.running():
+        self._table.close(0.25 * seconds)
+        for stream in self._table.running():
             stream.post(lambda stream=stream: _shut_down(stream))  # type: ignore[misc]
-        clean = self._book.wait_until_empty(0.75 * seconds)
-        clean = self._book.join(deadline) and clean
+        clean = self._table.wait_until_empty(0.75 * seconds)
+        clean = self._table.join(deadline) and clean
         self._sounds.remove_all()
         stopped = [dispatcher.stop(deadline) for dispatcher in self._dispatchers.values()]
         return self._core.stop(max(0.0, deadline - time.monotonic())) and all(stopped) and clean

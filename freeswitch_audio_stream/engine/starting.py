@@ -9,24 +9,24 @@ from ..errors import CapacityRefused, MediaNotFound, RefusedError, SettingError
 from ..realtime.core import Core, Worker
 from .call import Call
 from .call_finder import CallFinder
-from .connection.media_clients import Visit
+from .connection.media_clients import ClientSession
 from .conversation.sound_files import SoundFiles
 from .dispatch.dispatcher import Dispatcher
 from .media.paths import Media, open_media
 from .plan.plan import Plan, ResolveSettings, make_plan
 from .stream import Stream
-from .stream_table import StreamBook
+from .stream_table import StreamTable
 
 
 class Starter:
     """Makes streams. Any thread; nothing waits for the network."""
 
-    def __init__(self, core: Core, dispatchers: Mapping[Worker, Dispatcher], book: StreamBook, calls: CallFinder,
+    def __init__(self, core: Core, dispatchers: Mapping[Worker, Dispatcher], table: StreamTable, calls: CallFinder,
                  resolve_settings: ResolveSettings, sounds: SoundFiles, on_ended: Callable[[Stream], None]) -> None:
         """`on_ended` is told of every stream that has ended, on its dispatcher."""
         self._core = core
         self._dispatchers = dispatchers
-        self._book = book
+        self._table = table
         self._calls = calls
         self._resolve_settings = resolve_settings
         self._sounds = sounds
@@ -34,24 +34,25 @@ class Starter:
 
     def start(self, command: Start) -> None:
         """Raises CallNotFound, MediaNotFound, CapacityRefused or another RefusedError."""
-        self._book.reserve((command.uuid, command.stream_id))
+        self._table.reserve((command.uuid, command.stream_id))
         self.start_reserved(command)
 
-    def start_reserved(self, command: Start, visit: Visit | None = None) -> None:
+    def start_reserved(self, command: Start, client_session: ClientSession | None = None) -> None:
         """Start a stream whose id is reserved; raises what `start` raises, and then the id is free."""
         try:
-            stream = self._make(command, visit)
+            stream = self._make(command, client_session)
             stream.attach()
         except BaseException:
-            self._book.give_up((command.uuid, command.stream_id))
+            self._table.give_up((command.uuid, command.stream_id))
             raise
-        self._book.begin(stream)
+        self._table.begin(stream)
 
-    def _make(self, command: Start, visit: Visit | None) -> Stream:
+    def _make(self, command: Start, client_session: ClientSession | None) -> Stream:
         call = self._calls.find(command.uuid)
-        plan, media = self._prepare(command, call, is_asked_for=visit is None)
-        stream = Stream(plan, call, media, self._dispatchers[media.worker], self._sounds, self._on_ended, visit)
-        self._book.enter(stream)
+        plan, media = self._prepare(command, call, is_asked_for=client_session is None)
+        stream = Stream(plan, call, media, self._dispatchers[media.worker], self._sounds, self._on_ended,
+                        client_session)
+        self._table.enter(stream)
         call.hook_digits(self._core.digits.hook_address)
         return stream
 

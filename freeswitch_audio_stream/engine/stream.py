@@ -15,10 +15,10 @@ from .call import BugKind, Call
 from .connection.close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
 from .connection.link import LinkState
 from .connection.links import LINKS
-from .connection.media_clients import Visit
+from .connection.media_clients import ClientSession
 from .connection.reconnecting import Reconnecting
-from .conversation.message_receiver import Listener
-from .conversation.message_sender import Speaker
+from .conversation.message_receiver import MessageReceiver
+from .conversation.message_sender import MessageSender
 from .conversation.player import Player
 from .conversation.protocol_conversation import ProtocolConversation
 from .conversation.sound_files import SoundFiles
@@ -27,7 +27,7 @@ from .dispatch.schedule import Job
 from .dispatch.timers import Timers
 from .end_reason import EndReason
 from .events.community_reports import CommunityReporter
-from .events.lifecycle import Chronicle
+from .events.lifecycle import Lifecycle
 from .events.reports import Reporter
 from .media.attachment import Attachment
 from .media.paths import Media
@@ -46,34 +46,34 @@ class Stream:
     """
 
     def __init__(self, plan: Plan, call: Call, media: Media, dispatcher: Dispatcher, sounds: SoundFiles,
-                 on_ended: Callable[[Stream], None], visit: Visit | None = None) -> None:
+                 on_ended: Callable[[Stream], None], client_session: ClientSession | None = None) -> None:
         """`on_ended` is called last, when neither the call nor the network nor a compiled thread knows of it.
 
-        With a `visit` the stream is that of a client that connects to us.
+        With a `client_session` the stream is that of a client that connects to us.
         """
         self.plan = plan
         self.key = (plan.info.uuid, plan.info.stream_id)
         self.state = State.WAITING
         self.media = media
         self.dispatcher = dispatcher
-        self.visit = visit
+        self.client_session = client_session
         path = media.path
         reporter = CommunityReporter if plan.dialect is Dialect.COMMUNITY else Reporter
         self._reporter = reporter(call, plan.info.stream_id)
         self.attachment = Attachment(call, path, media.capture, self._end_when_free)
         self._timers = Timers(dispatcher)
         self.player = Player(path, self._reporter, self._timers,
-                             lambda name, status: self.speaker.checkpoint(name, status))
+                             lambda name, status: self.sender.checkpoint(name, status))
         conversation = ProtocolConversation(plan.protocol, plan.info)
-        listener = Listener(plan, conversation, call, path.format.binary_playback, self.player, sounds, self._reporter,
-                            lambda: self.link.hung_up())
+        receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, sounds,
+                                   self._reporter, lambda: self.link.hung_up())
         self.link = LINKS[plan.protocol.carrier](
-            plan.url, plan.settings, path, dispatcher, self, listener, visit.arrival if visit else None,
-            plan.protocol.counts_anew)
-        self.speaker = Speaker(plan, conversation, path, self.link, self._reporter, lambda: self.state)
+            plan.url, plan.settings, path, dispatcher, self, receiver,
+            client_session.pending if client_session else None, plan.protocol.counts_anew)
+        self.sender = MessageSender(plan, conversation, path, self.link, self._reporter, lambda: self.state)
         self.attention = Attention(media, dispatcher, self._attend, lambda: self._gone)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, self.link.connect)
-        self.chronicle = Chronicle(plan, media, self._reporter, self._timers, self._reconnecting, visit,
+        self.lifecycle = Lifecycle(plan, media, self._reporter, self._timers, self._reconnecting, client_session,
                                    lambda: self.state)
         self._end_reason = EndReason()
         self._on_ended = on_ended
@@ -168,30 +168,30 @@ class Stream:
         self._reporter.error("media", text)
         self._end_reason.set_reason("error", text)
         self._step(Step.FAILED)
-        self.speaker.give_up()
+        self.sender.give_up()
         self._stopped()
 
     def link_up(self, connection: Connection) -> None:
         """The server is there: introduce the stream, before any audio and before the application can send."""
-        self.speaker.start()
+        self.sender.start()
         self._step(Step.CONNECTED)
         self._reconnecting.connected()
-        self.chronicle.connected(connection)
+        self.lifecycle.connected(connection)
         self.player.new_connection()
         self.media.path.open_media()
         self.link.attach()
-        self.chronicle.streaming(connection)
+        self.lifecycle.streaming(connection)
 
     def link_failed(self, error: ConnectError) -> None:
         """The server is not there."""
         again = self.state is State.RECONNECTING and self._may_reconnect()
-        self.chronicle.not_connected(error, again)
+        self.lifecycle.not_connected(error, again)
         if again:
             self._reconnecting.try_again()
             return
         self._end_reason.set_reason("timeout" if isinstance(error, ConnectTimeout) else "error", str(error))
         self._step(Step.FAILED)
-        self.speaker.give_up()
+        self.sender.give_up()
         self._stopped()
 
     # The connection is over.
@@ -204,13 +204,13 @@ class Stream:
 
     def link_lost(self, text: str, timed_out: bool) -> None:
         """The connection broke, or the server does not answer."""
-        self.chronicle.lost(text, timed_out)
+        self.lifecycle.lost(text, timed_out)
 
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over: for good, or to be made again."""
         self._reconnecting.disconnected()
         again = self.state is State.STREAMING and not clean and self._may_reconnect()
-        self.chronicle.disconnected(code, text, again)
+        self.lifecycle.disconnected(code, text, again)
         if again:
             self._step(Step.DROPPED)
             return
@@ -228,10 +228,10 @@ class Stream:
     @property
     def ended_by_itself(self) -> bool:
         """Whether it was connected once, and ended without being asked to."""
-        return self.speaker.has_introduced and self._end_reason.name in ("server_closed", "error", "timeout")
+        return self.sender.has_introduced and self._end_reason.name in ("server_closed", "error", "timeout")
 
     def _closed_by_peer(self, text: str) -> None:
-        self._end_reason.set_reason("client_closed" if self.visit else "server_closed", text)
+        self._end_reason.set_reason("client_closed" if self.client_session else "server_closed", text)
 
     def _over(self) -> None:
         """There is no connection any more, and will not be one."""
@@ -319,7 +319,7 @@ class Stream:
             self._over()
             return
         self.media.path.hold_media()  # audio that nobody took in time must not follow the last words
-        self.speaker.stop(self._end_reason.last_words(self.plan.dialect))
+        self.sender.stop(self._end_reason.last_words(self.plan.dialect))
         self._step(Step.DRAINED)
         self.link.close(CLOSE_GOING_AWAY if self._end_reason.name == "shutdown" else CLOSE_NORMAL)
 
@@ -328,7 +328,7 @@ class Stream:
         self._timers.cancel_all()
         self.attachment.detach_all()
         self.player.abandon()
-        self.chronicle.stopped(self._end_reason)
+        self.lifecycle.stopped(self._end_reason)
         self._told_all = True
         self._end_when_free()
 
@@ -347,7 +347,7 @@ class Stream:
     def _attend(self, bits: int, inbox_end: int | None) -> None:
         if self.state is not State.ENDED:  # then everything has been told
             self.player.attend(bits)
-            self.chronicle.attend(bits)
+            self.lifecycle.attend(bits)
         self.attachment.attend(bits)
         if self._gone:
             return
@@ -373,4 +373,4 @@ class Stream:
             return
         self._reporter.fire("dtmf", digit=digit, duration=duration_ms)
         if self.state is State.STREAMING and self.plan.settings.dtmf and self.plan.captures:
-            self.speaker.digit(digit, duration_ms)
+            self.sender.digit(digit, duration_ms)

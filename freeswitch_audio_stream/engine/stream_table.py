@@ -1,4 +1,4 @@
-"""The book of streams: which there are, by call and stream id, which are starting, and which still have to leave."""
+"""The table of streams: which there are, by call and stream id, which are starting, and which still have to leave."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Key = tuple[str, str]
 """UUID of the call, and stream id."""
 
 
-class StreamBook:
+class StreamTable:
     """Any thread. Nothing waits, but for `close`, `wait_until_empty` and `join`."""
 
     def __init__(self, max_streams: int) -> None:

@@ -4,7 +4,7 @@
     app.py          the routes
     listener.py     accepts connections, as many as connection_limits.py allows
     http_protocol.py  reads requests, each within a deadline (deadline.py)
-    gate.py         who is let through
+    authorisation.py         who is let through
     tokens.py       what tokens are good for
     limits.py       how often an address may fail
     refusals.py     what is answered to those who are not let through

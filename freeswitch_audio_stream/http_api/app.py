@@ -14,13 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..commands import is_conference_name
-from ..engine import Arrival, Guest, Reception
+from ..engine import ClientAttacher, MediaClient, PendingConnection
 from ..errors import AudioStreamError
 from ..protocols import ENCAPSULATIONS
 from ..transports.target import place
 from ..web.worker_lanes import WorkerLane
-from .authorisation import Gate
-from .calls import MAX_BODY_BYTES, CallRequest, Calls, Dialler, read_order
+from .authorisation import Authorisation
+from .calls import MAX_BODY_BYTES, CallRequest, Calls, Originator, read_request
 from .conferences import Conferences
 from .refusals import Refusal, check_encapsulation, refusal_of, upgrade_required
 from .upgrade import EXTENSION, Upgrade
@@ -93,24 +93,24 @@ class Lanes:
 class Parts:
     """What the routes work with."""
 
-    reception: Reception
-    gate: Gate
+    clients: ClientAttacher
+    authorisation: Authorisation
     lanes: Lanes
     conferences: Conferences
-    dialler: Dialler
+    originator: Originator
     on_fault: Callable[[BaseException], None]
 
 
 class _Upgraded(Response):
     """The answer that is no answer: the connection is given to the engine."""
 
-    def __init__(self, arrival: Arrival) -> None:
+    def __init__(self, pending: PendingConnection) -> None:
         super().__init__(status_code=101)
-        self._arrival = arrival
+        self._pending = pending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upgrade: Upgrade = scope["extensions"][EXTENSION]
-        upgrade.accept(self._arrival)
+        upgrade.accept(self._pending)
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -156,25 +156,26 @@ def _add_streams(app: FastAPI, parts: Parts) -> None:
              responses=_responses(_REFUSALS), **options)
     async def attach_to_call(request: Request, call_id: str = Path(description="the call's UUID"),
                              encapsulation: str | None = asked) -> Response:
-        parts.gate.admit_to("call", call_id, _token(request), _address(request))
+        parts.authorisation.admit_to("call", call_id, _token(request), _address(request))
         _check_upgrade(request)
-        guest = Guest(call_id, f"call {call_id}", check_encapsulation(encapsulation), _peer(request), _shown(request))
-        return _Upgraded(await parts.lanes.attaching.run(parts.reception.attach, guest))
+        protocol = check_encapsulation(encapsulation)
+        client = MediaClient(call_id, f"call {call_id}", protocol, _peer(request), _shown(request))
+        return _Upgraded(await parts.lanes.attaching.run(parts.clients.attach, client))
 
     @app.get("/v1.0/conferences/{name}/media_stream", summary="Hear a conference, and speak into it",
              responses=_responses(_REFUSALS, 409), **options)
     async def attach_to_conference(request: Request, name: str = Path(description="the conference's name"),
                                    encapsulation: str | None = asked) -> Response:
-        parts.gate.admit_to("conference", name, _token(request), _address(request))
+        parts.authorisation.admit_to("conference", name, _token(request), _address(request))
         _check_upgrade(request)
         protocol = check_encapsulation(encapsulation)
         if not is_conference_name(name):
             raise Refusal(422, "a conference's name has at most 128 letters, digits and any of _.~-")
         leg = await parts.lanes.joining.run(parts.conferences.join, name)
-        guest = Guest(leg, f"conference {name}", protocol, _peer(request), _shown(request), name,
-                      on_left=lambda: parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg)))
+        client = MediaClient(leg, f"conference {name}", protocol, _peer(request), _shown(request), name,
+                             on_left=lambda: parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg)))
         try:
-            return _Upgraded(await parts.lanes.attaching.run(parts.reception.attach, guest))
+            return _Upgraded(await parts.lanes.attaching.run(parts.clients.attach, client))
         except BaseException:
             parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg))
             raise
@@ -187,10 +188,10 @@ def _add_calls(app: FastAPI, parts: Parts) -> None:
               openapi_extra={"requestBody": {"required": True, "content": {"application/json": {
                   "schema": {"$ref": f"#/components/schemas/{CallRequest.__name__}"}}}}})
     async def make_calls(request: Request) -> Any:
-        parts.gate.admit_to_all(_token(request), _address(request))
-        order = read_order(await _body(request))
-        ringing = await parts.lanes.dialling.run(parts.dialler.begin, order)
-        return await parts.lanes.ringing.run(parts.dialler.outcome, ringing)
+        parts.authorisation.admit_to_all(_token(request), _address(request))
+        wanted = read_request(await _body(request))
+        ringing = await parts.lanes.dialling.run(parts.originator.begin, wanted)
+        return await parts.lanes.ringing.run(parts.originator.outcome, ringing)
 
 
 async def _body(request: Request) -> bytes:

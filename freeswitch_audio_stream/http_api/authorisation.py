@@ -1,4 +1,4 @@
-"""The gate: no request gets beyond it without a token that is good for what it wants.
+"""The authorisation: no request gets beyond it without a token that is good for what it wants.
 
 It looks at nothing but the token and the address, so whoever has no token learns nothing of calls: neither from what
 is answered nor from how long that takes.
@@ -11,7 +11,7 @@ from .refusals import forbidden, too_many_failures, unauthorized
 from .tokens import Grant, Tokens
 
 
-class Gate:
+class Authorisation:
     """One for the server; on its event loop."""
 
     def __init__(self, tokens: Tokens, limit: FailureLimit) -> None:

@@ -81,7 +81,7 @@ class Calls(BaseModel):
 
 
 @dataclass(frozen=True)
-class Order:
+class OriginateRequest:
     """A request that can be carried out."""
 
     source: str
@@ -91,7 +91,7 @@ class Order:
     """What each external_media_start says after the call's UUID and the stream id."""
 
 
-def read_order(body: bytes) -> Order:
+def read_request(body: bytes) -> OriginateRequest:
     """Raise Refusal, 422, with the first faults."""
     try:
         request = CallRequest.model_validate_json(body)
@@ -110,7 +110,7 @@ def read_order(body: bytes) -> Order:
             raise Refusal(422, "destinations: a target is no telephone number")
     media = tuple(_media(action) for action in request.actions if action.type == "external_media_start")
     waits = any(action.type == "answer" for action in request.actions)
-    return Order(request.source.target, tuple(place.target for place in request.destinations), waits, media)
+    return OriginateRequest(request.source.target, tuple(place.target for place in request.destinations), waits, media)
 
 
 def _media(action: Action) -> str:
@@ -122,7 +122,7 @@ def _media(action: Action) -> str:
     return words
 
 
-class Dialler:
+class Originator:
     """Makes calls. Each rings on a thread of its own."""
 
     def __init__(self, api: Api, exists: Callable[[str], bool], execute: Callable[[str], str], dial_string: str,
@@ -139,16 +139,16 @@ class Dialler:
         self._dialling: dict[str, threading.Thread] = {}
         self._open = True
 
-    def begin(self, order: Order) -> Ringing:
+    def begin(self, request: OriginateRequest) -> Ringing:
         """Have all destinations dialled, or none: raise Refusal where there is no room for all. Does not wait."""
         if not self._dial_string:
             raise Refusal(501, "this server makes no calls: set media-server-dial-string in audio_stream.conf.xml")
-        attempts = [_Attempt(str(uuids.uuid4()), number) for number in order.destinations]
+        attempts = [_Attempt(str(uuids.uuid4()), number) for number in request.destinations]
         with self._lock:
             self._check_room(len(attempts))
             for attempt in attempts:
                 try:
-                    self._dialling[attempt.uuid] = start_thread("audio-stream-dial", self._run, order, attempt)
+                    self._dialling[attempt.uuid] = start_thread("audio-stream-dial", self._run, request, attempt)
                 except RuntimeError as error:  # the process may have no more threads
                     attempt.settle(str(error))
         return Ringing(attempts, time.monotonic() + _SOON_SECONDS)
@@ -181,16 +181,16 @@ class Dialler:
             raise Refusal(503, f"{len(self._dialling)} calls are ringing, and {MAX_RINGING} may: there is no room "
                                f"for {wanted} more", {"Retry-After": str(RETRY_SECONDS)})
 
-    def _run(self, order: Order, attempt: _Attempt) -> None:
+    def _run(self, request: OriginateRequest, attempt: _Attempt) -> None:
         variables = (f"origination_uuid={attempt.uuid},originate_timeout={_RING_SECONDS},"
-                     f"origination_caller_id_number={order.source},origination_caller_id_name={order.source},"
-                     f"ignore_early_media={str(order.waits_for_answer).lower()}")
-        target = self._dial_string.replace("{destination}", attempt.number).replace("{source}", order.source)
+                     f"origination_caller_id_number={request.source},origination_caller_id_name={request.source},"
+                     f"ignore_early_media={str(request.waits_for_answer).lower()}")
+        target = self._dial_string.replace("{destination}", attempt.number).replace("{source}", request.source)
         try:
             answer = self._api("originate", f"{{{variables}}}{target} &park()")
             if answer.startswith("+OK"):
                 attempt.settle()
-                self._start_media(order, attempt.uuid)
+                self._start_media(request, attempt.uuid)
             else:
                 attempt.settle(answer.removeprefix("-ERR").strip() or "no reason given")
         except SwitchError as error:
@@ -200,8 +200,8 @@ class Dialler:
             with self._lock:
                 self._dialling.pop(attempt.uuid, None)
 
-    def _start_media(self, order: Order, uuid: str) -> None:
-        for number, words in enumerate(order.media, 1):
+    def _start_media(self, request: OriginateRequest, uuid: str) -> None:
+        for number, words in enumerate(request.media, 1):
             reply = self._execute(f"{uuid} {_STREAM_ID}{f'-{number}' if number > 1 else ''} {words}")
             if not reply.startswith("+OK"):
                 # Nobody is left who could be answered, and a call without what it was made for helps nobody.

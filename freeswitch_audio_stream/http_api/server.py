@@ -21,8 +21,8 @@ from ..web.failure_limit import FailureLimit
 from ..web.http_protocol import REQUEST_SECONDS, HttpProtocol
 from ..web.listener import Listener
 from .app import Lanes, Parts, make_app
-from .authorisation import Gate
-from .calls import Dialler
+from .authorisation import Authorisation
+from .calls import Originator
 from .conferences import Api, Conferences
 from .tokens import Tokens
 from .upgrade import UpgradeProtocol
@@ -69,10 +69,10 @@ class MediaServer:
         self.scheme = "https" if context else "http"
         self._lanes = Lanes(on_fault)
         self._conferences = Conferences(api, on_fault)
-        self._dialler = Dialler(api, registry.calls.has, registry.execute, settings.media_server_dial_string,
-                                tell)
-        parts = Parts(registry.reception, Gate(self.tokens, self.limit), self._lanes, self._conferences,
-                      self._dialler, on_fault)
+        self._originator = Originator(api, registry.calls.has, registry.execute, settings.media_server_dial_string,
+                                      tell)
+        parts = Parts(registry.clients, Authorisation(self.tokens, self.limit), self._lanes, self._conferences,
+                      self._originator, on_fault)
         limits = _limits(settings, tell)
         self._server = _Server(_configure(make_app(parts)), lambda make: Listener(
             self._socket, make, context, limits, REQUEST_SECONDS, "the media server", tell, on_fault))
@@ -118,7 +118,7 @@ class MediaServer:
         self._registry.mint = None
         self._server.should_exit = True
         guarded = [_guarded(self._conferences.stop, self._on_fault),
-                   _guarded(lambda: self._dialler.stop(deadline), self._on_fault)]
+                   _guarded(lambda: self._originator.stop(deadline), self._on_fault)]
         ended = self._lanes.stop(deadline)
         self._thread.join(max(0.0, deadline - time.monotonic()))
         self._socket.close()

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import h11
 
-from ..engine.connection.media_clients import Arrival
+from ..engine.connection.media_clients import PendingConnection
 from ..transports import Connection
 from ..transports.target import place
 from ..web.deadline import Deadline
@@ -37,9 +37,9 @@ class Upgrade:
     def __init__(self, protocol: UpgradeProtocol) -> None:
         self._protocol = protocol
 
-    def accept(self, arrival: Arrival) -> None:
+    def accept(self, pending: PendingConnection) -> None:
         """Complete the handshake and give the connection away; or tell that the client has gone."""
-        self._protocol.accept(arrival)
+        self._protocol.accept(pending)
 
 
 class UpgradeProtocol(asyncio.Protocol):
@@ -159,10 +159,10 @@ class UpgradeProtocol(asyncio.Protocol):
     def _is_secure(self) -> bool:
         return self._transport.get_extra_info("ssl_object") is not None
 
-    def accept(self, arrival: Arrival) -> None:
+    def accept(self, pending: PendingConnection) -> None:
         """See `Upgrade.accept`."""
         if self._transport.is_closing() or self._request is None:
-            arrival.fail("the client has gone before its handshake was done")
+            pending.fail("the client has gone before its handshake was done")
             return
         peer = place(*self._transport.get_extra_info("peername")[:2])
         self._transport.write(self._switching())
@@ -171,7 +171,7 @@ class UpgradeProtocol(asyncio.Protocol):
             if connection is None:
                 self._tunnel = Tunnel(self._transport)
         except OSError as error:
-            arrival.fail(f"the connection of the client could not be taken over: {error}")
+            pending.fail(f"the connection of the client could not be taken over: {error}")
             self._transport.abort()
             return
         if connection is None:
@@ -179,7 +179,7 @@ class UpgradeProtocol(asyncio.Protocol):
             connection = Connection(self._tunnel.local, self._early, None, peer, {})
         else:
             self._state.connections.discard(self)
-        arrival.arrive(connection)
+        pending.arrive(connection)
 
     def _switching(self) -> bytes:
         assert self._request is not None

@@ -96,7 +96,7 @@ def closed(session: Session) -> None:
 
 
 class Platform:
-    """An embedded switch with the module, and a book of the streams that were started on it."""
+    """An embedded switch with the module, and a table of the streams that were started on it."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, xml: str | None = None) -> None:
         self.switch = EmbeddedSwitch()

@@ -398,11 +398,11 @@ def test_a_start_that_fails_gives_its_place_back(agent: Agent) -> None:
 def test_two_stops_at_once_do_not_free_the_id_of_the_next_stream(platform: Platform, agent: Agent) -> None:
     call = platform.call()
     platform.connect(agent, call)
-    book = platform.module.registry._book
-    first = book.find(call.uuid, "s")
+    table = platform.module.registry._table
+    first = table.find(call.uuid, "s")
     platform.tell(call, "stop")
     platform.connect(agent, call)
-    book.free_id(first)  # the other `stop`, which had found the first stream before
+    table.free_id(first)  # the other `stop`, which had found the first stream before
     assert platform.status(call)["state"] == "streaming"
 
 

@@ -45,7 +45,7 @@ class Turn:
 
     def __init__(self, platform: Platform, call: Call, peer: RawPeer | None = None) -> None:
         self._platform, self._call, self._peer = platform, call, peer
-        self._stream, = platform.module.registry._book.running()
+        self._stream, = platform.module.registry._table.running()
         self._go_on = threading.Event()
         self._threads: list[threading.Thread] = []
         held = threading.Event()

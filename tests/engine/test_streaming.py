@@ -155,7 +155,7 @@ def test_every_chunk_is_exact_at_every_ptime(platform: Platform, agent: Agent, p
 def messages(session: Session, track: str) -> list[Samples]:
     """The audio of each message, as it came."""
     whole = session.samples(track)
-    ends = [arrival.samples for arrival in session.arrivals(track)]
+    ends = [pending.samples for pending in session.arrivals(track)]
     return [whole[begin:end] for begin, end in zip([0, *ends], ends)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch_audio_stream.http_api.calls import MAX_BODY_BYTES, read_order
+from freeswitch_audio_stream.http_api.calls import MAX_BODY_BYTES, read_request
 from freeswitch_audio_stream.http_api.refusals import Refusal
 from tests.engine.harness import until
 
@@ -138,12 +138,12 @@ def test_the_token_comes_first(trunk: Site) -> None:
 def test_nothing_but_a_number_is_dialled(target: str) -> None:
     given_body = body(destinations=[{"type": "tel", "target": target}], source={"type": "tel", "target": target})
     try:
-        order = read_order(orjson.dumps(given_body))
+        request = read_request(orjson.dumps(given_body))
     except Refusal as refusal:
         assert refusal.status == 422
         return
-    number = order.destinations[0]
-    assert number == order.source == target
+    number = request.destinations[0]
+    assert number == request.source == target
     assert number.removeprefix("+").isascii() and number.removeprefix("+").isdigit() and len(number) <= 16
 
 
@@ -152,7 +152,7 @@ def test_nothing_but_a_number_is_dialled(target: str) -> None:
                         ("source", "destinations", "actions", "type", "target", "option", "url")), inner, max_size=4)))
 def test_any_json_is_read_or_refused(value: Any) -> None:
     try:
-        read_order(orjson.dumps(value))
+        read_request(orjson.dumps(value))
     except Refusal as refusal:
         assert refusal.status == 422
 

@@ -15,7 +15,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from freeswitch_audio_stream.http_api import server, upgrade
-from freeswitch_audio_stream.http_api.calls import Dialler
+from freeswitch_audio_stream.http_api.calls import Originator
 from freeswitch_audio_stream.web import http_protocol
 from freeswitch_audio_stream.web.deadline import Deadline
 from tests.engine.harness import PATIENCE, until
@@ -120,11 +120,11 @@ def test_who_is_worked_for_has_no_deadline(site: Site, monkeypatch: pytest.Monke
     """Only what is the client's turn has."""
     go_on = threading.Event()
 
-    def outcome(self: Dialler, ringing: object) -> object:
+    def outcome(self: Originator, ringing: object) -> object:
         assert go_on.wait(PATIENCE)
         return {"id": "x", "calls": []}
-    monkeypatch.setattr(Dialler, "begin", lambda self, order: None)
-    monkeypatch.setattr(Dialler, "outcome", outcome)
+    monkeypatch.setattr(Originator, "begin", lambda self, request: None)
+    monkeypatch.setattr(Originator, "outcome", outcome)
     data = orjson.dumps(body())
     with connect(site) as sock, connect(site) as silent:
         sock.sendall(head(TOKEN).replace(b"60000", str(len(data)).encode()) + data)

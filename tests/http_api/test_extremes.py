@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.http_api.app import Refused
-from freeswitch_audio_stream.http_api.calls import Calls, read_order
+from freeswitch_audio_stream.http_api.calls import Calls, read_request
 from freeswitch_audio_stream.http_api.refusals import Refusal
 
 from .harness import HANDSHAKE, TOKEN, Answer, Site
@@ -105,7 +105,7 @@ _VALUE = st.recursive(_LEAF, lambda inner: st.lists(inner, max_size=4) | st.dict
 @settings(max_examples=300)
 def test_any_value_at_any_place_is_read_or_refused(path: tuple[Any, ...], new: object) -> None:
     try:
-        read_order(body_with(path, new))
+        read_request(body_with(path, new))
     except Refusal as refusal:
         assert refusal.status == 422
         str(refusal).encode()

@@ -281,7 +281,7 @@ def test_every_reference_of_the_documentation_leads_somewhere(site: Site) -> Non
 def test_a_defect_is_told_once_and_answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: object, *arguments: object) -> None:
         raise ZeroDivisionError("for the test")
-    monkeypatch.setattr("freeswitch_audio_stream.http_api.authorisation.Gate.admit_to", fail)
+    monkeypatch.setattr("freeswitch_audio_stream.http_api.authorisation.Authorisation.admit_to", fail)
     for upgrade in (True, False):
         answer = site.request(f"/v1.0/calls/x/media_stream?token={TOKEN}", upgrade=upgrade)
         assert answer.status == 500 and "log" in answer.detail

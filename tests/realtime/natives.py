@@ -115,8 +115,8 @@ def to_mono(samples: int, count: int, channels: int) -> None:
 
 
 @native("void(int64, int64)")
-def hush(samples: int, count: int) -> None:
-    frames.hush(samples, count)
+def silence_missing(samples: int, count: int) -> None:
+    frames.silence_missing(samples, count)
 
 
 @native("void(int64, int64, int64)")

@@ -108,8 +108,8 @@ def test_a_bridge_carries_both_ways_and_ends_together(switch: EmbeddedSwitch) ->
     wait(lambda: len(a.heard()) >= 3200 and len(b.heard()) >= 3200)
     end(a)
     assert b.destroyed.wait(PATIENCE)
-    for speaker, listener in ((a, b), (b, a)):
-        heard, spoken = listener.heard(), speaker.spoken()
+    for sender, listener in ((a, b), (b, a)):
+        heard, spoken = listener.heard(), sender.spoken()
         starts = [at for at in range(0, len(spoken), 320) if np.array_equal(spoken[at:at + 320], heard[:320])]
         assert starts and np.array_equal(heard, spoken[starts[0]:starts[0] + len(heard)])
 

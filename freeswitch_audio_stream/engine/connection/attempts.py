@@ -1,4 +1,4 @@
-"""Attempts to become connected, one after the other: to the server, or a client's that comes to us."""
+"""ConnectionAttempts to become connected, one after the other: to the server, or a client's that comes to us."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from ...config import StreamSettings
 from ...transports import Connection
 from ..dispatch.dispatcher import Dispatcher
 from .connector import Connector, Outcome
-from .media_clients import Arrival
+from .media_clients import PendingConnection
 
 
-class Attempts:
+class ConnectionAttempts:
     """Only on the dispatcher."""
 
-    def __init__(self, url: str, settings: StreamSettings, arrival: Arrival | None, dispatcher: Dispatcher,
+    def __init__(self, url: str, settings: StreamSettings, pending: PendingConnection | None, dispatcher: Dispatcher,
                  on_outcome: Callable[[Outcome], None]) -> None:
         """`on_outcome` is told of each attempt that was not given up; a connection is then the receiver's."""
         self._url = url
         self._settings = settings
-        self._arrival = arrival
+        self._pending = pending
         self._dispatcher = dispatcher
         self._on_outcome = on_outcome
-        self._current: Connector | Arrival | None = None
+        self._current: Connector | PendingConnection | None = None
 
     def begin(self, timeout: float | None) -> None:
         """Begin one, within `timeout` seconds (None = no limit); a client's ends when its handshake does."""
-        if self._arrival is None:
+        if self._pending is None:
             self._current = Connector(self._url, self._settings, timeout, self._on_done)
         else:
-            self._current = self._arrival
-            self._arrival.begin(self._on_done)
+            self._current = self._pending
+            self._pending.begin(self._on_done)
 
     def give_up(self) -> None:
         """Nothing is told of it any more."""
@@ -38,10 +38,10 @@ class Attempts:
             self._current.cancel()
             self._current = None
 
-    def _on_done(self, attempt: Connector | Arrival, outcome: Outcome) -> None:
+    def _on_done(self, attempt: Connector | PendingConnection, outcome: Outcome) -> None:
         self._dispatcher.post(lambda: self._take(attempt, outcome))
 
-    def _take(self, attempt: Connector | Arrival, outcome: Outcome) -> None:
+    def _take(self, attempt: Connector | PendingConnection, outcome: Outcome) -> None:
         if attempt is self._current:
             self._current = None
             self._on_outcome(outcome)

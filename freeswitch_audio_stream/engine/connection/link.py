@@ -18,12 +18,12 @@ from ...realtime.wire.outgoing import COMPRESSED
 from ...transports import Connection, Deflater, Inflater
 from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.timers import Timers
-from .attempts import Attempts
+from .attempts import ConnectionAttempts
 from .close_frame import CLOSE_ABNORMAL, CLOSE_NORMAL, CloseFrame, close_payload, read_close
 from .connector import Outcome
 from .inbox import BINARY, CLOSE, PING, PONG, TEXT, Inbox, Message
-from .link_owner import LinkListener, LinkOwner
-from .media_clients import Arrival
+from .link_owner import LinkOwner, MessageHandler
+from .media_clients import PendingConnection
 from .watchdog import Watchdog
 
 _WORTH_DEFLATING = 128  # bytes; shorter text hardly shrinks
@@ -47,25 +47,25 @@ class Link:
     """One connection after the other. Only on the dispatcher."""
 
     role = "client"
-    """Of path.FRAMINGS; a link with an `arrival` is the server."""
+    """Of path.FRAMINGS; a link with an `pending` is the server."""
     pings = True
 
     def __init__(self, url: str, settings: StreamSettings, path: MediaPath, dispatcher: Dispatcher,
-                 owner: LinkOwner, listener: LinkListener, arrival: Arrival | None = None,
+                 owner: LinkOwner, listener: MessageHandler, pending: PendingConnection | None = None,
                  counts_anew: bool = False) -> None:
-        """With an `arrival` it is a client that connects to us, once; else we connect to the server at `url`.
+        """With an `pending` it is a client that connects to us, once; else we connect to the server at `url`.
 
         With `counts_anew` what the core counts in messages begins anew on each connection.
         """
         self._counts_anew = counts_anew
-        self._arrival = arrival
-        self._peer = "client" if arrival else "server"
+        self._pending = pending
+        self._peer = "client" if pending else "server"
         self._settings = settings
         self._path = path
         self._owner = owner
         self._listener = listener
         self._timers = Timers(dispatcher)
-        self._attempts = Attempts(url, settings, arrival, dispatcher, self._take_outcome)
+        self._attempts = ConnectionAttempts(url, settings, pending, dispatcher, self._take_outcome)
         self._watchdog = Watchdog(path, self._timers, self._lose_silent)
         self._inbox = self._make_inbox(None)
         self._deflater: Deflater | None = None
@@ -104,7 +104,7 @@ class Link:
         assert self._connection is not None
         self._path.attach_socket(self._connection.fileno(), self._connection.leftover,
                                  deflate=self._deflater is not None, tls=self._connection.tls,
-                                 role=self.role if self._arrival is None else "server",
+                                 role=self.role if self._pending is None else "server",
                                  counts_anew=self._counts_anew)
         self._watchdog.start(self._settings.ping_secs if self.pings else 0)
 
@@ -249,7 +249,7 @@ class Link:
             self._end = (close.code, close.reason or f"the {self._peer} closed the connection with code {close.code}",
                          close.is_clean)
             self.close(close.answer)
-        if self._arrival is not None:
+        if self._pending is not None:
             self._hang_up_when_sent()
 
     def _hang_up_when_sent(self) -> None:

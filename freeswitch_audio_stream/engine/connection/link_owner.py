@@ -31,7 +31,7 @@ class LinkOwner(Protocol):
         """The socket is closed: `Link.connect` may be called again."""
 
 
-class LinkListener(Protocol):
+class MessageHandler(Protocol):
     """Is told what the server says."""
 
     def take_message(self, message: Message) -> None:

@@ -16,7 +16,7 @@ PREFIX = "media-"
 
 
 @dataclass(frozen=True)
-class Guest:
+class MediaClient:
     """A client that was let in. `place` is what its clients are counted by: its call, or its conference."""
 
     uuid: str
@@ -33,7 +33,7 @@ class Guest:
     """Called on a dispatcher when its stream is over and the call let go."""
 
 
-class GuestBook:
+class ClientLimits:
     """How many clients there are, in all and in each place. Any thread."""
 
     def __init__(self, in_all: int, in_a_place: int) -> None:
@@ -66,7 +66,7 @@ class GuestBook:
             return self._places[place], self._places.total()
 
 
-class Arrival:
+class PendingConnection:
     """The end of a client's handshake: for a `Link` what a `Connector` is, but the connection comes to us.
 
     `arrive` or `fail` is called once, on any thread; whichever comes first of that and `begin`, the outcome is told
@@ -76,9 +76,9 @@ class Arrival:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._outcome: Outcome | None = None
-        self._on_done: Callable[[Arrival, Outcome], None] | None = None
+        self._on_done: Callable[[PendingConnection, Outcome], None] | None = None
 
-    def begin(self, on_done: Callable[[Arrival, Outcome], None]) -> None:
+    def begin(self, on_done: Callable[[PendingConnection, Outcome], None]) -> None:
         """Have the outcome told."""
         with self._lock:
             self._on_done, outcome = on_done, self._outcome
@@ -113,20 +113,20 @@ class Arrival:
             on_done(self, outcome)
 
 
-def _turn_away(arrival: Arrival, outcome: Outcome) -> None:
+def _turn_away(pending: PendingConnection, outcome: Outcome) -> None:
     if isinstance(outcome, Connection):
         outcome.close()
 
 
-class Visit:
-    """A guest's stay: from its place in the book to its leaving."""
+class ClientSession:
+    """A client's stay: from its place in the table to its leaving."""
 
-    def __init__(self, guest: Guest, book: GuestBook) -> None:
+    def __init__(self, client: MediaClient, table: ClientLimits) -> None:
         """Raises CapacityRefused."""
-        book.enter(guest.place)
-        self.guest = guest
-        self.arrival = Arrival()
-        self._book = book
+        table.enter(client.place)
+        self.client = client
+        self.pending = PendingConnection()
+        self._table = table
         self._stays = [True]
 
     def leave(self) -> None:
@@ -135,14 +135,14 @@ class Visit:
             self._stays.pop()  # in one step: two threads may get here at once
         except IndexError:
             return
-        self._book.leave(self.guest.place)
+        self._table.leave(self.client.place)
 
     def end(self) -> None:
         """Its stream is over."""
         self.leave()
-        self.arrival.cancel()
-        self.guest.on_left()
+        self.pending.cancel()
+        self.client.on_left()
 
     def count(self) -> tuple[int, int]:
         """Clients of its place, and of all."""
-        return self._book.count(self.guest.place)
+        return self._table.count(self.client.place)

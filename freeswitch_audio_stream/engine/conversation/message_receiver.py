@@ -21,7 +21,7 @@ from .protocol_conversation import ProtocolConversation
 from .sound_files import SoundFiles, explain
 
 
-class Listener:
+class MessageReceiver:
     """Of one stream; only on its dispatcher. What the server does wrong is reported, and never raises."""
 
     def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,

@@ -21,7 +21,7 @@ MAX_WAITING_BYTES = OUTBOX_BYTES // 2
 _BEFORE = (State.WAITING, State.CONNECTING)  # the states in which there has been no connection yet
 
 
-class Speaker:
+class MessageSender:
     """Of one stream; only on its dispatcher, but for `text`. What the protocol has no message for is not said."""
 
     def __init__(self, plan: Plan, conversation: ProtocolConversation, path: MediaPath, link: Link, reporter: Reporter,

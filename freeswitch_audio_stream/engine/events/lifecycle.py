@@ -7,25 +7,25 @@ from typing import Any, Callable
 from ...errors import ConnectError
 from ...realtime.records import ATTEND_GARBAGE, ATTEND_OVERRUN, ATTEND_RATE
 from ...transports import Connection
-from ..connection.media_clients import Visit
+from ..connection.media_clients import ClientSession
 from ..connection.reconnecting import Reconnecting
 from ..dispatch.timers import Timers
 from ..end_reason import EndReason
 from ..media.paths import Media
 from ..plan.plan import Plan
 from ..states import State
-from .client_report import VisitReport
+from .client_report import ClientReport
 from .overrun_report import OverrunReport
 from .packet_report import PacketReport
 from .reports import Reporter, timestamp
 from .stream_statistics import StreamStatistics
 
 
-class Chronicle:
+class Lifecycle:
     """Of one stream; only on its dispatcher, but for `status`."""
 
     def __init__(self, plan: Plan, media: Media, reporter: Reporter, timers: Timers, reconnecting: Reconnecting,
-                 visit: Visit | None, state: Callable[[], State]) -> None:
+                 client_session: ClientSession | None, state: Callable[[], State]) -> None:
         """`state` answers that of the stream now."""
         self._plan = plan
         self._media = media
@@ -33,7 +33,7 @@ class Chronicle:
         self._timers = timers
         self._reconnecting = reconnecting
         self._state = state
-        self._visit_report = VisitReport(visit, reporter) if visit else None
+        self._client_report = ClientReport(client_session, reporter) if client_session else None
         self._overruns = OverrunReport(media.path, reporter, timers, plan.settings.buffer_secs)
         self._packets = PacketReport(media.path, reporter)
         self._statistics = StreamStatistics(plan.info.rate, media, self._packets, reconnecting, reporter)
@@ -53,8 +53,8 @@ class Chronicle:
             self._started = True
             self._tell_start()
             self._timers.every("heartbeat", self._plan.settings.heartbeat_secs, self._heartbeat)
-        if self._visit_report:
-            self._visit_report.attached(connection.peer, self._plan.protocol.name)
+        if self._client_report:
+            self._client_report.attached(connection.peer, self._plan.protocol.name)
 
     def _tell_start(self) -> None:
         info = self._plan.info
@@ -79,8 +79,8 @@ class Chronicle:
     def disconnected(self, code: int, text: str, again: bool) -> None:
         """The connection is over, for good or to be made `again`."""
         self._reporter.fire("connection_closed", code=code, reason=text, willReconnect=again)
-        if self._visit_report:
-            self._visit_report.detached(code, text)
+        if self._client_report:
+            self._client_report.detached(code, text)
         if again:
             self._reporter.last_error = text
 

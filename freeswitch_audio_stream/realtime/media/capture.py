@@ -22,7 +22,7 @@ from ..rings import copy_in, copy_out
 from ..wakeup import attend, report_close, to_io
 from .dtmf_inband import detect
 from .frames import (FRAME_BUFLEN, FRAME_BYTES, FRAME_CHANNELS, FRAME_DATA, FRAME_DATA_BYTES, FRAME_DATALEN, FRAME_RATE,
-                     IMPLEMENTATION_RATE, add_saturated, channels_of, hush, set_word, to_mono, word)
+                     IMPLEMENTATION_RATE, add_saturated, channels_of, silence_missing, set_word, to_mono, word)
 from .resampler import convert, select
 
 ABC_READ, ABC_WRITE, ABC_WRITE_REPLACE, ABC_CLOSE = 1, 2, 3, 8
@@ -169,7 +169,7 @@ def _on_read(address: int, bug: int) -> None:
             continue
         stream.captured_frames += 1
         to_mono(data, samples, channels)
-        hush(data, samples)
+        silence_missing(data, samples)
         if stream.inband_dtmf:
             detect(stream.dtmf, rate, data, samples, stream.digits, stream.session)
         if stream.layout == LAYOUT_OUTBOUND:
@@ -200,7 +200,7 @@ def _on_write(address: int, bug: int) -> None:
         if stream.paused or rate == 0 or samples == 0:
             continue
         to_mono(data, samples, channels)
-        hush(data, samples)
+        silence_missing(data, samples)
         if not select(stream.write_resampler, stream.tables, rate, stream.wire_rate):
             attend(address, ATTEND_RATE)
             continue

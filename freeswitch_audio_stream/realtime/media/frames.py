@@ -61,7 +61,7 @@ def to_mono(samples: int, frames: int, channels: int) -> None:
 
 
 @native_helper
-def hush(samples: int, count: int) -> None:
+def silence_missing(samples: int, count: int) -> None:
     """Turn the core's stand-in for missing audio (bytes 0xFF, sample −1) into digital silence."""
     data = int16_at(samples, count)
     for index in range(count):

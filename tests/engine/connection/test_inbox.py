@@ -86,7 +86,7 @@ def test_any_close_payload_can_be_read(payload: bytes) -> None:
 def test_codes_that_may_be_sent(code: int) -> None:
     close = read_close(code.to_bytes(2, "big") + "für".encode())
     assert (close.code, close.reason, close.answer, close.fault) == (code, "für", code, "")
-    assert close.is_clean is (code in (1000, 1001))
+    assert close.is_clean is (code in (1000, 1001, 1008) or code >= 4000)
 
 
 @pytest.mark.parametrize("code", [0, 1, 999, *range(1004, 1007), 1015, 1016, 1100, 2000, 2999, 5000, 65535])
