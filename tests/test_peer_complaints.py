@@ -15,7 +15,7 @@ import orjson
 import psutil
 import pytest
 
-from freeswitch_audio_stream.simulator import Call, CodecSpec
+from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
 from tests.transports.peers import Peer as Listener
 
 from .engine import conftest as engine_fixtures
@@ -379,7 +379,7 @@ def test_every_number_is_here() -> None:
 
 def test_what_is_also_asked_for(user: User, server: Server) -> None:
     """Audio as JSON, digits to the server, a resume that resumes."""
-    call: Call = user.call(STREAM_FORMAT="base64", STREAM_DTMF="true")
+    call: EmbeddedCall = user.call(STREAM_FORMAT="base64", STREAM_DTMF="true")
     peer = user.connect(server, call)
     user.tell(call, "pause")
     call.dtmf("1")

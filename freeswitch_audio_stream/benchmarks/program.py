@@ -16,7 +16,7 @@ from .errors import BenchError
 from .measures import capacity, cost, latency, memory, stall, start
 from .measures.trial import Bench, progress
 from .options import RESAMPLER, Options, parse
-from .receiver.media_clients import MediaServer
+from .receiver.media_clients import MeasuredMediaServer
 from .receiver.receiver import Receiver
 from .receiver.tls_server import make_certificate
 from .report import files as report
@@ -49,16 +49,16 @@ def _receiver(options: Options, opened: ExitStack) -> Receiver:
     return opened.enter_context(Receiver(certificate))
 
 
-def _media_server(options: Options) -> MediaServer | None:
+def _media_server(options: Options) -> MeasuredMediaServer | None:
     """That of the switch which is started next, if there are clients to attach."""
     if not any(work.attached for work in options.works):
         return None
-    server = MediaServer(options.site_packages if _prefix(options) else None)
+    server = MeasuredMediaServer(options.site_packages if _prefix(options) else None)
     os.environ.update(server.environment)
     return server
 
 
-def _benches(options: Options, media_server: MediaServer | None, receiver: Receiver, opened: ExitStack
+def _benches(options: Options, media_server: MeasuredMediaServer | None, receiver: Receiver, opened: ExitStack
              ) -> tuple[Bench, Bench | None]:
     """Ours and, where there is one, the peer's."""
     prefix = _prefix(options)

@@ -128,7 +128,7 @@ def _frame(opcode: int, payload: bytes, key: bytes = b"") -> bytes:
     return head + key + (bytes(octet ^ key[index & 3] for index, octet in enumerate(payload)) if key else payload)
 
 
-class Module(NamedTuple):
+class MeasuredModule(NamedTuple):
     """How streams are started and stopped in a module; both are templates of API commands."""
 
     name: str
@@ -159,17 +159,18 @@ class Module(NamedTuple):
         return self.stop.format(uuid=call, id="media-1" if work.attached else "bench")
 
 
-OURS = Module("ours", "uuid_audio_stream {uuid} bench start {{{settings}}}{url} inbound {codec} {rate} 60 {flag}",
-              "uuid_audio_stream {uuid} {id} stop", (*FORMATS, *ENCAPSULATIONS), True, {})
+OURS = MeasuredModule(
+    "ours", "uuid_audio_stream {uuid} bench start {{{settings}}}{url} inbound {codec} {rate} 60 {flag}",
+    "uuid_audio_stream {uuid} {id} stop", (*FORMATS, *ENCAPSULATIONS), True, {})
 
 PEER_START = "uuid_audio_stream {uuid} start {url} mono {rate}"
 PEER_STOP = "uuid_audio_stream {uuid} stop"
 
 
-def peer_module(start: str) -> Module:
+def peer_module(start: str) -> MeasuredModule:
     """A module with the community grammar: binary L16, one way.
 
     Its certificate is checked by its chain alone: not every such module compares an address.
     """
-    return Module("peer", start, PEER_STOP, ("binary",), False,
-                  {"STREAM_TLS_CA_FILE": "{ca}", "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION": "true"})
+    return MeasuredModule("peer", start, PEER_STOP, ("binary",), False,
+                          {"STREAM_TLS_CA_FILE": "{ca}", "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION": "true"})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import AudioStreamError
 from ..services.agent.server import Agent
-from ..services.agent.session import Message, Session
+from ..services.agent.session import AgentSession, Message
 from ..services.agent.wav import read_wav, write_wav
 from .picture import draw
 from .stages import RATE, EmbeddedStage, FreeSwitchStage, Stage
@@ -32,11 +32,11 @@ def _print_event(subclass: str, body: dict[str, Any]) -> None:
     _say(f"  event  {subclass.rpartition('::')[2]:<24} {json.dumps(body)[:150]}")
 
 
-def _print_message(session: Session, message: Message) -> None:
+def _print_message(session: AgentSession, message: Message) -> None:
     _say(f"  server {message.get('event', '?'):<24} {json.dumps(message)[:150]}")
 
 
-def _latency(stage: Stage, session: Session) -> tuple[NDArray[np.float64], str]:
+def _latency(stage: Stage, session: AgentSession) -> tuple[NDArray[np.float64], str]:
     """float[n, 2]: seconds since the first message, and ms; and what the second column means."""
     arrivals = session.arrivals("inbound")
     times = np.array([arrival.seconds for arrival in arrivals])
@@ -51,7 +51,7 @@ def _latency(stage: Stage, session: Session) -> tuple[NDArray[np.float64], str]:
             "from the frame in the callback to the server, in ms")
 
 
-def _progress(stage: Stage, session: Session, uuid: str, began: float) -> None:
+def _progress(stage: Stage, session: AgentSession, uuid: str, began: float) -> None:
     latency = f"{_latency(stage, session)[0][-1, 1]:.2f} ms" if session.arrivals("inbound") else "-"
     status = json.loads(stage.execute(f"uuid_audio_stream {uuid} demo status"))
     _say(f"{time.monotonic() - began:5.1f} s  calls 1  streamed {status['msCaptured']:>6} ms  "
@@ -59,7 +59,7 @@ def _progress(stage: Stage, session: Session, uuid: str, began: float) -> None:
          f"{status['framesDropped']}  latency {latency}")
 
 
-def _play(stage: Stage, agent: Agent, seconds: float) -> Session:
+def _play(stage: Stage, agent: Agent, seconds: float) -> AgentSession:
     uuid = stage.begin()
     began = time.monotonic()
     _say(f"call {uuid} is up on {stage.name}, parked")
@@ -78,7 +78,7 @@ def _play(stage: Stage, agent: Agent, seconds: float) -> Session:
     return session
 
 
-def _report(stage: Stage, session: Session, output: Path) -> bool:
+def _report(stage: Stage, session: AgentSession, output: Path) -> bool:
     """Write the files; True if all went as it should."""
     received, heard = session.samples("inbound"), stage.heard()
     latency, meaning = _latency(stage, session)

@@ -14,7 +14,7 @@ from typing import Callable
 from ..realtime.records import ATTEND_INBOX
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.schedule import Job
-from .media.paths import Media
+from .media.paths import MediaPaths
 
 Attend = Callable[[int, "int | None"], None]
 """Takes ATTEND_ bits, and up to where the inbox is to be read; None = to its end."""
@@ -23,7 +23,7 @@ Attend = Callable[[int, "int | None"], None]
 class Attention:
     """Of one stream; only on its dispatcher, but for `post`."""
 
-    def __init__(self, media: Media, dispatcher: Dispatcher, attend: Attend, is_over: Callable[[], bool]) -> None:
+    def __init__(self, media: MediaPaths, dispatcher: Dispatcher, attend: Attend, is_over: Callable[[], bool]) -> None:
         """Nothing is attended to, and no job run, once the stream `is_over`."""
         self._media = media
         self._dispatcher = dispatcher

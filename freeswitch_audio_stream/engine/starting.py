@@ -12,7 +12,7 @@ from .call_finder import CallFinder
 from .connection.media_clients import ClientSession
 from .conversation.sound_files import SoundFiles
 from .dispatch.dispatcher import Dispatcher
-from .media.paths import Media, open_media
+from .media.paths import MediaPaths, open_media
 from .plan.plan import Plan, ResolveSettings, make_plan
 from .stream import Stream
 from .stream_table import StreamTable
@@ -56,7 +56,7 @@ class Starter:
         call.hook_digits(self._core.digits.hook_address)
         return stream
 
-    def _prepare(self, command: Start, call: Call, is_asked_for: bool) -> tuple[Plan, Media]:
+    def _prepare(self, command: Start, call: Call, is_asked_for: bool) -> tuple[Plan, MediaPaths]:
         try:
             if is_asked_for:
                 call.ask_for_early_media()

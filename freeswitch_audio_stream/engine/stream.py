@@ -30,7 +30,7 @@ from .events.community_reports import CommunityReporter
 from .events.lifecycle import Lifecycle
 from .events.reports import Reporter
 from .media.attachment import Attachment
-from .media.paths import Media
+from .media.paths import MediaPaths
 from .plan.plan import Plan
 from .states import TRANSITIONS, State, Step
 
@@ -45,7 +45,7 @@ class Stream:
     It hears of things in the order in which they happened: what others want of it comes by `post`.
     """
 
-    def __init__(self, plan: Plan, call: Call, media: Media, dispatcher: Dispatcher, sounds: SoundFiles,
+    def __init__(self, plan: Plan, call: Call, media: MediaPaths, dispatcher: Dispatcher, sounds: SoundFiles,
                  on_ended: Callable[[Stream], None], client_session: ClientSession | None = None) -> None:
         """`on_ended` is called last, when neither the call nor the network nor a compiled thread knows of it.
 

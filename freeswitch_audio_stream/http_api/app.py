@@ -20,7 +20,7 @@ from ..protocols import ENCAPSULATIONS
 from ..transports.target import place
 from ..web.worker_lanes import WorkerLane
 from .authorisation import Authorisation
-from .calls import MAX_BODY_BYTES, CallRequest, Calls, Originator, read_request
+from .calls import MAX_BODY_BYTES, CallRequest, Originator, PlacedCalls, read_request
 from .conferences import Conferences
 from .refusals import Refusal, check_encapsulation, refusal_of, upgrade_required
 from .upgrade import EXTENSION, Upgrade
@@ -184,9 +184,9 @@ def _add_streams(app: FastAPI, parts: Parts) -> None:
 def _add_calls(app: FastAPI, parts: Parts) -> None:
     # The body is not a parameter: nobody's is read before the token is.
     @app.post("/v1.0/calls", summary="Make calls that play what a server of yours sends", status_code=201,
-              response_model=Calls, responses=_responses(_CALL_REFUSALS), tags=["calls"], dependencies=list(_TOKEN),
-              openapi_extra={"requestBody": {"required": True, "content": {"application/json": {
-                  "schema": {"$ref": f"#/components/schemas/{CallRequest.__name__}"}}}}})
+              response_model=PlacedCalls, responses=_responses(_CALL_REFUSALS), tags=["calls"],
+              dependencies=list(_TOKEN), openapi_extra={"requestBody": {"required": True, "content": {
+                  "application/json": {"schema": {"$ref": f"#/components/schemas/{CallRequest.__name__}"}}}}})
     async def make_calls(request: Request) -> Any:
         parts.authorisation.admit_to_all(_token(request), _address(request))
         wanted = read_request(await _body(request))

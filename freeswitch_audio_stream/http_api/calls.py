@@ -65,7 +65,7 @@ class CallRequest(BaseModel):
     actions: list[Action] = Field(default_factory=list)
 
 
-class Call(BaseModel):
+class PlacedCall(BaseModel):
     """One call that was made, or why it was not."""
 
     id: str | None = Field(description="its UUID; null where it could not be made")
@@ -73,11 +73,11 @@ class Call(BaseModel):
     error: str | None = Field(default=None, description="what FreeSWITCH said, where it could not be made")
 
 
-class Calls(BaseModel):
+class PlacedCalls(BaseModel):
     """The answer."""
 
     id: str = Field(description="the UUID of the first call that was made")
-    calls: list[Call]
+    calls: list[PlacedCall]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Originator:
                     attempt.settle(str(error))
         return Ringing(attempts, time.monotonic() + _SOON_SECONDS)
 
-    def outcome(self, ringing: Ringing) -> Calls:
+    def outcome(self, ringing: Ringing) -> PlacedCalls:
         """Block until every call is ringing, or cannot, for 3 s from `begin` at most. Raise Refusal where none could be
         made.
         """
@@ -161,7 +161,7 @@ class Originator:
         made = [call.id for call in calls if call.id]
         if not made:
             raise Refusal(502, "; ".join(f"{call.destination}: {call.error}" for call in calls))
-        return Calls(id=made[0], calls=calls)
+        return PlacedCalls(id=made[0], calls=calls)
 
     def stop(self, deadline: float) -> bool:
         """Give up what is ringing; False if a thread has not ended by `deadline` (time.monotonic, s)."""
@@ -225,11 +225,11 @@ class _Attempt:
             self.error = error
             self._done.set()
 
-    def call(self, exists: Callable[[str], bool], deadline: float) -> Call:
+    def call(self, exists: Callable[[str], bool], deadline: float) -> PlacedCall:
         """What has become of it: soon there is a leg, or a reason; after `deadline` (time.monotonic, s) neither."""
         while not self._done.wait(_POLL_SECONDS) and not exists(self.uuid) and time.monotonic() < deadline:
             pass
-        return Call(id=None if self.error else self.uuid, destination=self.number, error=self.error)
+        return PlacedCall(id=None if self.error else self.uuid, destination=self.number, error=self.error)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ bridged calls better than interpolation.
 
 from __future__ import annotations
 
-from .calls import Call
+from .calls import EmbeddedCall
 from .codecs import CodecSpec
 from .events import Event, LogLine
 from .switch import EmbeddedSwitch
 
-__all__ = ["Call", "CodecSpec", "EmbeddedSwitch", "Event", "LogLine"]
+__all__ = ["EmbeddedCall", "CodecSpec", "EmbeddedSwitch", "Event", "LogLine"]

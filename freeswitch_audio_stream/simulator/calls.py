@@ -42,14 +42,14 @@ class Exchange(Protocol):
     modules: Modules
     causes: dict[bytes, int]
 
-    def forget(self, call: Call) -> None:
+    def forget(self, call: EmbeddedCall) -> None:
         """The call is no longer to be found by its uuid."""
 
-    def bury(self, call: Call) -> None:
+    def bury(self, call: EmbeddedCall) -> None:
         """The call is destroyed."""
 
 
-class Call:
+class EmbeddedCall:
     """One call. Its thread runs the compiled media loop; the methods here may be called on any other
     thread.
     """
@@ -75,7 +75,7 @@ class Call:
         self.pool = Pool()
         self._texts: dict[str, int] = {}
         self._played = np.zeros(0, np.int16)
-        self._bridged_to: Call | None = None
+        self._bridged_to: EmbeddedCall | None = None
         self._hung_up = False
         self._build(app, answered, cng, record_seconds)
         self._thread = threading.Thread(target=self._run, name=f"session {uuid}", daemon=True)
@@ -341,7 +341,7 @@ class Call:
         """Put the call on hold, where no audio passes either way, or take it off."""
         self.session.held = held
 
-    def join_bridge(self, other: Call) -> None:
+    def join_bridge(self, other: EmbeddedCall) -> None:
         """Write to `other` what this caller says, until either hangs up; `EmbeddedSwitch.bridge` does both
         ways.
         """

@@ -9,7 +9,7 @@ from typing import Iterator
 from ..switch.constants import BugEvent, BugFlag, ChannelState, Status
 from ..switch.layouts import BugCallback
 from . import bugs
-from .calls import Call, make_buffer
+from .calls import EmbeddedCall, make_buffer
 from .locks import C, make_mutex
 from .records import ALIVE, BUG, BUG_BUFFER_BYTES, CHANNEL_OFFSET, LOCK_BYTES, record_at
 
@@ -18,41 +18,41 @@ class Sessions:
     """The calls by uuid and by address, and the C functions on them."""
 
     def __init__(self) -> None:
-        self._by_uuid: dict[str, Call] = {}
-        self._by_pointer: dict[int, Call] = {}
+        self._by_uuid: dict[str, EmbeddedCall] = {}
+        self._by_pointer: dict[int, EmbeddedCall] = {}
         self._lock = threading.Lock()
         self.misuses = 0
         """C calls with an address that is no session's any more."""
 
-    def __iter__(self) -> Iterator[Call]:
+    def __iter__(self) -> Iterator[EmbeddedCall]:
         with self._lock:
             return iter(list(self._by_pointer.values()))
 
     def __len__(self) -> int:
         return len(self._by_pointer)
 
-    def add(self, call: Call) -> None:
+    def add(self, call: EmbeddedCall) -> None:
         with self._lock:
             if call.uuid in self._by_uuid:
                 raise ValueError(f"there is a call {call.uuid} already")
             self._by_uuid[call.uuid] = call
             self._by_pointer[call.pointer] = call
 
-    def hide(self, call: Call) -> None:
+    def hide(self, call: EmbeddedCall) -> None:
         """Let nobody find the call by its uuid any more."""
         with self._lock:
             self._by_uuid.pop(call.uuid, None)
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: EmbeddedCall) -> None:
         with self._lock:
             self._by_pointer.pop(call.pointer, None)
 
-    def find(self, uuid: str) -> Call | None:
+    def find(self, uuid: str) -> EmbeddedCall | None:
         """The call of that uuid; None where there is none, or it is being destroyed."""
         with self._lock:
             return self._by_uuid.get(uuid)
 
-    def at(self, pointer: int) -> Call:
+    def at(self, pointer: int) -> EmbeddedCall:
         """The call whose session is at an address; LookupError, and a misuse counted, for one that is gone.
         """
         call = self._by_pointer.get(pointer)
@@ -61,7 +61,7 @@ class Sessions:
             raise LookupError(f"no session at {pointer:#x}: FreeSWITCH would have crashed here")
         return call
 
-    def of(self, channel: int) -> Call:
+    def of(self, channel: int) -> EmbeddedCall:
         """The call whose channel is at an address."""
         return self.at(channel - CHANNEL_OFFSET)
 
@@ -135,7 +135,7 @@ class Sessions:
         ctypes.c_void_p.from_address(out).value = bug
         return Status.SUCCESS
 
-    def _make_bug(self, call: Call, callback: int, user: int, flags: int) -> int:
+    def _make_bug(self, call: EmbeddedCall, callback: int, user: int, flags: int) -> int:
         pool = call.pool
         address = pool.alloc(BUG.itemsize)
         bug = record_at(address, BUG)

@@ -11,7 +11,7 @@ from typing import Callable, Mapping
 from ..audio import Samples
 from ..switch.constants import CAUSE_NORMAL_CLEARING, CAUSE_SYSTEM_SHUTDOWN, LogLevel
 from . import exports
-from .calls import Call
+from .calls import EmbeddedCall
 from .codecs import Codecs, CodecSpec
 from .commands import Commands
 from .configuration import Configuration
@@ -41,7 +41,7 @@ class EmbeddedSwitch:
         self.causes = {CAUSE_NORMAL_CLEARING: 16, CAUSE_SYSTEM_SHUTDOWN: 701}
         """``switch_call_cause_t`` by name, as far as calls end for one here."""
         self._configuration = Configuration()
-        self._graves: deque[Call] = deque()
+        self._graves: deque[EmbeddedCall] = deque()
         self._misuses = 0
         self._burying = threading.Lock()
         self._running = 1
@@ -104,7 +104,7 @@ class EmbeddedSwitch:
 
     def call(self, uuid: str | None = None, speech: Samples | None = None, rate: int | None = None,
              codec: CodecSpec = CodecSpec(), app: str = "park", variables: Mapping[str, str] | None = None,
-             speed: float = 1.0, answered: bool = True, cng: bool = False, record_seconds: int = 120) -> Call:
+             speed: float = 1.0, answered: bool = True, cng: bool = False, record_seconds: int = 120) -> EmbeddedCall:
         """Make a call.
 
         Its caller says `speech` (int16[n] or [n, channels] at `rate` Hz, by default the codec's), then
@@ -113,24 +113,24 @@ class EmbeddedSwitch:
         `bridge`). `speed` times as fast as real time. The first `record_seconds` (at 48 kHz mono) of both
         directions are kept.
         """
-        call = Call(self, uuid or str(uuids.uuid4()), speech=speech, rate=rate, codec=codec, app=app,
-                    variables=variables or {}, speed=speed, answered=answered, cng=cng,
-                    record_seconds=record_seconds)
+        call = EmbeddedCall(self, uuid or str(uuids.uuid4()), speech=speech, rate=rate, codec=codec, app=app,
+                            variables=variables or {}, speed=speed, answered=answered, cng=cng,
+                            record_seconds=record_seconds)
         self.sessions.add(call)
         self.event_system.fire(Event("CHANNEL_CREATE", "", call.headers(), ""))
         call.start()
         return call
 
-    def bridge(self, a: Call, b: Call) -> None:
+    def bridge(self, a: EmbeddedCall, b: EmbeddedCall) -> None:
         """Connect two calls: each hears what the other says, and one's hangup ends the other."""
         a.join_bridge(b)
         b.join_bridge(a)
 
-    def forget(self, call: Call) -> None:
+    def forget(self, call: EmbeddedCall) -> None:
         """A call is no longer to be found by its uuid; only its own thread says so."""
         self.sessions.hide(call)
 
-    def bury(self, call: Call) -> None:
+    def bury(self, call: EmbeddedCall) -> None:
         """A call is destroyed: its memory is marked and kept for a while; only its own thread says so."""
         call.session.magic = 0
         self.sessions.remove(call)

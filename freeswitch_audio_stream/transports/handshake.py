@@ -27,7 +27,7 @@ MAX_HEAD_BYTES = 16384
 Headers = Mapping[str, str]
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """A non-blocking byte stream over `sock`; `tls.TlsSession` is one."""
 
     sock: socket.socket
@@ -42,7 +42,7 @@ class Stream(Protocol):
         """Nothing that was taken is kept back; BlockingIOError while something is."""
 
 
-class PlainStream:
+class PlainByteStream:
     """A TCP connection as a `Stream`."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -83,7 +83,7 @@ def named(headers: Headers, name: str) -> str | None:
     return next((value for other, value in headers.items() if other.lower() == name), None)
 
 
-def shake_hands(stream: Stream, target: Target, host: str, request: list[str], subprotocol: str,
+def shake_hands(stream: ByteStream, target: Target, host: str, request: list[str], subprotocol: str,
                 deflate: bool, attempt: Attempt) -> tuple[dict[str, str], Deflate | None, bytes]:
     """Open a WebSocket; the headers of the server's answer (names in lower case), how messages may be
     compressed, and what came after it.
@@ -115,7 +115,7 @@ def shake_hands(stream: Stream, target: Target, host: str, request: list[str], s
 class _Wire:
     """What websocket-client takes for a socket: it blocks within the attempt's limits, others close it."""
 
-    def __init__(self, stream: Stream, target: Target, attempt: Attempt) -> None:
+    def __init__(self, stream: ByteStream, target: Target, attempt: Attempt) -> None:
         self.leftover = b""
         self._stream = stream
         self._target = target

@@ -34,7 +34,7 @@ def _word(thing: object, number: int) -> int:
     return int(ctypes.c_size_t.from_address(id(thing) + number * _WORD).value)
 
 
-class Session(NamedTuple):
+class OpenSslSession(NamedTuple):
     """A TLS session as compiled code sees it."""
 
     addresses: Mapping[str, int]
@@ -43,7 +43,7 @@ class Session(NamedTuple):
     """What keeps the session alive."""
 
 
-class Library:
+class OpenSsl:
     """The OpenSSL that Python's ssl module links. Raises OSError or AttributeError where it cannot be reached."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Library:
         addresses = (ctypes.cast(getattr(library, name), _POINTER).value for name in IN_LOOP)
         self._functions = {name: address or 0 for name, address in zip(IN_LOOP, addresses)}
 
-    def adopt(self, session: ssl.SSLObject, fd: int) -> Session | None:
+    def adopt(self, session: ssl.SSLObject, fd: int) -> OpenSslSession | None:
         """Have an open session in memory, of which nothing is left to receive or to send, use the non-blocking socket
         `fd` itself, which stays the caller's. None, and nothing done, where its C object is not where it should be.
         """
@@ -67,14 +67,14 @@ class Library:
             return None
         if self._calls["SSL_set_fd"](pointer, fd) != 1:
             return None
-        return Session({"session": pointer, **self._functions}, session)
+        return OpenSslSession({"session": pointer, **self._functions}, session)
 
 
-def _find() -> Library | None:
+def _find() -> OpenSsl | None:
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return None  # objects begin otherwise there
     try:
-        return Library()
+        return OpenSsl()
     except (OSError, AttributeError):
         return None
 

@@ -28,7 +28,7 @@ from typing import Callable, Iterator
 
 from ..errors import TlsFileRefused, TlsRefused
 from .attempt import Attempt
-from .openssl import Library, Session
+from .openssl import OpenSsl, OpenSslSession
 
 CHUNK_BYTES = 16384
 """Read and written at once: the most that one TLS record carries."""
@@ -146,7 +146,7 @@ class TlsSession:
         with suppress(ssl.SSLError):  # SSLWantReadError: the server's own end has not come yet
             self._tls.unwrap()
 
-    def hand_over(self, library: Library) -> Session | None:
+    def hand_over(self, library: OpenSsl) -> OpenSslSession | None:
         """The session for compiled code, which from now on is its only user; None, and nothing changed, where that
         is not possible. Everything that came has been received, and everything sent is flushed.
         """

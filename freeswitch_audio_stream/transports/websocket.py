@@ -10,7 +10,7 @@ from ..errors import ConnectError
 from . import openssl, tcp
 from .attempt import Attempt, Cancel
 from .deflate import Deflate
-from .handshake import Headers, PlainStream, named, request_headers, shake_hands
+from .handshake import Headers, PlainByteStream, named, request_headers, shake_hands
 from .relay import TlsRelay
 from .target import Target, place
 from .tls import TlsOptions, TlsSession, open_session
@@ -35,7 +35,7 @@ class Connection:
     """Those of the server's answer; names in lower case."""
     deflate: Deflate | None = None
     """How messages may be compressed; None when they may not."""
-    encrypted: openssl.Session | TlsRelay | None = field(default=None, repr=False)
+    encrypted: openssl.OpenSslSession | TlsRelay | None = field(default=None, repr=False)
     """For wss: the session that whoever reads and writes has to use, or else the relay that uses it for them."""
 
     @property
@@ -43,7 +43,7 @@ class Connection:
         """The address of the OpenSSL session ("session") by which `sock` is read and written, and of each function of
         `openssl.IN_LOOP`. One thread at a time may use them. None where `sock` carries the plain bytes.
         """
-        return self.encrypted.addresses if isinstance(self.encrypted, openssl.Session) else None
+        return self.encrypted.addresses if isinstance(self.encrypted, openssl.OpenSslSession) else None
 
     def fileno(self) -> int:
         """The descriptor of `sock`; -1 after `close`."""
@@ -57,7 +57,7 @@ class Connection:
         The TLS session is given up as well, so that `tls` is None from then on.
         """
         self.sock.close()
-        if isinstance(self.encrypted, openssl.Session):
+        if isinstance(self.encrypted, openssl.OpenSslSession):
             self.encrypted = None  # or its 50 KiB would last as long as the stream's objects, which refer to each other
 
     def join(self, timeout: float | None = None) -> bool:
@@ -97,14 +97,14 @@ def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | No
         raise ConnectError(f"no connection to {target.where}: {error}") from error
 
 
-def _open_stream(target: Target, tls: TlsOptions, attempt: Attempt) -> PlainStream | TlsSession:
+def _open_stream(target: Target, tls: TlsOptions, attempt: Attempt) -> PlainByteStream | TlsSession:
     addresses = tcp.resolve(target.host, target.port, attempt)
     if not target.secure:
-        return PlainStream(tcp.connect(addresses, attempt))
+        return PlainByteStream(tcp.connect(addresses, attempt))
     return open_session(lambda: tcp.connect(addresses, attempt), target.host, tls, attempt)
 
 
-def _open_websocket(stream: PlainStream | TlsSession, target: Target, host: str, request: list[str],
+def _open_websocket(stream: PlainByteStream | TlsSession, target: Target, host: str, request: list[str],
                     subprotocol: str, deflate: bool, attempt: Attempt) -> Connection:
     try:
         with attempt.holding(stream.sock):
@@ -120,6 +120,6 @@ def _open_websocket(stream: PlainStream | TlsSession, target: Target, host: str,
     return Connection(sock, leftover, chosen, peer, answer, agreed, encrypted)
 
 
-def _encrypted(session: TlsSession) -> openssl.Session | TlsRelay:
+def _encrypted(session: TlsSession) -> openssl.OpenSslSession | TlsRelay:
     native = session.hand_over(openssl.LIBRARY) if openssl.LIBRARY else None
     return native or TlsRelay(session)

@@ -9,7 +9,7 @@ import pytest
 
 from freeswitch_audio_stream.benchmarks.errors import BenchError
 from freeswitch_audio_stream.benchmarks.measures.trial import Bench
-from freeswitch_audio_stream.benchmarks.receiver.media_clients import MediaServer
+from freeswitch_audio_stream.benchmarks.receiver.media_clients import MeasuredMediaServer
 from freeswitch_audio_stream.benchmarks.receiver.receiver import Receiver
 from freeswitch_audio_stream.benchmarks.receiver.tls_server import make_certificate
 from freeswitch_audio_stream.benchmarks.switches.embedded import EmbeddedSwitchProcess
@@ -33,16 +33,16 @@ def receiver(_receiver: Receiver) -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def media_server() -> MediaServer | None:
+def media_server() -> MeasuredMediaServer | None:
     """That of the embedded switch; None where its packages are missing."""
     try:
-        return MediaServer()
+        return MeasuredMediaServer()
     except BenchError:
         return None
 
 
 @pytest.fixture(scope="session")
-def _switch(media_server: MediaServer | None) -> Iterator[EmbeddedSwitchProcess]:
+def _switch(media_server: MeasuredMediaServer | None) -> Iterator[EmbeddedSwitchProcess]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in media_server.environment.items() if media_server else ():
             patch.setenv(name, value)
@@ -52,7 +52,7 @@ def _switch(media_server: MediaServer | None) -> Iterator[EmbeddedSwitchProcess]
 
 
 @pytest.fixture
-def bench(_switch: EmbeddedSwitchProcess, receiver: Receiver, media_server: MediaServer | None,
+def bench(_switch: EmbeddedSwitchProcess, receiver: Receiver, media_server: MeasuredMediaServer | None,
           monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Our module in the embedded switch; it settles sooner than for a measurement."""
     monkeypatch.setattr("freeswitch_audio_stream.benchmarks.measures.trial.SETTLE_SECONDS", 0.1)

@@ -15,7 +15,7 @@ from freeswitch_audio_stream.audio import Encoding
 from freeswitch_audio_stream.config import StreamSettings
 from freeswitch_audio_stream.engine.connection.inbox import TEXT, Message
 from freeswitch_audio_stream.engine.connection.link import Link
-from freeswitch_audio_stream.engine.connection.media_clients import Arrival
+from freeswitch_audio_stream.engine.connection.media_clients import PendingConnection
 from freeswitch_audio_stream.engine.dispatch.dispatcher import Dispatcher
 from freeswitch_audio_stream.errors import ConnectError
 from freeswitch_audio_stream.http_api.server import _configure
@@ -53,20 +53,20 @@ class Echo:
         """Be the client of a server."""
         return EchoConnection(self, url, None)
 
-    def take(self, arrival: Arrival) -> EchoConnection:
+    def take(self, pending: PendingConnection) -> EchoConnection:
         """Be the server of a client."""
-        return EchoConnection(self, "", arrival)
+        return EchoConnection(self, "", pending)
 
 
 class EchoConnection:
     """One connection, from its beginning to its end: owner of a `Link`, and listener."""
 
-    def __init__(self, echo: Echo, url: str, arrival: Arrival | None) -> None:
+    def __init__(self, echo: Echo, url: str, pending: PendingConnection | None) -> None:
         self.over = threading.Event()
         """Set when the socket is closed, or there has been none."""
         self._echo = echo
         self._path, _ = echo.core.open_path(_FORM, [])
-        self._link = Link(url, _SETTINGS, self._path, echo.dispatcher, self, self, arrival)
+        self._link = Link(url, _SETTINGS, self._path, echo.dispatcher, self, self, pending)
         echo.dispatcher.adopt(self._path.index, lambda: self._link.attend(self._path.take_attention()))
         echo.dispatcher.post(lambda: self._link.connect(PATIENCE))
 
@@ -105,9 +105,9 @@ class EchoServer:
 
     def __init__(self, echo: Echo) -> None:
         async def let_in(scope: Any, receive: Any, send: Any) -> None:
-            arrival = Arrival()
-            echo.take(arrival)
-            scope["extensions"][EXTENSION].accept(arrival)
+            pending = PendingConnection()
+            echo.take(pending)
+            scope["extensions"][EXTENSION].accept(pending)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/"
         self._server = uvicorn.Server(_configure(let_in, None))

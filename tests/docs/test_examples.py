@@ -17,7 +17,7 @@ import pytest
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.services.agent.wav import write_wav
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from tests.engine.harness import Platform, find, noise, until
 from tests.programs import has_said, running
 
@@ -147,7 +147,7 @@ def test_community_server(platform: Platform, tmp_path: Path, node_modules: Path
         until(lambda: has_said(lines, "closed: 1000"))
 
 
-def follow(platform: Platform, command: Callable[[Call, int, str], list[str]], folder: Path) -> list[str]:
+def follow(platform: Platform, command: Callable[[EmbeddedCall, int, str], list[str]], folder: Path) -> list[str]:
     """Have a program start a stream over the event socket and follow it to the end, which is a hangup."""
     with EmbeddedEventSocket(platform.switch) as event_socket, Agent() as agent:
         call = platform.call()
@@ -160,7 +160,7 @@ def follow(platform: Platform, command: Callable[[Call, int, str], list[str]], f
 
 
 def test_following_a_stream_in_python(platform: Platform, tmp_path: Path) -> None:
-    def command(call: Call, port: int, url: str) -> list[str]:
+    def command(call: EmbeddedCall, port: int, url: str) -> list[str]:
         name = prepared("follow.py", tmp_path, **{"port=8021": f"port={port}", "ws://127.0.0.1:8080/": url})
         return [sys.executable, name, call.uuid]
     told = follow(platform, command, tmp_path)

@@ -15,8 +15,8 @@ from freeswitch_audio_stream.commands.vocabulary import COMMUNITY_ID
 from freeswitch_audio_stream.engine.events.reports import SUBCLASSES
 from freeswitch_audio_stream.module import API_NAME, AudioStreamModule
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.services.agent.session import Message, Session
-from freeswitch_audio_stream.simulator import Call, CodecSpec, EmbeddedSwitch, Event
+from freeswitch_audio_stream.services.agent.session import AgentSession, Message
+from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall, EmbeddedSwitch, Event
 from freeswitch_audio_stream.switch import Switch
 
 PATIENCE = 30.0
@@ -66,12 +66,12 @@ def align(track: Samples, part: Samples) -> tuple[int, float]:
     return lag, float(np.corrcoef(there, part[:len(there)])[0, 1])
 
 
-def has_heard(session: Session, part: Samples, track: str = "inbound") -> bool:
+def has_heard(session: AgentSession, part: Samples, track: str = "inbound") -> bool:
     """Whether `part` is on a track that a server has heard."""
     return session.sample_count(track) >= len(part) and find(session.samples(track), part) >= 0
 
 
-def wait_for_audio(session: Session, part: Samples, track: str = "inbound") -> int:
+def wait_for_audio(session: AgentSession, part: Samples, track: str = "inbound") -> int:
     """Wait until a server has heard `part` on a track; where it begins."""
     session.wait_for(lambda session: has_heard(session, part, track), PATIENCE)
     return find(session.samples(track), part)
@@ -82,7 +82,7 @@ def checkpoint(name: str) -> Message:
     return {"event": "media.checkpoint", "payload": {"name": name}}
 
 
-def heard_all(session: Session) -> None:
+def heard_all(session: AgentSession) -> None:
     """Wait until the caller has heard all that a server has sent so far."""
     name = f"the end at message {len(session.messages)}"
     session.send(checkpoint(name))
@@ -90,7 +90,7 @@ def heard_all(session: Session) -> None:
     session.wait_for(lambda session: answer in session.messages, PATIENCE)
 
 
-def closed(session: Session) -> None:
+def closed(session: AgentSession) -> None:
     """Wait until a server's connection is over."""
     session.wait_for(lambda session: session.close_code is not None, PATIENCE)
 
@@ -106,7 +106,7 @@ class Platform:
         self.started: Counter[tuple[str, str]] = Counter()
         self._names = 0
 
-    def call(self, **options: Any) -> Call:
+    def call(self, **options: Any) -> EmbeddedCall:
         """A call as `EmbeddedSwitch.call` makes it, but by default L16 at 8 kHz and ten times real time."""
         self._names += 1
         options.setdefault("codec", L16)
@@ -121,14 +121,14 @@ class Platform:
             self.started[uuid, stream_id] += 1
         return answer
 
-    def start(self, call: Call, url: str, stream_id: str = "s", track: str = "inbound",
+    def start(self, call: EmbeddedCall, url: str, stream_id: str = "s", track: str = "inbound",
               rate: int | str = 8000, timeout: int = 0, bidirectional: int = 1, metadata: str = "") -> None:
         """Start a stream, which must be accepted; `rate` may be preceded by a codec."""
         answer = self.run(f"{call.uuid} {stream_id} start {url} {track} {rate} {timeout} {bidirectional} "
                           + metadata)
         assert answer == "+OK Success"
 
-    def connect(self, agent: Agent, call: Call, prefix: str = "", **options: Any) -> Session:
+    def connect(self, agent: Agent, call: EmbeddedCall, prefix: str = "", **options: Any) -> AgentSession:
         """Start a stream to an agent, and wait until it has introduced itself; `options` as of `start`."""
         number = len(agent.sessions) + 1
         self.start(call, prefix + agent.url, **options)
@@ -136,15 +136,15 @@ class Platform:
         session.wait_for(lambda session: session.start, PATIENCE)
         return session
 
-    def tell(self, call: Call, words: str, stream_id: str = "s") -> None:
+    def tell(self, call: EmbeddedCall, words: str, stream_id: str = "s") -> None:
         """Have a command accepted."""
         assert self.run(f"{call.uuid} {stream_id} {words}") == "+OK Success"
 
-    def status(self, call: Call, stream_id: str = "s") -> Body:
+    def status(self, call: EmbeddedCall, stream_id: str = "s") -> Body:
         answer: Body = orjson.loads(self.run(f"{call.uuid} {stream_id} status"))
         return answer
 
-    def event(self, name: str, call: Call, stream_id: str = "s", **fields: Any) -> Body:
+    def event(self, name: str, call: EmbeddedCall, stream_id: str = "s", **fields: Any) -> Body:
         """The body of the first event of a stream that has these fields, as soon as it is there."""
         def matches(event: Event) -> bool:
             body = orjson.loads(event.body)
@@ -153,13 +153,13 @@ class Platform:
         body: Body = orjson.loads(self.switch.wait_event(f"{MODULE}::{name}", matches, PATIENCE).body)
         return body
 
-    def events(self, name: str, call: Call, stream_id: str = "s") -> list[Body]:
+    def events(self, name: str, call: EmbeddedCall, stream_id: str = "s") -> list[Body]:
         """The bodies of all events of a stream with this name so far."""
         bodies = (orjson.loads(event.body) for event in list(self.switch.events)
                   if event.subclass == f"{MODULE}::{name}" and event.headers.get("Unique-ID") == call.uuid)
         return [body for body in bodies if body["streamId"] == stream_id]
 
-    def names(self, call: Call, stream_id: str = "s") -> list[str]:
+    def names(self, call: EmbeddedCall, stream_id: str = "s") -> list[str]:
         """The names of all events of a stream so far."""
         return [event.subclass.removeprefix(f"{MODULE}::") for event in list(self.switch.events)
                 if event.subclass.startswith(MODULE) and event.headers.get("Unique-ID") == call.uuid

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import orjson
 
-from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.session import AgentSession
 from tests.transports.peers import accept_websocket
 
 from .connection_end import ConnectionEnd
@@ -43,7 +43,7 @@ class RawPeer(ConnectionEnd):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self.session = Session()
+        self.session = AgentSession()
         """Takes in what `hear` has heard."""
         self.close_payload: bytes | None = None
 

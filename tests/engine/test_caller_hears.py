@@ -12,7 +12,7 @@ import soxr
 
 from freeswitch_audio_stream.audio import ALL_RATES, Samples, mulaw_to_samples, samples_to_l16, samples_to_mulaw
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.session import AgentSession
 from freeswitch_audio_stream.services.agent.wav import read_wav
 from freeswitch_audio_stream.simulator import CodecSpec
 
@@ -23,7 +23,7 @@ PROMPT = noise(4000, seed=4)
 DATA = Path(__file__).parent.parent / "data"
 
 
-def say(session: Session, samples: Samples, rate: int = 8000) -> None:
+def say(session: AgentSession, samples: Samples, rate: int = 8000) -> None:
     """Have the caller hear samples, and wait until it has."""
     session.send(play_message("s", samples, rate))
     heard_all(session)

@@ -7,7 +7,7 @@ import pytest
 
 from freeswitch_audio_stream.audio import Samples, samples_to_l16
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.services.agent.session import Message, Session
+from freeswitch_audio_stream.services.agent.session import AgentSession, Message
 
 from .harness import PATIENCE, Platform, audible, checkpoint, closed, find, heard_all, noise, until
 
@@ -15,7 +15,7 @@ PART = 1000
 CLEAR = {"event": "media.clear"}
 
 
-def settled(session: Session, number: int) -> list[tuple[str, str]]:
+def settled(session: AgentSession, number: int) -> list[tuple[str, str]]:
     """Names and fates of the first `number` checkpoints, in the order in which they came back."""
     session.wait_for(lambda session: len(session.events("checkpoint")) >= number, PATIENCE)
     return [(message["name"], message["status"]) for message in session.events("checkpoint")]
@@ -49,7 +49,7 @@ def test_played_means_that_the_caller_has_heard_it(platform: Platform, agent: Ag
         session.send(part(number))
         session.send(checkpoint(f"after {number}"))
 
-    def look(session: Session) -> bool:
+    def look(session: AgentSession) -> bool:
         for message in session.events("checkpoint"):
             heard.setdefault(message["name"], call.heard())
         return "after 3" in heard

@@ -11,7 +11,7 @@ import pytest
 from freeswitch_audio_stream.commands import USAGE
 from freeswitch_audio_stream.module import API_NAME, RESULT_VARIABLE
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 
 from .harness import PATIENCE, Platform, closed, noise, until
 from .raw_server import RawServer
@@ -28,7 +28,7 @@ def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def answer(platform: Platform, call: Call, way: str, words: str) -> str:
+def answer(platform: Platform, call: EmbeddedCall, way: str, words: str) -> str:
     """The answer to ``<uuid> s`` `words`, by either way."""
     line = f"{call.uuid} s {words}"
     if way == "command":

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from freeswitch_audio_stream.audio import Samples, mulaw_to_samples, samples_to_mulaw
-from freeswitch_audio_stream.simulator import Call, CodecSpec
+from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
 
 from .audiosocket_peer import AUDIO, DIGIT, ERROR, HANGUP, UUID, AudioSocketPeer
 from .harness import Platform, audible, find, noise, until
@@ -97,14 +97,14 @@ class Peer:
         return np.frombuffer(payload, "<i2").astype(np.int16)
 
 
-def has_heard(call: Call, wanted: Samples) -> bool:
+def has_heard(call: EmbeddedCall, wanted: Samples) -> bool:
     """Whether the caller has heard these samples and no others; in between there may be silence, where a message came
     later than its turn.
     """
     return np.array_equal(audible(call.heard()), audible(wanted))
 
 
-def open_stream(platform: Platform, peer: Peer, call: Call, **options: Any) -> None:
+def open_stream(platform: Platform, peer: Peer, call: EmbeddedCall, **options: Any) -> None:
     platform.start(call, peer.url, **options)
     peer.accept()
     peer.flows()

@@ -12,7 +12,7 @@ import pytest
 
 from freeswitch_audio_stream.engine.events.reports import EVENTS
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.simulator import Call, CodecSpec, Event
+from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall, Event
 
 from .harness import MODULE, PATIENCE, Body, Platform, checkpoint, closed, has_heard, noise, until
 from .raw_server import CLOSE, RawServer, frame
@@ -24,7 +24,7 @@ STATISTICS = {
     "playbackQueueMs", "reconnects", "errors"}
 
 
-def fired(platform: Platform, name: str, call: Call) -> list[Event]:
+def fired(platform: Platform, name: str, call: EmbeddedCall) -> list[Event]:
     return [event for event in list(platform.switch.events)
             if event.subclass == f"{MODULE}::{name}" and event.headers["Unique-ID"] == call.uuid]
 
@@ -49,7 +49,7 @@ def test_a_whole_stream_in_events(platform: Platform, agent: Agent) -> None:
             check_event(event, call)
 
 
-def check_event(event: Event, call: Call) -> None:
+def check_event(event: Event, call: EmbeddedCall) -> None:
     assert event.headers["Event-Name"] == "CUSTOM" and event.headers["Event-Subclass"] == event.subclass
     assert event.headers["Unique-ID"] == call.uuid
     assert event.headers["variable_campaign"] == "spring"
@@ -251,7 +251,7 @@ def test_errors_of_one_kind_are_reported_together(platform: Platform, agent: Age
     assert bodies[-1]["count"] > 1
 
 
-def report_again(platform: Platform, call: Call, session: Any) -> bool:
+def report_again(platform: Platform, call: EmbeddedCall, session: Any) -> bool:
     session.send("more nonsense")
     kinds = [body["kind"] for body in platform.events("stream_error", call)]
     return kinds.count("json") >= 2

@@ -19,7 +19,7 @@ from freeswitch_audio_stream.engine.stream import Stream
 from freeswitch_audio_stream.module import SwitchCall
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.simulator import Call, CodecSpec
+from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
 from freeswitch_audio_stream.switch import ChannelSnapshot, L16Codec
 from freeswitch_audio_stream.transports import Connection
 from tests.transports import certificates
@@ -78,7 +78,7 @@ class Storm:
         killer.join()
         assert call.join(PATIENCE), "a call was not destroyed"
 
-    def _hang_up(self, call: Call, chance: float, stage: Stage) -> None:
+    def _hang_up(self, call: EmbeddedCall, chance: float, stage: Stage) -> None:
         """After some time, or where the call's first stream has come to a certain point."""
         if chance < 0.5:
             time.sleep(chance ** 3)
@@ -89,7 +89,7 @@ class Storm:
         call.dtmf("6")
         call.hangup()
 
-    def _has_reached(self, call: Call, stage: Stage) -> bool:
+    def _has_reached(self, call: EmbeddedCall, stage: Stage) -> bool:
         answer = self._platform.module.execute(f"{call.uuid} a status")
         return not answer.startswith("-ERR") and stage(orjson.loads(answer))
 

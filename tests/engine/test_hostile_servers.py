@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from freeswitch_audio_stream.services.agent.server import play_message
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 
 from .harness import Platform, audible, checkpoint, find, has_heard, noise, until
 from .raw_server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawPeer, RawServer, frame, unmasked
@@ -25,7 +25,7 @@ SPEECH = noise(80000)
 CHECKPOINT = orjson.dumps(checkpoint("there"))
 
 
-def connect(platform: Platform, server: RawServer, call: Call, prefix: str = "",
+def connect(platform: Platform, server: RawServer, call: EmbeddedCall, prefix: str = "",
             **options: object) -> RawPeer:
     platform.start(call, prefix + server.url, **options)  # type: ignore[arg-type]
     peer = server.accept()
@@ -33,7 +33,7 @@ def connect(platform: Platform, server: RawServer, call: Call, prefix: str = "",
     return peer
 
 
-def is_alive(platform: Platform, call: Call, peer: RawPeer) -> None:
+def is_alive(platform: Platform, call: EmbeddedCall, peer: RawPeer) -> None:
     """The stream carries audio, hears its server, and the call goes on."""
     peer.say(checkpoint("alive"))
     peer.hear_message("checkpoint")
@@ -252,7 +252,7 @@ EXAMPLES = settings(deadline=None, suppress_health_check=[HealthCheck.function_s
 
 @settings(EXAMPLES, max_examples=50)
 @given(messages=some.lists(some.text(max_size=200), min_size=1, max_size=20))
-def test_text_messages_of_any_text(hostile: tuple[Platform, Call, RawPeer], messages: list[str]) -> None:
+def test_text_messages_of_any_text(hostile: tuple[Platform, EmbeddedCall, RawPeer], messages: list[str]) -> None:
     for message in messages:
         hostile[2].say(message.encode())
     is_alive(*hostile)
@@ -269,7 +269,7 @@ JSON = some.recursive(
 
 @settings(EXAMPLES, max_examples=100)
 @given(messages=some.lists(some.dictionaries(NAMES, JSON, max_size=6), min_size=1, max_size=10))
-def test_text_messages_of_any_json(hostile: tuple[Platform, Call, RawPeer], messages: list[object]) -> None:
+def test_text_messages_of_any_json(hostile: tuple[Platform, EmbeddedCall, RawPeer], messages: list[object]) -> None:
     for message in messages:
         hostile[2].say(json.dumps(message).encode())
     is_alive(*hostile)
@@ -279,7 +279,7 @@ def test_text_messages_of_any_json(hostile: tuple[Platform, Call, RawPeer], mess
 @given(parts=some.lists(some.tuples(some.sampled_from([PING, PONG]), some.binary(max_size=125)), max_size=20),
        audio=some.lists(some.binary(max_size=3000), max_size=5),
        cuts=some.lists(some.integers(1, 400), max_size=9))
-def test_frames_in_pieces_of_any_size(hostile: tuple[Platform, Call, RawPeer], cuts: list[int],
+def test_frames_in_pieces_of_any_size(hostile: tuple[Platform, EmbeddedCall, RawPeer], cuts: list[int],
                                       parts: list[tuple[int, bytes]], audio: list[bytes]) -> None:
     data = b"".join(frame(*part) for part in parts) + b"".join(frame(BINARY, sound) for sound in audio)
     for cut in cuts:
@@ -290,7 +290,7 @@ def test_frames_in_pieces_of_any_size(hostile: tuple[Platform, Call, RawPeer], c
 
 
 @pytest.fixture
-def hostile(platform: Platform, server: RawServer) -> tuple[Platform, Call, RawPeer]:
+def hostile(platform: Platform, server: RawServer) -> tuple[Platform, EmbeddedCall, RawPeer]:
     """A stream that many examples share: it has to survive every one."""
     call = platform.call(app="playback", speech=np.tile(SPEECH, 10), speed=20)
     return platform, call, connect(platform, server, call)

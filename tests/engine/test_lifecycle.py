@@ -17,9 +17,9 @@ from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.module import AudioStreamModule
 from freeswitch_audio_stream.realtime import core as core_module
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.session import AgentSession
 from freeswitch_audio_stream.simulator import EmbeddedSwitch, bugs
-from freeswitch_audio_stream.switch import Session as SwitchSession
+from freeswitch_audio_stream.switch import AgentSession as SwitchSession
 from freeswitch_audio_stream.switch import Switch
 from freeswitch_audio_stream.switch.constants import CAUSE_SYSTEM_SHUTDOWN
 
@@ -418,7 +418,7 @@ def test_the_switch_ends_with_live_streams(agent: Agent) -> None:
     until(lambda: stream_threads() <= before)
 
 
-def ended_as(session: Session) -> str:
+def ended_as(session: AgentSession) -> str:
     """A call whose hangup came first ends for that; both ways the server is told."""
     assert session.messages[-1]["event"] == "stop"
     reasons = {"hangup": ("hangup", 1000), "module_shutdown": ("shutdown", 1001)}

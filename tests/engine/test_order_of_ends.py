@@ -15,8 +15,8 @@ import pytest
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.realtime.records import ATTEND_READ_CLOSED
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.services.agent.session import Session
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.services.agent.session import AgentSession
+from freeswitch_audio_stream.simulator import EmbeddedCall
 
 from .community.server import Server
 from .community.user import User
@@ -43,7 +43,7 @@ def own_platform() -> Iterator[Platform]:
 class Turn:
     """The only stream's dispatcher, held: what happens meanwhile is all of one turn."""
 
-    def __init__(self, platform: Platform, call: Call, peer: RawPeer | None = None) -> None:
+    def __init__(self, platform: Platform, call: EmbeddedCall, peer: RawPeer | None = None) -> None:
         self._platform, self._call, self._peer = platform, call, peer
         self._stream, = platform.module.registry._table.running()
         self._go_on = threading.Event()
@@ -76,7 +76,7 @@ class Turn:
         self._peer.send(data)
         until(lambda: self._stream.media.path.inbox_end > before)
 
-    def plays(self, session: Session, samples: Samples) -> None:
+    def plays(self, session: AgentSession, samples: Samples) -> None:
         """Have the server send audio, which has arrived then."""
         before, message = self._stream.media.path.inbox_end, play_message("s", samples, 8000)
         session.send(message)

@@ -7,8 +7,8 @@ from typing import Mapping
 import pytest
 
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.services.agent.session import Session
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.services.agent.session import AgentSession
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from freeswitch_audio_stream.switch.constants import LogLevel
 
 from .harness import PATIENCE, Platform, noise
@@ -22,13 +22,13 @@ def xml(**values: object) -> str:
     return f'<configuration name="audio_stream.conf"><settings>{"".join(rows)}</settings></configuration>'
 
 
-def chunk_ms(session: Session) -> int:
+def chunk_ms(session: AgentSession) -> int:
     """How much audio a message has."""
     session.wait_for(lambda session: session.arrivals(), PATIENCE)
     return session.arrivals()[0].samples // 8
 
 
-def speaking(platform: Platform, variables: Mapping[str, str] | None = None) -> Call:
+def speaking(platform: Platform, variables: Mapping[str, str] | None = None) -> EmbeddedCall:
     return platform.call(speech=SPEECH, variables=variables)
 
 

@@ -12,7 +12,7 @@ import soxr
 
 from freeswitch_audio_stream.audio import RATES, Samples, mulaw_to_samples, samples_to_mulaw
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.session import AgentSession
 from freeswitch_audio_stream.services.agent.wav import read_wav
 from freeswitch_audio_stream.simulator import CodecSpec
 
@@ -152,7 +152,7 @@ def test_every_chunk_is_exact_at_every_ptime(platform: Platform, agent: Agent, p
         assert sizes == {8 * chunk_ms}
 
 
-def messages(session: Session, track: str) -> list[Samples]:
+def messages(session: AgentSession, track: str) -> list[Samples]:
     """The audio of each message, as it came."""
     whole = session.samples(track)
     ends = [pending.samples for pending in session.arrivals(track)]
@@ -221,11 +221,11 @@ def sounding(track: Samples) -> Samples:
     return track[places[0]:places[-1] + 1] if len(places) else track[:0]
 
 
-def wait_for_silence(session: Session, track: str) -> None:
+def wait_for_silence(session: AgentSession, track: str) -> None:
     """Wait until there is a quarter of a second of silence behind what was to be heard."""
     quiet = session.rate // 4
 
-    def silent(session: Session) -> bool:
+    def silent(session: AgentSession) -> bool:
         places = np.flatnonzero(session.samples(track))
         return len(places) > 0 and session.sample_count(track) - int(places[-1]) > quiet
     session.wait_for(silent, PATIENCE)
@@ -282,7 +282,7 @@ def test_the_other_resampler(platform: Platform, agent: Agent, speech: Samples, 
         assert align(session.samples(part), expected)[1] > 0.999
 
 
-def spare(session: Session, track: str) -> int:
+def spare(session: AgentSession, track: str) -> int:
     """Samples before the first that can be heard, and some more for the filter."""
     places = np.flatnonzero(session.samples(track))
     return int(places[0]) + 1000 if len(places) else session.sample_count(track)
@@ -327,7 +327,7 @@ def test_several_streams_on_one_call(platform: Platform, agent: Agent) -> None:
     assert sessions["stream-4"].rate == 16000
 
 
-def introduced(agent: Agent) -> list[Session]:
+def introduced(agent: Agent) -> list[AgentSession]:
     for session in agent.sessions:
         session.wait_for(lambda session: session.start, PATIENCE)
     return agent.sessions

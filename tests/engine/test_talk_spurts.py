@@ -18,8 +18,8 @@ from freeswitch_audio_stream.realtime.counters import Statistics
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.realtime.records import ATTEND_OVERRUN, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_STARTED
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.services.agent.session import Session
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.services.agent.session import AgentSession
+from freeswitch_audio_stream.simulator import EmbeddedCall
 
 from .harness import Platform, audible, checkpoint, heard_all, noise, until
 
@@ -136,7 +136,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_spurts, "QUIET_SECONDS", 3600.0)
 
 
-def send_slowly(session: Session, call: Call, pieces: int, seed: int = 1) -> None:
+def send_slowly(session: AgentSession, call: EmbeddedCall, pieces: int, seed: int = 1) -> None:
     """Binary frames, each when the caller has heard the one before and then silence."""
     for _ in range(pieces):
         heard = len(audible(call.heard()))
@@ -146,7 +146,7 @@ def send_slowly(session: Session, call: Call, pieces: int, seed: int = 1) -> Non
         until(lambda: len(call.heard()) > length + 2 * FRAME)
 
 
-def told(platform: Platform, call: Call) -> list[tuple[str, Any]]:
+def told(platform: Platform, call: EmbeddedCall) -> list[tuple[str, Any]]:
     """Begins and ends so far: the former with `format`, the latter with `status`."""
     bodies = {name: iter(platform.events(name, call)) for name in ("media_play_start", "media_play_complete")}
     return [(name, (body := next(bodies[name])).get("format", body.get("status"))) for name in platform.names(call)

@@ -10,7 +10,7 @@ import pytest
 from freeswitch_audio_stream.engine import stream as engine_stream
 from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from freeswitch_audio_stream.switch import Session as SwitchSession
 
 from .community.user import User
@@ -22,7 +22,7 @@ START = "inbound 8000 5 1"
 
 
 @pytest.fixture
-def moving(platform: Platform) -> Call:
+def moving(platform: Platform) -> EmbeddedCall:
     """A call on its way from one state to the next that has no media: it has been bypassed, and is to be no longer."""
     call = platform.call(app="playback")
     call.bypass()
@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_stream, "_MEDIA_SECONDS", 0.1)
 
 
-def arrive(platform: Platform, call: Call) -> None:
+def arrive(platform: Platform, call: EmbeddedCall) -> None:
     """The media is back; then the call is where it was going, and the caller speaks."""
     call.bypass(False)
     until(lambda: '"waiting"' not in platform.run("list"))
@@ -77,7 +77,8 @@ def test_start_while_a_call_changes(platform: Platform, agent: Agent, change: st
     session.wait_for(lambda session: session.sample_count() > 0, PATIENCE)
 
 
-def test_a_call_without_media_is_attached_to_when_it_has_some(platform: Platform, agent: Agent, moving: Call) -> None:
+def test_a_call_without_media_is_attached_to_when_it_has_some(platform: Platform, agent: Agent,
+                                                              moving: EmbeddedCall) -> None:
     """The start message is first, the caller is heard and hears."""
     platform.start(moving, agent.url, track="both")
     until(lambda: platform.status(moving)["state"] == "waiting")
@@ -93,7 +94,7 @@ def test_a_call_without_media_is_attached_to_when_it_has_some(platform: Platform
     assert platform.names(moving)[:2] == ["connection_established", "stream_started"]
 
 
-def test_commands_while_it_waits(platform: Platform, agent: Agent, moving: Call) -> None:
+def test_commands_while_it_waits(platform: Platform, agent: Agent, moving: EmbeddedCall) -> None:
     platform.start(moving, agent.url)
     status = platform.status(moving)
     assert (status["state"], status["msCaptured"], status["lastError"]) == ("waiting", 0, None)
@@ -109,7 +110,7 @@ def test_commands_while_it_waits(platform: Platform, agent: Agent, moving: Call)
 
 
 @pytest.mark.parametrize("words, reason", [("stop enough", "requested"), ("graceful-shutdown enough", "graceful")])
-def test_a_stop_while_it_waits(platform: Platform, agent: Agent, moving: Call, words: str, reason: str) -> None:
+def test_a_stop_while_it_waits(platform: Platform, agent: Agent, moving: EmbeddedCall, words: str, reason: str) -> None:
     platform.start(moving, agent.url)
     platform.tell(moving, words)
     stopped = platform.event("stream_stopped", moving)
@@ -119,7 +120,7 @@ def test_a_stop_while_it_waits(platform: Platform, agent: Agent, moving: Call, w
     platform.connect(agent, moving)
 
 
-def test_a_hangup_while_it_waits(platform: Platform, agent: Agent, moving: Call) -> None:
+def test_a_hangup_while_it_waits(platform: Platform, agent: Agent, moving: EmbeddedCall) -> None:
     platform.start(moving, agent.url)
     moving.hangup()
     assert moving.join(PATIENCE)
@@ -127,7 +128,7 @@ def test_a_hangup_while_it_waits(platform: Platform, agent: Agent, moving: Call)
     assert platform.names(moving) == ["stream_stopped"] and agent.sessions == []
 
 
-def test_a_call_that_never_has_any(platform: Platform, agent: Agent, moving: Call, impatient: None) -> None:
+def test_a_call_that_never_has_any(platform: Platform, agent: Agent, moving: EmbeddedCall, impatient: None) -> None:
     platform.start(moving, agent.url)
     platform.tell(moving, "send_text {}")
     error = platform.event("stream_error", moving, kind="media")
@@ -139,14 +140,15 @@ def test_a_call_that_never_has_any(platform: Platform, agent: Agent, moving: Cal
     assert agent.sessions == [] and not moving.destroyed.is_set()
 
 
-def test_the_same_in_the_community_dialect(platform: Platform, agent: Agent, moving: Call, impatient: None) -> None:
+def test_the_same_in_the_community_dialect(platform: Platform, agent: Agent, moving: EmbeddedCall,
+                                           impatient: None) -> None:
     user = User(platform)
     user.start(moving, agent.url)
     assert "no media within" in user.event("error", moving)["message"]["error"]
     user.ended(moving)
 
 
-def test_a_bug_that_is_refused_in_the_end(platform: Platform, agent: Agent, moving: Call,
+def test_a_bug_that_is_refused_in_the_end(platform: Platform, agent: Agent, moving: EmbeddedCall,
                                           monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> int:
         raise SwitchError("the switch refused a media bug")
@@ -174,7 +176,7 @@ def test_those_that_wait_count_and_end_with_the_module(full_platform: Platform, 
     assert full_platform.event("stream_stopped", call)["reason"] == "shutdown"
 
 
-def test_external_media(platform: Platform, moving: Call) -> None:
+def test_external_media(platform: Platform, moving: EmbeddedCall) -> None:
     said = noise(4000, seed=3)
     with RawServer() as server:
         line = f"{moving.uuid} s external_media_start {server.url} sln"

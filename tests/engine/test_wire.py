@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
-from freeswitch_audio_stream.simulator import Call, Event
+from freeswitch_audio_stream.simulator import EmbeddedCall, Event
 
 from .harness import MODULE, PATIENCE, Platform, checkpoint, closed, find, noise, until
 from .raw_server import BINARY, CLOSE, PING, PONG, TEXT, RawPeer, RawServer, frame
@@ -18,7 +18,7 @@ from .raw_server import BINARY, CLOSE, PING, PONG, TEXT, RawPeer, RawServer, fra
 SPEECH = noise(80000)
 
 
-def start(platform: Platform, server: RawServer, call: Call, prefix: str = "", **options: object) -> RawPeer:
+def start(platform: Platform, server: RawServer, call: EmbeddedCall, prefix: str = "", **options: object) -> RawPeer:
     platform.start(call, prefix + server.url, **options)  # type: ignore[arg-type]
     return server.accept()
 

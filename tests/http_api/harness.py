@@ -20,7 +20,7 @@ import websocket
 
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.http_api.server import MediaServer
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from tests.engine.harness import L16, MODULE, PATIENCE, Platform, find, noise, until
 
 TOKEN = "a-static-token-for-everything"
@@ -66,7 +66,7 @@ class Site(Platform):
         """What everybody in a conference says."""
         self.dialled: list[tuple[dict[str, str], str]] = []
         """What the switch was asked to dial: channel variables and dial string."""
-        self.phone: Callable[[Call], str] = lambda call: "+OK"
+        self.phone: Callable[[EmbeddedCall], str] = lambda call: "+OK"
         """What a phone that is called says in the end, after any time."""
         self.switch.commands.of_the_switch.update(
             conference=self._conference, originate=self._originate, uuid_getvar=lambda words: words.split()[0])
@@ -90,8 +90,8 @@ class Site(Platform):
         finally:
             connection.close()
 
-    def connect(self, call: Call | str, encapsulation: str = "sln", token: str = TOKEN,  # type: ignore[override]
-                **options: Any) -> Client:
+    def connect(self, call: EmbeddedCall | str, encapsulation: str = "sln",  # type: ignore[override]
+                token: str = TOKEN, **options: Any) -> Client:
         """A client that is attached to a call, or to what the path names."""
         path = call if isinstance(call, str) else f"/v1.0/calls/{call.uuid}/media_stream"
         scheme = self.server.scheme.replace("http", "ws")
@@ -107,7 +107,7 @@ class Site(Platform):
         """How many events there were of each name."""
         return Counter(event.subclass.removeprefix(f"{MODULE}::") for event in list(self.switch.events))
 
-    def token(self, call: Call, seconds: int | str = "") -> str:
+    def token(self, call: EmbeddedCall, seconds: int | str = "") -> str:
         """One that is good for a call."""
         answer = self.run(f"{call.uuid} token {seconds}")
         assert answer.startswith("+OK ")

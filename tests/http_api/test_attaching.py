@@ -13,13 +13,13 @@ import websocket
 
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.engine import stream as engine_stream
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from tests.engine.harness import PATIENCE, audible, find, noise, until
 
 from .harness import HANDSHAKE, TOKEN, Client, Site
 
 
-def wait_until_heard(call: Call, part: Samples) -> int:
+def wait_until_heard(call: EmbeddedCall, part: Samples) -> int:
     """Wait until the caller has heard `part`; where it begins."""
     until(lambda: find(call.heard(), part) >= 0)
     return find(call.heard(), part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from freeswitch_audio_stream.http_api import conferences
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from tests.engine.harness import find, noise, until
 
 from .harness import TOKEN, Site
@@ -13,7 +13,7 @@ from .harness import TOKEN, Site
 ROOM = "/v1.0/conferences/room/media_stream"
 
 
-def leg(site: Site) -> Call:
+def leg(site: Site) -> EmbeddedCall:
     """The latest that was made."""
     call = site.switch.sessions.find(site.dialled[-1][0]["origination_uuid"])
     assert call is not None

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from freeswitch_audio_stream.audio import Encoding, decode
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from tests.engine.harness import find, noise, until
 from tests.node import install_ws
 from tests.programs import has_said, running
@@ -25,7 +25,7 @@ ITS_SERVER, ITS_CALL, ITS_TOKEN = ("wss://api.voipbin.net", "652af662-eb45-11ee-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def example(name: str, site: Site, call: Call) -> str:
+def example(name: str, site: Site, call: EmbeddedCall) -> str:
     """The text of an example, for this call."""
     text = (EXAMPLES / name).read_text()
     for its, ours in ((ITS_SERVER, f"ws://{site.server.address}"), (ITS_CALL, call.uuid), (ITS_TOKEN, TOKEN)):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.http_api.app import Refused
-from freeswitch_audio_stream.http_api.calls import Calls, read_request
+from freeswitch_audio_stream.http_api.calls import PlacedCalls, read_request
 from freeswitch_audio_stream.http_api.refusals import Refusal
 
 from .harness import HANDSHAKE, TOKEN, Answer, Site
@@ -73,7 +73,7 @@ def check(site: Site, answer: Answer, path: str, method: str) -> None:
     if answer.status == 400:
         assert answer.headers["content-type"].startswith("text/plain")
     elif answer.status != 101:
-        (Calls if answer.status == 201 else Refused).model_validate_json(answer.body)
+        (PlacedCalls if answer.status == 201 else Refused).model_validate_json(answer.body)
     assert len(answer.body) < 10_000
     assert [line.text for line in site.switch.log_lines if "defect" in line.text] == []
 

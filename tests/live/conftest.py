@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.services.agent.session import Message, Session
+from freeswitch_audio_stream.services.agent.session import AgentSession, Message
 from freeswitch_audio_stream.services.agent.wav import read_wav
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch, find_prefix
 
@@ -97,13 +97,13 @@ def call(freeswitch: FreeSwitch, events: EventSocket, extension: str, codec: str
     return Pair(answer.split()[1], leg)
 
 
-def message(session: Session, event: str) -> Message:
+def message(session: AgentSession, event: str) -> Message:
     """The first message of a kind, when it has come."""
     session.wait_for(lambda s: s.events(event))
     return session.events(event)[0]
 
 
-def closed(session: Session) -> None:
+def closed(session: AgentSession) -> None:
     """Wait for the end of a connection."""
     session.wait_for(lambda s: s.close_code is not None, 60)
 

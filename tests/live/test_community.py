@@ -18,7 +18,7 @@ import soxr
 from numpy.typing import NDArray
 
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.services.agent.session import Session
+from freeswitch_audio_stream.services.agent.session import AgentSession
 from freeswitch_audio_stream.services.agent.wav import read_wav, write_wav
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
 from tests.engine.community.server import Peer, Recording, Server, stream_audio
@@ -272,7 +272,7 @@ def test_twenty_streams_survive_their_server(freeswitch: FreeSwitch, events: Eve
             tell(events, leg, "stop")
 
 
-def witnesses_hear(witness: dict[str, Session], samples: int) -> None:
+def witnesses_hear(witness: dict[str, AgentSession], samples: int) -> None:
     """Wait until each has heard so many samples more."""
     before = {leg: session.sample_count() for leg, session in witness.items()}
     for leg, session in witness.items():

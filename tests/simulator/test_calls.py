@@ -11,7 +11,7 @@ import pytest
 
 from freeswitch_audio_stream import audio
 from freeswitch_audio_stream.audio import Samples
-from freeswitch_audio_stream.simulator import Call, CodecSpec, EmbeddedSwitch
+from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall, EmbeddedSwitch
 
 PATIENCE = 30.0
 L16_16K = CodecSpec("L16", 16000)
@@ -39,7 +39,7 @@ def wait(condition: Callable[[], Any]) -> None:
         time.sleep(0.002)
 
 
-def end(call: Call) -> None:
+def end(call: EmbeddedCall) -> None:
     call.hangup()
     assert call.destroyed.wait(PATIENCE)
 

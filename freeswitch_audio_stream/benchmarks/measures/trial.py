@@ -8,11 +8,11 @@ from typing import Callable, Iterator, NamedTuple, Sequence
 
 from ...errors import AudioStreamError
 from ..errors import BenchError
-from ..receiver.media_clients import MediaServer
+from ..receiver.media_clients import MeasuredMediaServer
 from ..receiver.receiver import Heard, Receiver, wait_until
 from ..switches.processes import CpuTime, cpu_time
 from ..switches.switch_process import SwitchProcess
-from ..work import FRAMES_PER_SECOND, Module, Work
+from ..work import FRAMES_PER_SECOND, MeasuredModule, Work
 
 SETTLE_SECONDS = 1.0
 _UNWOKEN_SECONDS = 0.002
@@ -40,8 +40,8 @@ class Interval(NamedTuple):
 class Bench:
     """One switch with one module, and the receiver that its streams connect to."""
 
-    def __init__(self, switch: SwitchProcess, module: Module, receiver: Receiver, other: SwitchProcess | None = None,
-                 media_server: MediaServer | None = None) -> None:
+    def __init__(self, switch: SwitchProcess, module: MeasuredModule, receiver: Receiver,
+                 other: SwitchProcess | None = None, media_server: MeasuredMediaServer | None = None) -> None:
         """`other` is that of the module which it takes turns with; `media_server` is needed for works that attach."""
         self.switch = switch
         self._processes: list[SwitchProcess | Receiver] = [switch, receiver, *([other] if other else [])]

@@ -18,7 +18,7 @@ _PACKAGES = ("fastapi", "uvicorn", "h11", "jwt")
 _START_SECONDS = 30.0
 
 
-class MediaServer:
+class MeasuredMediaServer:
     """The one of the next switch that is started with `environment`."""
 
     def __init__(self, site_packages: Path | None = None) -> None:

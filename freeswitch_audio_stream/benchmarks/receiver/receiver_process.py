@@ -40,7 +40,7 @@ _PATIENCE = 5.0
 _AT_ONCE = 32  # handshakes: some clients allow a second for theirs, and a hundred of them may come at once
 
 
-class Connection(Protocol):
+class ReceiverConnection(Protocol):
     """A socket, or TLS on one, that blocks."""
 
     def recv(self, size: int, /) -> bytes:
@@ -69,7 +69,7 @@ def accept_reply(request: bytes) -> tuple[int, bytes]:
     return int(first[1]), b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def _read_request(connection: Connection) -> bytes:
+def _read_request(connection: ReceiverConnection) -> bytes:
     request = b""
     while not request.endswith(b"\r\n\r\n"):
         part = connection.recv(4096)
@@ -128,7 +128,7 @@ class ReceiverProcess:
         connection.settimeout(_PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session = tls.accept(connection, _PATIENCE) if tls else None
-        end: Connection = session or connection
+        end: ReceiverConnection = session or connection
         slot, answer = accept_reply(_read_request(end))
         if not 0 <= slot < SLOTS:
             raise Handshake(f"there is no slot {slot}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...realtime.records import TLS
-from ...transports.openssl import LIBRARY, Session
+from ...transports.openssl import LIBRARY, OpenSslSession
 from ..errors import BenchError
 
 _DAY = timedelta(days=1)
@@ -42,7 +42,8 @@ def make_certificate(file: Path) -> None:
 class TlsConnection:
     """The server's end of a session; blocks, until the compiled loop takes it over."""
 
-    def __init__(self, session: ssl.SSLObject, native: Session, connection: socket.socket, patience: float) -> None:
+    def __init__(self, session: ssl.SSLObject, native: OpenSslSession, connection: socket.socket,
+                 patience: float) -> None:
         self._session = session
         self._native = native
         self._connection = connection

@@ -11,7 +11,7 @@ from ..connection.media_clients import ClientSession
 from ..connection.reconnecting import Reconnecting
 from ..dispatch.timers import Timers
 from ..end_reason import EndReason
-from ..media.paths import Media
+from ..media.paths import MediaPaths
 from ..plan.plan import Plan
 from ..states import State
 from .client_report import ClientReport
@@ -24,7 +24,7 @@ from .stream_statistics import StreamStatistics
 class Lifecycle:
     """Of one stream; only on its dispatcher, but for `status`."""
 
-    def __init__(self, plan: Plan, media: Media, reporter: Reporter, timers: Timers, reconnecting: Reconnecting,
+    def __init__(self, plan: Plan, media: MediaPaths, reporter: Reporter, timers: Timers, reconnecting: Reconnecting,
                  client_session: ClientSession | None, state: Callable[[], State]) -> None:
         """`state` answers that of the stream now."""
         self._plan = plan

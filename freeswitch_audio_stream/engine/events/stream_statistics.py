@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ..connection.reconnecting import Reconnecting
-from ..media.paths import Media
+from ..media.paths import MediaPaths
 from .packet_report import PacketReport
 from .reports import Reporter
 
@@ -14,7 +14,7 @@ from .reports import Reporter
 class StreamStatistics:
     """Any thread."""
 
-    def __init__(self, rate: int, media: Media, packets: PacketReport, reconnecting: Reconnecting,
+    def __init__(self, rate: int, media: MediaPaths, packets: PacketReport, reconnecting: Reconnecting,
                  reporter: Reporter) -> None:
         """The stream begins now; `rate` (Hz) is that of the audio it sends."""
         self._rate = rate

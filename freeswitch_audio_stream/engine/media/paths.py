@@ -12,7 +12,7 @@ from ..plan.plan import Plan
 from .conversion import Conversion
 
 
-class Media:
+class MediaPaths:
     """On the stream's dispatcher, but for the paths' own methods that say otherwise."""
 
     def __init__(self, core: Core, worker: Worker, path: MediaPath, conversion: Conversion | None) -> None:
@@ -59,14 +59,14 @@ class Media:
             self._core.close_path(path)
 
 
-def open_media(core: Core, plan: Plan, call: Call) -> Media:
+def open_media(core: Core, plan: Plan, call: Call) -> MediaPaths:
     """Take from the core what a stream needs. Any thread. Raises IndexError where it has no more."""
     path, worker = core.open_path(*plan.form)
     # The compiled core converts by itself, unless it is not to.
     if plan.settings.resampler != "soxr" or call.read_rate in (0, plan.info.rate):
-        return Media(core, worker, path, None)
+        return MediaPaths(core, worker, path, None)
     try:
-        return Media(core, worker, path, Conversion(core, worker, path.format, call.read_rate, path))
+        return MediaPaths(core, worker, path, Conversion(core, worker, path.format, call.read_rate, path))
     except IndexError:
         core.close_path(path)
         raise

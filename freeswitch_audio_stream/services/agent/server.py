@@ -25,7 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from ...audio import ALL_RATES, Samples, samples_to_l16
-from .session import Media, Message, Session
+from .session import AgentSession, Message, ReceivedMedia
 from .wav import read_wav, write_wav
 
 BURST_SECONDS = 0.5
@@ -36,7 +36,7 @@ MAX_MESSAGE_BYTES = 16 << 20
 CLOSING_SECONDS = 2
 """How long a stream has to answer the closing handshake when the agent stops."""
 
-Observer = Callable[[Session, Message], None]
+Observer = Callable[[AgentSession, Message], None]
 
 
 class Agent:
@@ -54,7 +54,7 @@ class Agent:
         """`port` 0: any free one. `credentials`: user and password that are asked of streams."""
         self.host = host
         self.port = port
-        self.sessions: list[Session] = []
+        self.sessions: list[AgentSession] = []
         """Every connection so far, in order."""
         self._speech = speech
         self._echo = echo
@@ -98,7 +98,7 @@ class Agent:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    def wait_for_session(self, number: int = 1, timeout: float = 30.0) -> Session:
+    def wait_for_session(self, number: int = 1, timeout: float = 30.0) -> AgentSession:
         """The `number`-th connection, the first is 1; raises TimeoutError after `timeout` seconds."""
         with self._connected:
             if not self._connected.wait_for(lambda: len(self.sessions) >= number, timeout):
@@ -138,7 +138,7 @@ class Agent:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(outgoing.put_nowait, message)
 
-        session = Session(request.path, dict(request.headers.raw_items()), send)
+        session = AgentSession(request.path, dict(request.headers.raw_items()), send)
         with self._connected:
             self.sessions.append(session)
             self._connected.notify_all()
@@ -152,7 +152,7 @@ class Agent:
             sender.cancel()
             self._end(session, connection.close_code or 1006, connection.close_reason or "")
 
-    def _answer(self, session: Session, taken: Message | list[Media]) -> None:
+    def _answer(self, session: AgentSession, taken: Message | list[ReceivedMedia]) -> None:
         if isinstance(taken, list):
             # The outbound track holds what we play: that would go round for ever.
             for media in taken if self._echo else ():
@@ -164,7 +164,7 @@ class Agent:
                 for message in play_messages(session.stream_id, *self._speech, checkpoint="agent-1"):
                     session.send(message)
 
-    def _end(self, session: Session, code: int, reason: str) -> None:
+    def _end(self, session: AgentSession, code: int, reason: str) -> None:
         if self._record:
             for track in session.tracks:
                 name = _file_name(self._record, f"{session.stream_id}-{track}")
@@ -236,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print(session: Session, message: Message) -> None:
+def _print(session: AgentSession, message: Message) -> None:
     print(f"{session.stream_id}: {message}", flush=True)
     if message.get("event") == "closed":
         for track in session.tracks:

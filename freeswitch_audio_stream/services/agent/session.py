@@ -31,14 +31,14 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Media:
+class ReceivedMedia:
     """The audio of one track in one message."""
 
     track: str
     samples: Samples
 
 
-class Session:
+class AgentSession:
     """One connection. The server's thread feeds it; every other thread may read it and wait for it."""
 
     def __init__(self, path: str = "/", headers: Mapping[str, str] | None = None,
@@ -102,14 +102,14 @@ class Session:
         if self._send is not None:
             self._send(orjson.dumps(message).decode() if isinstance(message, dict) else message)
 
-    def wait_for(self, condition: Callable[[Session], object], timeout: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[AgentSession], object], timeout: float = 30.0) -> None:
         """Block until `condition` holds, looking after each message; raises TimeoutError after `timeout`
         seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: condition(self), timeout):
                 raise TimeoutError(f"stream {self.stream_id!r}: not within {timeout:g} s")
 
-    def receive(self, message: str | bytes, seconds: float) -> Message | list[Media]:
+    def receive(self, message: str | bytes, seconds: float) -> Message | list[ReceivedMedia]:
         """Take a message in: a JSON one is returned as it is ({}: a fault), audio as tracks. Never raises.
 
         `seconds` is when it came (`time.monotonic`). For the server's thread.
@@ -134,7 +134,7 @@ class Session:
             self.close_code, self.close_reason = code, reason
             self._changed.notify_all()
 
-    def _text(self, text: str) -> Message | list[Media]:
+    def _text(self, text: str) -> Message | list[ReceivedMedia]:
         message = orjson.loads(text)
         if not isinstance(message, dict):
             raise ValueError("not an object")
@@ -145,7 +145,7 @@ class Session:
         if message.get("event") != "media":
             return message
         track = message.get("track") or self.start["track"]
-        return [Media(track, decode(base64.b64decode(message["audio"], validate=True), self._encoding))]
+        return [ReceivedMedia(track, decode(base64.b64decode(message["audio"], validate=True), self._encoding))]
 
     def _introduce(self, message: Message) -> None:
         if self.start:
@@ -155,10 +155,10 @@ class Session:
             raise ValueError("the rate is not a positive number")
         self.start = message
 
-    def _binary(self, frame: bytes) -> list[Media]:
+    def _binary(self, frame: bytes) -> list[ReceivedMedia]:
         tracks = ("inbound", "outbound") if self.start["channels"] == 2 else (self.start["track"],)
         interleaved = decode(frame, self._encoding).reshape(-1, len(tracks))
-        return [Media(track, interleaved[:, channel]) for channel, track in enumerate(tracks)]
+        return [ReceivedMedia(track, interleaved[:, channel]) for channel, track in enumerate(tracks)]
 
     @property
     def _encoding(self) -> Encoding:
@@ -170,7 +170,7 @@ class Session:
             self.faults.append(f"sequence {number} where {self._sequence} was due")
             self._sequence = number
 
-    def _keep(self, media: Media, seconds: float) -> None:
+    def _keep(self, media: ReceivedMedia, seconds: float) -> None:
         total = self.sample_count(media.track) + len(media.samples)
         self._arrivals[media.track].append(Arrival(seconds, total))
         self._audio[media.track].append(media.samples)

@@ -12,7 +12,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 from freeswitch_audio_stream.benchmarks.errors import BenchError
 from freeswitch_audio_stream.benchmarks.measures import cost
 from freeswitch_audio_stream.benchmarks.measures.trial import Bench
-from freeswitch_audio_stream.benchmarks.receiver.media_clients import MediaServer
+from freeswitch_audio_stream.benchmarks.receiver.media_clients import MeasuredMediaServer
 from freeswitch_audio_stream.benchmarks.receiver.receiver import Receiver
 from freeswitch_audio_stream.benchmarks.work import Work
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS
@@ -61,14 +61,14 @@ def test_a_refusal_says_why(bench: Bench) -> None:
 
 def test_no_media_server_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeswitch_audio_stream.benchmarks.receiver.media_clients._START_SECONDS", 0.0)
-    server = MediaServer()
+    server = MeasuredMediaServer()
     with pytest.raises(BenchError, match=f"does not listen on 127.0.0.1:{server.port}: see whether"):
         server.wait()
 
 
 def test_missing_packages_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"missing in .* \(fastapi, uvicorn, h11, jwt\): install fastapi"):
-        MediaServer(tmp_path)
+        MeasuredMediaServer(tmp_path)
 
 
 # Beside a server that shares no code with it

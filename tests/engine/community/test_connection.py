@@ -15,7 +15,7 @@ from websockets.frames import Opcode
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from freeswitch_audio_stream.switch import LogLevel
 
 from ..harness import PATIENCE, audible, find, noise, until
@@ -128,7 +128,7 @@ def test_their_values_are_never_shown(user: User, server: Server) -> None:
 
 # The log.
 
-def responses(user: User, call: Call) -> list[tuple[LogLevel, str]]:
+def responses(user: User, call: EmbeddedCall) -> list[tuple[LogLevel, str]]:
     return [(line.level, line.text.partition("response: ")[2]) for line in user.platform.switch.log_lines
             if "response: " in line.text and line.uuid == call.uuid]
 

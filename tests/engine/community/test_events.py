@@ -12,7 +12,7 @@ import pytest
 
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.realtime.media.dtmf_inband import FREQUENCIES, KEYS
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 from tests.transports.peers import Peer as Listener
 from tests.transports.peers import read_head
 
@@ -169,7 +169,7 @@ def test_after_an_error_a_new_start_works(user: User, server: Server) -> None:
 
 # Digits.
 
-def press(call: Call, digits: str) -> None:
+def press(call: EmbeddedCall, digits: str) -> None:
     for number, digit in enumerate(digits):
         assert call.dtmf(digit, 100 + 10 * number)
 

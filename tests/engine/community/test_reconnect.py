@@ -11,7 +11,7 @@ import pytest
 
 from freeswitch_audio_stream.audio import l16_to_samples
 from freeswitch_audio_stream.engine.connection import reconnecting
-from freeswitch_audio_stream.simulator import Call
+from freeswitch_audio_stream.simulator import EmbeddedCall
 
 from ..harness import PATIENCE, Platform, audible, find, noise, until
 from .raw_server import RawServer
@@ -34,17 +34,17 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     yield ceilings
 
 
-def disconnected(user: User, call: Call, number: int = 1) -> dict[str, object]:
+def disconnected(user: User, call: EmbeddedCall, number: int = 1) -> dict[str, object]:
     message: dict[str, object] = user.event("disconnect", call, number)["message"]
     return message
 
 
-def speaking(user: User, seed: int, **variables: str) -> Call:
+def speaking(user: User, seed: int, **variables: str) -> EmbeddedCall:
     """A call whose caller speaks without end."""
     return user.call(speech=noise(400000, seed), speed=2, **variables)
 
 
-def check_whole(call: Call, first: Peer, second: Peer, spoken_before: int) -> int:
+def check_whole(call: EmbeddedCall, first: Peer, second: Peer, spoken_before: int) -> int:
     """Each connection carries one piece of what was said, and the second all that was said after the first one's
     end was told, `spoken_before` samples into the call; answers the samples that were on their way then.
     """
@@ -299,7 +299,7 @@ def test_what_a_call_has_not_stopped_is_forgotten_with_it(user: User, server: Se
 
 # In between.
 
-def lost(user: User, server: Server, **variables: str) -> tuple[Call, Peer]:
+def lost(user: User, server: Server, **variables: str) -> tuple[EmbeddedCall, Peer]:
     call = user.call(**variables)
     peer = user.connect(server, call, "mono 8k hello")
     peer.wait_for(lambda peer: peer.texts)

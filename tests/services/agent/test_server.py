@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from freeswitch_audio_stream import transports
 from freeswitch_audio_stream.services.agent.server import BURST_SECONDS, Agent, main
-from freeswitch_audio_stream.services.agent.session import Message, Session
+from freeswitch_audio_stream.services.agent.session import AgentSession, Message
 from freeswitch_audio_stream.services.agent.wav import read_wav, write_wav
 from tests.transports import certificates
 
@@ -84,7 +84,7 @@ def test_it_records(tmp_path: Path) -> None:
 
 
 def test_its_observer_is_told() -> None:
-    told: list[tuple[Session, Message]] = []
+    told: list[tuple[AgentSession, Message]] = []
     with Agent(observer=lambda *event: told.append(event)) as agent:
         with connect(agent.url) as stream:
             say(stream, start())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.audio import Encoding, Samples, encode
-from freeswitch_audio_stream.services.agent.session import Arrival, Media, Session
+from freeswitch_audio_stream.services.agent.session import AgentSession, Arrival, ReceivedMedia
 
 SPEECH = np.arange(-320, 320, dtype=np.int16)
 
@@ -28,8 +28,8 @@ def media(sequence: int, samples: Samples, encoding: Encoding = Encoding.L16, **
             "audio": base64.b64encode(encode(samples, encoding)).decode(), **fields}
 
 
-def session_of(*messages: dict[str, Any] | bytes) -> Session:
-    session = Session()
+def session_of(*messages: dict[str, Any] | bytes) -> AgentSession:
+    session = AgentSession()
     for number, message in enumerate(messages):
         session.receive(message if isinstance(message, bytes) else orjson.dumps(message).decode(),
                         float(number))
@@ -90,17 +90,17 @@ def test_after_a_gap_counting_goes_on_from_there() -> None:
     st.sampled_from(["event", "sequence", "codec", "rate", "track", "channels", "audio"]),
     st.sampled_from(["start", "media", "L16", "both"]) | st.integers() | st.none()).map(json.dumps)))
 def test_nothing_a_stream_sends_raises(messages: list[str | bytes]) -> None:
-    session = Session()
+    session = AgentSession()
     for message in messages:
         session.receive(message, 0.0)
     assert isinstance(session.samples(), np.ndarray)
 
 
 def test_what_is_returned() -> None:
-    session = Session()
+    session = AgentSession()
     assert session.receive(orjson.dumps(start()).decode(), 0.0) == start()
     taken = session.receive(orjson.dumps(media(2, SPEECH)).decode(), 0.0)
-    assert isinstance(taken, list) and isinstance(taken[0], Media) and taken[0].track == "inbound"
+    assert isinstance(taken, list) and isinstance(taken[0], ReceivedMedia) and taken[0].track == "inbound"
     assert session.receive("{", 0.0) == {}
 
 
