@@ -19,7 +19,7 @@ from freeswitch_audio_stream.realtime import core as core_module
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.services.agent.session import AgentSession
 from freeswitch_audio_stream.simulator import EmbeddedSwitch, bugs
-from freeswitch_audio_stream.switch import AgentSession as SwitchSession
+from freeswitch_audio_stream.switch import Session as SwitchSession
 from freeswitch_audio_stream.switch import Switch
 from freeswitch_audio_stream.switch.constants import CAUSE_SYSTEM_SHUTDOWN
 
