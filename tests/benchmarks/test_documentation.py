@@ -1,4 +1,4 @@
-"""What the README says of the benchmark is so."""
+"""What the documentation says of the benchmark is so."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from freeswitch_audio_stream.benchmarks.options import RESAMPLER, SUBCOMMANDS, W
 from freeswitch_audio_stream.benchmarks.work import ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, peer_module
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS
 
-from ..test_readme import blocks, section, table, words
+from ..docs.pages import blocks, pages, table, words
 
-TEXT = section("## Benchmarks")
+TEXT = pages()["reference/benchmarks.md"]
 NAMED = words(re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE))
 
 

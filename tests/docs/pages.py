@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
+from typing import Iterable
 
 CHECKOUT = Path(__file__).parent.parent.parent
 DOCS = CHECKOUT / "docs"
 EXAMPLES = DOCS / "examples"
 README = CHECKOUT / "README.md"
+
+Row = list[str]
+Table = list[Row]
 
 
 @lru_cache(maxsize=None)
@@ -20,6 +25,52 @@ def pages() -> dict[str, str]:
     assert found
     return found
 
+
+# Markdown
+
+def words(cell: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def plain(cell: str) -> str:
+    """A cell without its markup."""
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).replace("`", "").replace("\\|", "|").strip()
+
+
+def _cells(line: str) -> Row:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def table(first_header: str, *more: str, among: Iterable[str] | None = None) -> Table:
+    """The rows of the one table, of all pages or these texts, whose header begins with these cells."""
+    wanted = [first_header, *more]
+    found = [lines[number + 2:] for lines in map(str.splitlines, among or pages().values())
+             for number, line in enumerate(lines[:-1])
+             if _cells(line)[:len(wanted)] == wanted and lines[number + 1].startswith("|---")]
+    assert len(found) == 1, f"{len(found)} tables begin with {wanted}"
+    return [_cells(line) for line in takewhile(lambda line: line.startswith("|"), found[0])]
+
+
+def section(page: str, heading: str) -> str:
+    """What stands under a heading of a page, up to the next of its level or above."""
+    level = heading.index(" ")
+    after = pages()[page].split(f"\n{heading}\n")[1]
+    return re.split(rf"^#{{1,{level}}} ", after, flags=re.MULTILINE)[0]
+
+
+def blocks(language: str, text: str | None = None) -> list[str]:
+    """The code blocks of a language: of a text, or of all pages and the README."""
+    whole = text if text is not None else "\n".join([*pages().values(), README.read_text()])
+    return re.findall(rf"^```{language}\n(.*?)^```", whole, re.DOTALL | re.MULTILINE)
+
+
+def flat(page: str) -> str:
+    """A page as one line, so that a sentence is found wherever it is broken."""
+    return " ".join(pages()[page].split())
+
+
+# Examples
 
 def included_examples() -> set[str]:
     """The files of ``docs/examples`` that pages show."""
