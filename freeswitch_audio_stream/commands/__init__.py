@@ -1,17 +1,17 @@
-"""Commands: one line of words in, one frozen value out.
+"""Commands: one line of text is parsed into one frozen value.
 
     uuid_audio_stream <uuid> <stream_id> <action> …     the stream API (stream_api.py)
     uuid_audio_stream <uuid> <action> …                 the community module (community.py)
     uuid_audio_stream <uuid> token …                    the media server (tokens.py)
     uuid_audio_stream list
 
-The second word tells the grammars apart: when it is an action of the community module, in any case and quoted
-or not, the line is read as that module reads it, whatever follows. So ``<uuid> stop start …`` stops, with the
-text ``start …``; and an action's name cannot be a stream id. A line of two words, or with a URL for the third, is
-of that grammar, too, and its second word a mistake. The stream of the second grammar has the id COMMUNITY_ID, by
-which the first can reach it.
+The second word decides between the grammars: if it is an action of the community module, in upper or lower case and
+quoted or not, the line is parsed as that module does, whatever follows. So ``<uuid> stop start …`` stops, with the
+text ``start …``; and an action's name cannot be a stream id. A line of two words, or with a URL as the third, also
+counts as the community module's, with an unknown action. A stream started in that grammar has the id COMMUNITY_ID,
+by which the stream API can address it.
 
-Metadata, text and reason are not words but the rest of the line. Nothing here knows a call or a stream; any
+Metadata, text and reason are not words but the rest of the line. Nothing here accesses a call or a stream; any
 thread may call it.
 """
 
@@ -36,18 +36,18 @@ __all__ = ["ACTIONS", "AUDIOSOCKET", "COMMUNITY_ACTIONS", "COMMUNITY_ID", "SCHEM
 _LONGEST_ID = 256
 
 COMMUNITY_ACTIONS = community.ACTIONS
-"""The words that, in second place, make a line one of the community module's."""
+"""The second words by which a line belongs to the community module's grammar."""
 
 USAGE = f"{stream_api.USAGE}, or: {community.USAGE}, or: {tokens.USAGE}, or: uuid_audio_stream list"
-"""The whole syntax, in one line."""
+"""The syntax of all commands, in one line."""
 
 
 def parse(line: str, schemes: Sequence[str] = STREAM_SCHEMES) -> Command:
-    """The command in `line`, which is what follows ``uuid_audio_stream``.
+    """Return the command in `line`, the text after ``uuid_audio_stream``.
 
-    Words after a command that takes none are ignored, as deployed dialplans may have them. Bytes that are not
-    UTF-8 are expected as surrogate escapes, and refused. Raises UsageError when words are missing or the
-    action is unknown, RefusedError when a word is wrong; nothing else.
+    Superfluous words are ignored, because dialplans in use have them. Bytes that are not UTF-8 must be given as
+    surrogate escapes (PEP 383), and are refused. Raise UsageError if words are missing or the action is unknown,
+    RefusedError if a word is wrong; nothing else.
     """
     _check_text(line)
     words = Words(line, USAGE)

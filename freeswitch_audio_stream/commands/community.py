@@ -1,7 +1,7 @@
-"""The community module's grammar: ``<uuid> <action> …``, for the one stream that a call then has.
+"""The community module's grammar: ``<uuid> <action> …``, which allows one stream in each call.
 
-Metadata and text are any text, with quotes and escapes as FreeSWITCH has them. What can be understood and not be
-carried out is answered by ``-ERR``, an unknown action, too: that is what its users test for.
+Metadata and text are any text, with FreeSWITCH's quotes and escapes. A command that is understood but cannot be
+carried out is refused with ``-ERR``, and so is an unknown action, because scripts written for that module test for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SYNTAX = {
     "clear_play": "clear_play",
 }
 ACTIONS = tuple(_SYNTAX)
-"""The words that can follow the uuid; none of them can be a stream id."""
+"""The words that may follow the UUID; none of them can be a stream id."""
 
 USAGE = f"{_TARGET} {' | '.join(_SYNTAX.values())}"
 """The syntax, in one line."""
@@ -40,7 +40,7 @@ _DEFAULT_RATE = "8000"
 
 
 def read(uuid: str, action: str, words: Words, schemes: Sequence[str]) -> Command:
-    """The command in the words after `action`, which is one of ACTIONS; raises CommandError."""
+    """Return the command in the words after `action`, one of ACTIONS; raise CommandError if it is wrong."""
     words.syntax = f"{_TARGET} {_SYNTAX[action]}"
     if action == "start":
         return _start(uuid, words, schemes)
@@ -52,15 +52,14 @@ def read(uuid: str, action: str, words: Words, schemes: Sequence[str]) -> Comman
 
 
 def is_meant(second: str, words: Words) -> bool:
-    """Whether a line with this second word, which may be no action, and `words` to come is one of this grammar.
-
-    With a stream id a line has an action in third place.
+    """Return whether a line with this second word and the following `words` is in this grammar, although the second
+    word may not be an action: a line in the stream API's grammar has an action as its third word.
     """
     return second.lower() in ACTIONS or not words.following or "://" in words.following
 
 
 def unknown(second: str) -> NoReturn:
-    """Refuse a line of this grammar that has no action."""
+    """Raise the error for a line of this grammar whose second word is not an action."""
     named = f"no action {second}" if re.fullmatch("[A-Za-z_-]{1,40}", second) else "no such action"
     raise RefusedError(f"there is {named}: use one of {', '.join(ACTIONS)}; with a stream id the action is the third "
                        "word")

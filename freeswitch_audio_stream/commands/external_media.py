@@ -1,6 +1,6 @@
-"""``external_media_start``: play to a call what a server sends, and send that server nothing.
+"""``external_media_start``: play a server's audio to a call without sending the call's audio to the server.
 
-Its argument is the ``option`` of the action of that name, as JSON, or a URL and an encapsulation.
+Its argument is a JSON object, the ``option`` of the HTTP gateway's action of that name; or a URL and an encapsulation.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .urls import AUDIOSOCKET, check_url
 from .vocabulary import Start
 from .words import LONGEST_WORD, Words, check_length, shown, unquoted
 
-_RATE = 8000  # Hz, where the setting sample-rate does not name another
+_RATE = 8000  # Hz, unless the setting sample-rate is given
 
 
 def read_external_media(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> Start:
-    """The command in the words after the action; raises CommandError."""
+    """Return the command in the words after the action; raise CommandError if it is wrong."""
     prefix, url, encapsulation = _arguments(words)
     check_url(url, schemes)
     over_tcp = url.lower().startswith(f"{AUDIOSOCKET}:")
@@ -38,7 +38,7 @@ def read_external_media(uuid: str, stream_id: str, words: Words, schemes: Sequen
 
 
 def _arguments(words: Words) -> tuple[dict[str, str], str, str | None]:
-    """Settings, URL and encapsulation, unchecked."""
+    """Return the settings, the URL and the encapsulation (None if not given), all unchecked."""
     check_length("what stands behind the action", words.rest, LONGEST_WORD, "only a URL and an encapsulation are "
                  "needed")
     option = _json(unquoted(words.rest))
@@ -57,7 +57,7 @@ def _arguments(words: Words) -> tuple[dict[str, str], str, str | None]:
 
 
 def _json(text: str) -> Any:
-    """The value; None where it is not JSON."""
+    """Return the value of `text`; None if it is not JSON."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

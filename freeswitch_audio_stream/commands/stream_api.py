@@ -1,6 +1,6 @@
 """The stream API's grammar: ``<uuid> <stream_id> <action> …``.
 
-Metadata and text are JSON; both kinds of quotes quote them.
+Metadata and text are JSON, and may be in single or double quotes.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _SYNTAX = {
     "status": "status",
 }
 ACTIONS = tuple(_SYNTAX)
-"""The words that can follow the stream id."""
+"""The words that may follow the stream id."""
 
 USAGE = f"{_TARGET} {' | '.join(_SYNTAX.values())}"
 """The syntax, in one line."""
 
 
 def read(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> Command:
-    """The command in the words after the stream id; raises CommandError."""
+    """Return the command in the words after the stream id; raise CommandError if it is wrong."""
     action = words.next("action").lower()
     if action not in _SYNTAX:
-        # A URL or prefix that slipped into this place may hold a password: it is not repeated.
+        # If words are missing, this may be a URL or settings with a password: it is not repeated.
         named = f"action {action}" if re.fullmatch("[a-z_-]{1,40}", action) else "such action"
         raise UsageError(f"{words.syntax} (there is no {named})")
     words.syntax = f"{_TARGET} {_SYNTAX[action]}"
@@ -100,7 +100,7 @@ def _bidirectional(word: str) -> bool:
 def _metadata(rest: str) -> str | None:
     if not rest:
         return None
-    # "…" may be quoting, or itself a JSON string.
+    # "…" is a quoted text or a JSON string.
     for candidate in (unquoted(rest), rest):
         if is_json(candidate):
             return candidate

@@ -1,7 +1,7 @@
 """Tokens for clients of the media server: ``<uuid> token [seconds]`` and ``conference <name> token [seconds]``.
 
-A stream may be named ``token``, and a call ``conference``: where the word is followed by an action of the stream API,
-the line is one of that.
+``token`` is also a valid stream id, and ``conference`` a valid call id: if an action of the stream API follows, the
+line is in the stream API's grammar.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ USAGE = "uuid_audio_stream <uuid> token [seconds] | conference <name> token [sec
 """The syntax, in one line."""
 
 LONGEST_SECONDS = 86_400
-"""A token cannot be taken back, so it does not last for ever."""
+"""Longest lifetime of a token, in seconds: a token cannot be revoked."""
 
 _ACTION, _CONFERENCE = "token", "conference"
 _CONFERENCE_NAME = re.compile(r"[A-Za-z0-9_.~-]{1,128}")
 
 
 def is_conference_name(name: str) -> bool:
-    """Whether a conference of that name can be attached to: in FreeSWITCH's commands other signs have meanings."""
+    """Return whether `name` can be passed to FreeSWITCH's conference commands, where some characters have meanings."""
     return _CONFERENCE_NAME.fullmatch(name) is not None
 
 
 def is_meant(first: str, second: str, words: Words) -> bool:
-    """Whether the line with these first two words, and `words` to come, asks for a token."""
+    """Return whether a line with these first two words and the following `words` asks for a token."""
     if _is_of_conference(first, words):
         return True
     return second.lower() == _ACTION and words.following.lower() not in ACTIONS
@@ -40,7 +40,7 @@ def _is_of_conference(first: str, words: Words) -> bool:
 
 
 def read(first: str, second: str, words: Words) -> MintToken:
-    """The command; raises RefusedError."""
+    """Return the command; raise RefusedError if a word is wrong."""
     if not _is_of_conference(first, words):
         return MintToken("call", first, _seconds(words.next_if_any()))
     words.next(_ACTION)

@@ -1,4 +1,4 @@
-"""The URL of a server: what can be connected to, and what may be told of it."""
+"""The URL of a server: checks, and a form without credentials."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SCHEMES = ("ws", "wss")
 AUDIOSOCKET = "audiosocket"
 """The URL scheme of servers that speak AudioSocket over TCP."""
 STREAM_SCHEMES = (*SCHEMES, AUDIOSOCKET)
-"""All that a stream can connect to."""
+"""URL schemes of all servers that a stream can connect to."""
 
 LONGEST_URL = 8192
-"""Bytes; servers as a rule take no longer request line (RFC 9110 section 4.1 asks for 8000)."""
+"""Bytes; most servers accept no longer request line (RFC 9110 section 4.1 recommends at least 8000)."""
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?"
                   r"(?P<host>\[[^\]/?#]*\]|[^:/?#]*)(?P<port>:[^/?#]*)?(?:[/?][^#]*)?(?P<fragment>#.*)?")
@@ -25,12 +25,12 @@ _HOST = re.compile(r"(?=.{1,254}$)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\
 
 
 def without_credentials(url: str) -> str:
-    """The URL as it may be logged and told: with ``***`` for user and password."""
+    """Return `url` with ``***`` in place of user and password, for logs and events."""
     return re.sub(r"^([^/?#]*//)[^/?#]*@", r"\1***@", url)
 
 
 def check_url(url: str, schemes: Sequence[str] = SCHEMES) -> None:
-    """Raise RefusedError, with what to do about it, when nothing could connect to `url` on any network."""
+    """Raise RefusedError, with the remedy, if `url` is malformed or its scheme is not one of `schemes`. Offline."""
     check_length("the URL", url, LONGEST_URL, "no server is sure to take more; hand long values over as metadata, or "
                  "by the setting extra-headers")
     fault = _url_fault(url, schemes)

@@ -1,4 +1,4 @@
-"""What commands there are: frozen values, whichever grammar they were written in."""
+"""The commands: frozen values, the same for both grammars."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..audio import Encoding, Track
 from ..config import Dialect
 
 COMMUNITY_ID = "mod_audio_stream"
-"""The stream id of a stream that was started without one, of which a call can have one."""
+"""Stream id of a stream started without one, in the community module's grammar; one for each call."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Stream a call; every value is valid in itself."""
+    """Start a stream. Each value has been checked on its own, but for `prefix`."""
 
     uuid: str
     stream_id: str
@@ -23,24 +23,25 @@ class Start:
     rate: int
     """Hz on the wire."""
     timeout: int
-    """Seconds allowed to become connected; 0 = no limit, in the community dialect what connect_timeout says."""
+    """Seconds within which to connect; 0 = no limit, or in the community dialect as the setting connect_timeout
+    says."""
     bidirectional: bool
-    """Whether the server may send."""
+    """Whether the server may send audio and messages."""
     metadata: str | None = None
-    """As it was given; JSON text in the stream API's dialect, any text that is not empty in the other."""
+    """Metadata as given: JSON text in the stream API's dialect, any text that is not empty in the community's."""
     encoding: Encoding = Encoding.L16
     """L16 or MULAW."""
     prefix: Mapping[str, str] = field(default_factory=dict)
-    """Settings given before the URL, unchecked; they may hold a password."""
+    """Settings given before the URL, by name, unchecked; they may contain a password."""
     dialect: Dialect = Dialect.STREAM_API
-    """What the stream's settings and events are like: the grammar that it was started in decides."""
+    """The grammar in which the stream was started; it decides on names of events and defaults of settings."""
     captures: bool = True
-    """Whether the server is to hear the call."""
+    """Whether the call's audio is sent to the server."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """End a stream now; `reason` is "" when none was given."""
+    """End a stream now; `reason` is "" if not given."""
 
     uuid: str
     stream_id: str
@@ -49,7 +50,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Pause:
-    """Send no audio; stay connected."""
+    """Stop sending audio, and stay connected."""
 
     uuid: str
     stream_id: str
@@ -65,7 +66,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class GracefulShutdown:
-    """Capture no more, send and play what is buffered, then end; `reason` is "" when none was given."""
+    """Stop capturing, send and play what is buffered, then end the stream; `reason` is "" if not given."""
 
     uuid: str
     stream_id: str
@@ -83,7 +84,7 @@ class SendText:
 
 @dataclass(frozen=True)
 class PausePlayback:
-    """Play nothing to the caller; what comes from the server waits."""
+    """Stop playing to the caller; audio from the server is queued."""
 
     uuid: str
     stream_id: str
@@ -91,7 +92,7 @@ class PausePlayback:
 
 @dataclass(frozen=True)
 class ResumePlayback:
-    """Play on from where the playback was paused."""
+    """Continue playing where playback was paused."""
 
     uuid: str
     stream_id: str
@@ -99,7 +100,7 @@ class ResumePlayback:
 
 @dataclass(frozen=True)
 class ClearPlayback:
-    """Throw away what waits to be played."""
+    """Discard the audio that is queued for the caller."""
 
     uuid: str
     stream_id: str
@@ -115,14 +116,14 @@ class Status:
 
 @dataclass(frozen=True)
 class MintToken:
-    """Make a token that lets a client attach to one call, or to one conference."""
+    """Create a token with which a client of the media server can attach to one call or one conference."""
 
     kind: str
     """``call`` or ``conference``."""
     name: str
-    """The call's uuid, or the conference's name."""
+    """UUID of the call, or name of the conference."""
     seconds: int | None = None
-    """How long it is good for; None = what the settings say."""
+    """Lifetime in seconds; None = as the settings say."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,10 @@ Command = Union[Start, Stop, Pause, Resume, GracefulShutdown, SendText, PausePla
 ENDS: Mapping[str, Callable[[str, str, str], Command]] = {
     "stop": Stop, "graceful-shutdown": GracefulShutdown,
 }
-"""The actions that are made of uuid, stream id and reason."""
+"""Commands whose fields are uuid, stream_id and reason, by action."""
 
 WORDLESS: Mapping[str, Callable[[str, str], Command]] = {
     "pause": Pause, "resume": Resume, "pause_play": PausePlayback, "resume_play": ResumePlayback,
     "clear_play": ClearPlayback, "status": Status,
 }
-"""The actions that are made of uuid and stream id."""
+"""Commands whose fields are uuid and stream_id, by action."""

@@ -1,8 +1,8 @@
-"""Words and the rest of a line.
+"""Splitting a line into words and a rest.
 
-Words are split as FreeSWITCH splits them: at blanks, with '…' keeping blanks together and a backslash before
-a quote or backslash. The rest of the line is not split, so that it needs no quoting to hold blanks; quotes and
-escapes in it mean what they do to FreeSWITCH (`separated`), or are JSON's before anything else (`unquoted`).
+Words are split as FreeSWITCH does: at blanks, except within single quotes; a backslash escapes a quote or a
+backslash. The rest of the line is not split, so it may contain blanks without quotes. Quotes and escapes in it are
+read either as FreeSWITCH does (`separated`), or as JSON if it is JSON (`unquoted`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..errors import RefusedError, UsageError
 
 BLANKS = " \t\r\n"
 LONGEST_WORD = 65_536
-"""Characters of a word as it is written; no word that means something is nearly as long."""
+"""Characters of a word as written; the longest valid argument is far shorter."""
 _WORD_PIECE = re.compile(r"\\([\\'\"snrt])|'((?:\\.|[^'\\])*)'|([^ \t\r\n\\']+|[^ \t\r\n])", re.DOTALL)
 _ESCAPE = re.compile(r"\\([\\'\"snrt])")
 _ESCAPED = {"s": " ", "n": "\n", "r": "\r", "t": "\t"}
@@ -24,20 +24,20 @@ _TEXT_PIECE = re.compile(r"\\([\\'\"snrt])|(')|( +)|([^\\' ]+|\\)")
 
 
 class Words:
-    """The words of a line, one after the other, and what is left of it."""
+    """Reads the words of a line one after the other; holds the rest of the line."""
 
     def __init__(self, line: str, syntax: str) -> None:
-        """`syntax` is what a missing word is answered with."""
+        """`syntax` is quoted in the error for a missing word."""
         self.rest = line.strip(BLANKS)
         self.syntax = syntax
 
     def next(self, name: str) -> str:
-        """The next word, unquoted; raises UsageError when it is missing or empty."""
+        """Take the next word and return it unquoted; raise UsageError, with `name`, if it is missing or empty."""
         return self.next_if_any(name) or self.missing(name)
 
     def next_if_any(self, name: str = "word") -> str:
-        """The next word, unquoted; "" when there is none. Raises RefusedError, with `name`, where it is longer than
-        words may be.
+        """Take the next word and return it unquoted, or "" if there is none; raise RefusedError, with `name`, if it is
+        longer than LONGEST_WORD.
         """
         word, end = "", 0
         while piece := _WORD_PIECE.match(self.rest, end, LONGEST_WORD + 1):
@@ -55,7 +55,7 @@ class Words:
 
     @property
     def following(self) -> str:
-        """What stands before the next blank, as it is, and is not taken; "" where nothing does."""
+        """Return the text up to the next blank without taking it; "" at the end of the line."""
         return re.split(f"[{BLANKS}]", self.rest, maxsplit=1)[0]
 
     def missing(self, name: str) -> NoReturn:
@@ -63,16 +63,15 @@ class Words:
 
 
 def shown(word: str) -> str:
-    """A word as an answer may repeat it: short, in one line."""
+    """Return `word` as an error message may quote it: short, in one line."""
     return repr(word if len(word) <= 80 else word[:77] + "…")
 
 
 def separated(rest: str) -> str:
-    """The rest of a line as FreeSWITCH gives it to a module of its own, as the last argument there (its
-    ``switch_separate_string``).
+    """Return `rest` as FreeSWITCH's ``switch_separate_string`` returns the last argument of a command.
 
-    Quotes disappear wherever a pair of them stands, a backslash before any of ``\\'"snrt`` is an escape, and blanks at
-    the end count only in quotes. A quote behind which there is no other is an apostrophe.
+    Each pair of quotes is removed, a backslash before any of ``\\'"snrt`` is an escape, and trailing blanks are kept
+    only within quotes. An unpaired quote is an apostrophe and stays.
     """
     text, end, is_quoted = "", 0, False
     rest = rest.lstrip(" ")
@@ -90,14 +89,14 @@ def separated(rest: str) -> str:
 
 
 def check_length(what: str, text: str, longest: int, remedy: str) -> None:
-    """Raise RefusedError, with the remedy, where `text` is more than `longest` bytes of UTF-8."""
+    """Raise RefusedError, with `remedy`, if `text` is longer than `longest` bytes in UTF-8."""
     size = len(text.encode())
     if size > longest:
         raise RefusedError(f"{what} is {size} bytes long, of {longest} at most: {remedy}")
 
 
 def is_json(text: str) -> bool:
-    """Whether `text` is a JSON value."""
+    """Return whether `text` is a JSON value."""
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -106,11 +105,10 @@ def is_json(text: str) -> bool:
 
 
 def unquoted(rest: str) -> str:
-    """The rest of a line as its author meant it; both kinds of quotes quote.
+    """Return `rest` without the pair of single or double quotes around the whole of it, if there is one.
 
-    One pair of quotes around the whole is taken off, but not the first and last quote of ``'a' and 'b'``.
-    JSON within the quotes may use the same quotes and its own backslashes; so what is JSON without further
-    ado is left alone.
+    ``'a' and 'b'`` has no such pair. JSON within the quotes may itself contain those quotes and backslashes, so a
+    `rest` that is JSON as it stands is returned unchanged.
     """
     quote = rest[:1]
     if len(rest) < 2 or quote not in "'\"" or rest[-1] != quote:

@@ -23,10 +23,10 @@ __all__ = ["ENCAPSULATIONS", "PROTOCOLS", "SCHEMES", "Carrier", "ProtocolSession
 
 PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (
     JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET)}
-"""By the name that the setting `protocol` selects them with."""
+"""Protocols by the value of the setting `protocol` that selects them."""
 
 SCHEMES: Mapping[str, WireProtocol] = {"audiosocket": AUDIOSOCKET_TCP}
-"""By the scheme of the URL, where that says already which protocol it is."""
+"""Protocols by the URL scheme that selects them, whatever the setting `protocol` says."""
 
 ENCAPSULATIONS: tuple[str, ...] = tuple(name for name, protocol in PROTOCOLS.items() if protocol.encapsulation)
-"""The names of those that are nothing but audio."""
+"""Names of the protocols whose messages carry audio only."""

@@ -1,7 +1,7 @@
 """AudioSocket, Asterisk's protocol: its frames, and what they mean to a stream.
 
-A frame is a kind (8 bits), a length (16 bits, big-endian) and that many bytes. Over TCP a stream is nothing but
-frames. Within a WebSocket our audio goes without them, 20 ms in a message, and the peer's comes either way.
+A frame is a kind (8 bits), a length (16 bits, big-endian) and that many bytes. Over TCP everything is sent in frames.
+Over a WebSocket we send bare audio, 20 ms in each binary message, and accept both bare audio and frames.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from .session import Carrier
 
 KIND_HANGUP, KIND_UUID, KIND_DTMF, KIND_AUDIO, KIND_ERROR = 0x00, 0x01, 0x03, 0x10, 0xFF
 RATES = (8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000)
-"""Hz of KIND_AUDIO and the kinds after it; samples of 16 bits, little-endian, one channel."""
+"""Hz, in the order of the kinds: KIND_AUDIO is RATES[0], KIND_AUDIO + 1 is RATES[1] and so on.
+
+The payload is int16, little-endian, one channel.
+"""
 
 _ERRORS = {0x01: "the calling party hung up", 0x02: "a frame could not be forwarded", 0x04: "out of memory"}
 _NAMESPACE = uuids.UUID("4f0d7f0a-2f59-5a3b-9c42-3c8f0f0b6d51")
@@ -34,10 +37,10 @@ class AudioSocket(Encapsulation):
 
 
 class AudioSocketSession(EncapsulationSession):
-    """Frames that are not audio, both ways."""
+    """Frames other than audio: the call's UUID, digits, hangup and errors."""
 
     def __init__(self, info: StreamInfo, name: str, introduces: bool) -> None:
-        """`introduces`: whether the first frame says which call it is."""
+        """`introduces`: whether the first frame carries the UUID of the call."""
         super().__init__(info, name)
         self._introduces = introduces
 
@@ -51,7 +54,7 @@ class AudioSocketSession(EncapsulationSession):
         if kind == KIND_HANGUP:
             return [HangUp()]
         if kind == KIND_UUID:
-            return []  # who speaks first may introduce itself
+            return []  # a client introduces itself with its UUID; a server that does so too is not in error
         if kind == KIND_ERROR:
             meaning = _ERRORS.get(payload[0], "which has no meaning here") if payload else ""
             code = f"code 0x{payload[0]:02x}, {meaning}" if payload else "without a code"
@@ -65,8 +68,8 @@ AUDIOSOCKET_TCP = AudioSocket("audiosocket", carrier=Carrier.AUDIOSOCKET)
 
 
 def call_uuid(call: str) -> bytes:
-    """The 16 bytes by which a server knows the call: its UUID, or where its id is none, one made of the id (version 5),
-    the same every time.
+    """Return the 16 bytes (big-endian, RFC 9562) that identify the call to a server: its UUID, or if its id is not a
+    UUID, a version 5 UUID derived from the id.
     """
     try:
         return uuids.UUID(call).bytes

@@ -1,8 +1,8 @@
-"""The community module's protocol, ``community``: bare audio, and text as it is.
+"""The community module's protocol, ``community``: bare audio, and text passed on unchanged.
 
-To the server go the metadata, verbatim and only where there is some, and then nothing but audio, unless the
-application sends text or wants digits told. From the server, ``streamAudio`` is audio for the caller, and all
-other text, JSON or not, is for the application.
+The server first receives the metadata, verbatim, if there are any; then audio, and text and digits where the
+application asks for them. From the server, ``streamAudio`` is audio for the caller, and all other text, JSON or not,
+is for the application.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .reading import check_writable, from_base64, shown
 from .session import ProtocolSession, WireProtocol
 
 KINDS = ("raw", "wav", "mp3", "ogg", "pcmu", "pcma")
-"""Values of ``audioDataType``."""
+"""Valid values of ``audioDataType``."""
 
 RAW_RATES = (8000, 16000, 24000, 32000, 48000, 64000)
-"""Hz: values of ``sampleRate``, which only raw audio has and needs."""
+"""Hz: valid values of ``sampleRate``, which raw audio needs and other kinds ignore."""
 
 _G711_RATE = 8000
 
 
 @dataclass(frozen=True)
 class Community(WireProtocol):
-    """``community``: binary, or with base64 JSON."""
+    """``community``: audio in binary messages, or in base64 in JSON text messages."""
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         if not info.base64:
@@ -41,7 +41,7 @@ class Community(WireProtocol):
 
 
 class CommunitySession(ProtocolSession):
-    """Texts as they are, both ways."""
+    """Metadata, reason and text, sent verbatim; digits as JSON; ``streamAudio`` and text from the server."""
 
     def opening(self) -> Sequence[OutMessage]:
         return self.text(self.info.metadata) if self.info.metadata else ()
@@ -69,7 +69,7 @@ COMMUNITY = Community("community")
 
 
 def _json(message: bytes) -> Any:
-    """The value; None when there is none, or it nests too deeply to be read."""
+    """Return the JSON value; None when `message` is not JSON or nests too deeply to be parsed."""
     try:
         return orjson.loads(message)
     except orjson.JSONDecodeError:
@@ -92,6 +92,6 @@ def _stream_audio(data: Any) -> StreamAudio:
     check_writable("streamAudio", "data", data)
     audio = from_base64("streamAudio", "audioData", text)
     if kind == "raw":
-        # The community module takes an odd byte at the end, and nobody hears that it is missing.
+        # The community module accepts an odd byte at the end: half a sample, so it is dropped.
         return StreamAudio(audio[:len(audio) // 2 * 2], kind, int(rate), data)
     return StreamAudio(audio, kind, _G711_RATE if kind.startswith("pcm") else None, data)

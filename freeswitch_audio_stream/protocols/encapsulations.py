@@ -1,6 +1,6 @@
-"""The encapsulations ``rtp`` and ``sln``: nothing but audio in binary messages, both ways.
+"""The encapsulations ``rtp`` and ``sln``: audio in binary messages, both ways, and nothing else.
 
-No message says that a stream begins or ends, or that a key was pressed; texts have no meaning.
+No message says that a stream begins or ends, or that a key was pressed; text messages are refused.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .session import ProtocolSession, WireProtocol
 
 @dataclass(frozen=True)
 class Encapsulation(WireProtocol):
-    """A format without words. Its `encapsulation` is its name."""
+    """A format that carries audio only. Its `encapsulation` is its name."""
 
     has_text: bool = False
     takes_deflate: bool = False
     encoding: Encoding = Encoding.L16
     only_rate: int | None = None
-    """Hz of the one rate there is; None where any will do."""
+    """Hz: the only rate that the format carries; None where it carries any."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "encapsulation", self.name)
@@ -34,7 +34,7 @@ class Encapsulation(WireProtocol):
         if encoding is not Encoding.L16 and encoding is not self.encoding:
             raise SettingError(f"the protocol {self.name} carries linear samples of 16 bits, and not "
                                f"{encoding.value.lower()}: leave that word out, or choose the protocol rtp")
-        # One channel is all there is: both sides of the call can only be heard together.
+        # The format has one channel, so both sides of the call are mixed.
         return Track.MIXED if track in (Track.BOTH, Track.STEREO) else track, self.encoding
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
@@ -45,7 +45,7 @@ class Encapsulation(WireProtocol):
 
 
 class EncapsulationSession(ProtocolSession):
-    """Refuses texts."""
+    """A session without messages of its own, which refuses text messages."""
 
     def __init__(self, info: StreamInfo, name: str) -> None:
         super().__init__(info)

@@ -1,4 +1,4 @@
-"""The nouns of every wire protocol: what goes out, what comes in, and what a stream is."""
+"""The values that all wire protocols share: messages to a server, messages from it, and the stream's description."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, Mapping, Union
 from ..audio import Encoding, Track
 
 ACCOUNT_VARIABLES = ("stream_auth_id", "stream_account_id", "stream_subaccount_id")
-"""Channel variables that a stream introduces itself with, where they are set."""
+"""Channel variables that the first message to a server contains, where they are set."""
 
 
 @dataclass(frozen=True)
 class OutMessage:
-    """A text message (UTF-8), numbered by whoever sends it; with a `kind` an AudioSocket frame of it.
+    """A text message to the server, in UTF-8; or, where `kind` is not None, the payload of an AudioSocket frame.
 
-    With a `tail`, the stream's next sequence number (decimal, the first is 1) goes between `head` and `tail`
-    at the moment of sending: only the sender knows what has gone before. Without one, `head` is sent as it is
-    and has no number.
+    With a `tail`, the sender puts the stream's next sequence number (decimal, the first is 1) between `head` and
+    `tail`: media messages have numbers from the same sequence, and only the sender knows the order. Without one,
+    `head` is sent unchanged and takes no number.
     """
 
     head: bytes
@@ -27,28 +27,28 @@ class OutMessage:
 
 
 class Running(Enum):
-    """What the compiled core fills into a media message. All but the payload are decimal digits, to be put between
-    quotes by the literals around them where a protocol has numbers as strings.
+    """A field of a media message that the compiled core fills in. All but the payload are decimal digits; where a
+    protocol writes numbers as strings, the literals around the field contain the quotes.
     """
 
     PAYLOAD = "payload"
     """The audio, in base64 (RFC 4648)."""
     SEQUENCE = "sequence"
-    """The number of the message among the stream's numbered ones, `OutMessage`s with a tail included; from 1."""
+    """The stream's sequence number, shared with each `OutMessage` that has a tail; from 1."""
     CHUNK = "chunk"
-    """The number of the message among those of its track; from 1."""
+    """The number of the message within its track; from 1."""
     TIMESTAMP = "timestamp"
-    """Milliseconds of the call from its first captured sample to the first of this message; what was not captured,
-    because the stream was paused or its server too slow, counts as well."""
+    """Milliseconds from the first captured sample of the call to the first of this message. Time in which nothing was
+    captured, because the stream was paused or its server too slow, counts as well."""
 
 
 @dataclass(frozen=True)
 class MediaTemplate:
-    """A media message of one track: literals and running fields, in their order.
+    """A media message of one track: literal bytes and `Running` fields, in order.
 
-    Without parts the message is a binary one of nothing but the payload. `encoding` is that of the payload before
-    base64; two channels are interleaved, inbound first. Raises ValueError for a running field that stands twice, and
-    for a text without a payload.
+    Without parts it is a binary message that contains only the payload. `encoding` is that of the payload before
+    base64; L16 is little-endian; two channels are interleaved, inbound first. Raise ValueError if a field occurs twice,
+    or if a text message has no payload.
     """
 
     parts: tuple[bytes | Running, ...]
@@ -61,89 +61,91 @@ class MediaTemplate:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a text message with its payload in base64, and not a binary one."""
+        """Whether this is a text message, with its payload in base64, rather than a binary one."""
         return bool(self.parts)
 
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """What a stream tells the server about itself."""
+    """A stream, as its messages describe it to the server."""
 
     stream_id: str
     uuid: str
-    """Of the call."""
+    """UUID of the call."""
     track: Track
     encoding: Encoding
     rate: int
     """Hz on the wire."""
     channels: int = 1
-    """In one message; 2 where one message carries both tracks."""
+    """Channels in one media message: 2 where it carries both tracks, else 1."""
     metadata: str | None = None
-    """Sent on exactly as it was given; JSON text, unless the protocol takes any; None when there is none."""
+    """Metadata, sent exactly as given: JSON text unless the protocol takes any text; None if not given."""
     account: Mapping[str, str] = field(default_factory=dict)
-    """Values of ACCOUNT_VARIABLES, by name; unset ones left out."""
+    """Values of ACCOUNT_VARIABLES by name, without those that are not set."""
     base64: bool = False
-    """Audio as base64 in text messages, in a protocol that leaves the choice."""
+    """Whether audio travels in base64 in text messages, in a protocol that allows both."""
 
 
 @dataclass(frozen=True)
 class PlayAudio:
-    """Audio for the caller, to be queued behind what waits already."""
+    """Queue audio for the caller, behind what is queued already."""
 
     audio: bytes
-    """Whole samples of one channel."""
+    """Whole samples of one channel; L16 is little-endian."""
     encoding: Encoding
     rate: int
     """Hz, one of audio.ALL_RATES."""
     checkpoint: str | None = None
-    """To be reported when the caller has heard the last sample."""
+    """Name to report when the caller has heard the last sample; None = report nothing."""
     item: str | None = None
-    """The server's name for what this is a piece of, where it wants to know how much of it the caller has heard."""
+    """The server's id of the response that this audio is a part of; `ProtocolSession.heard` reports how much of it the
+    caller has heard. None = report nothing."""
 
 
 @dataclass(frozen=True)
 class ClearAudio:
-    """Drop everything that waits to be played."""
+    """Discard all audio that is queued for the caller."""
 
 
 @dataclass(frozen=True)
 class SetCheckpoint:
-    """Report `name` when the caller has heard all that is queued now."""
+    """Report `name` when the caller has heard all audio that is queued now."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class TranscriptionReceived:
-    """Somebody spoke; `payload` is the server's JSON object and can be written as JSON again."""
+    """A transcription for the application; `payload` is the server's JSON object, checked to be serialisable."""
 
     payload: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class StreamAudio:
-    """Audio in one piece, to be told of as a file, and to be queued for the caller where that is wanted."""
+    """A complete piece of audio: reported to the application as a file, and queued for the caller if the stream's
+    settings say so."""
 
     audio: bytes
-    """As `kind` has it; raw: whole little-endian samples of 16 bits, one channel."""
+    """In the format `kind`; raw is int16, little-endian, one channel, whole samples."""
     kind: str
-    """raw, wav, mp3, ogg, pcmu or pcma."""
+    """One of raw, wav, mp3, ogg, pcmu, pcma."""
     rate: int | None
-    """Hz, of raw, pcmu and pcma; what is in a wav, mp3 or ogg says so itself."""
+    """Hz, of raw, pcmu and pcma; None for wav, mp3 and ogg, which contain their rate."""
     fields: dict[str, Any]
-    """The server's other members of ``data``; they can be written as JSON again."""
+    """The other members of the server's ``data``, checked to be serialisable as JSON."""
 
 
 @dataclass(frozen=True)
 class TextReceived:
-    """A text for the application, JSON or not, exactly as the server sent it."""
+    """A text for the application, JSON or not, exactly as sent."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class HangUp:
-    """The server has had enough: the stream ends."""
+    """The server ends the stream."""
 
 
 Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp]

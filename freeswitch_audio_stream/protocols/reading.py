@@ -1,4 +1,4 @@
-"""What every protocol does with values of a server's JSON; `kind` is that of the MessageError raised."""
+"""Checks of values in a server's JSON that several protocols need; `kind` is that of the MessageError raised."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ _EITHER_ALPHABET = str.maketrans("-_.", "+/=")  # some pad the other alphabet wi
 
 
 def shown(value: Any) -> str:
-    """A foreign value as an error may repeat it: short, in one line; nothing that nests is walked through."""
+    """Return `value` as an error message may quote it: in one line and short; of an object or list, only its type."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
     return repr(value if not isinstance(value, str) or len(value) <= 80 else value[:79] + "…")
 
 
 def from_base64(kind: str, key: str, text: str) -> bytes:
-    """The bytes of the member `key`: of base64 in either alphabet (RFC 4648 sections 4 and 5), padded or not, also of
-    padded pieces that stand one after the other.
+    """Return the bytes that `text`, the value of the member `key`, encodes; raise MessageError if it is not base64.
+
+    Both alphabets (RFC 4648 sections 4 and 5) are accepted, with or without padding, and concatenated padded pieces.
     """
     *pieces, last = re.findall("[^=]*=*", text.translate(_EITHER_ALPHABET))[:-1] or [""]
     try:
@@ -43,8 +44,8 @@ def _decoded(piece: str) -> bytes:
 
 
 def check_writable(kind: str, key: str, value: dict[str, Any]) -> None:
-    """Raise when `value` cannot be passed on: what can be read may be nested too deeply to be written."""
+    """Raise MessageError if `value` cannot be written as JSON: the parser allows deeper nesting than the writer."""
     try:
-        orjson.dumps({key: value})  # an event's body may wrap it once more
+        orjson.dumps({key: value})  # an event's body may nest it one level deeper
     except orjson.JSONEncodeError as error:
         raise MessageError(kind, f"the {key} cannot be passed on: {error}") from error

@@ -17,95 +17,95 @@ from .messages import Incoming, MediaTemplate, OutMessage, StreamInfo
 
 
 class Carrier(Enum):
-    """What carries the messages of a protocol."""
+    """The transport that a protocol uses."""
 
     WEBSOCKET = "websocket"
     AUDIOSOCKET = "audiosocket"
-    """TCP, and on it nothing but AudioSocket frames."""
+    """TCP, on which everything is an AudioSocket frame."""
 
 
 class ProtocolSession:
-    """One stream's conversation over one connection: a new connection gets a new session.
+    """One stream's messages over one connection: each connection gets a new session.
 
-    This base says nothing and understands nothing; a format overrides what it has messages for. What is returned is
-    sent in that order. All methods are called on the stream's dispatcher, one at a time, but for `text`, which any
-    thread may call; none of them blocks.
+    This base class sends nothing and refuses all text messages; a format overrides the methods it has messages for.
+    Messages returned are sent in that order. All methods are called on the stream's dispatcher thread, one at a time,
+    except `text`, which any thread may call. None blocks.
     """
 
     def __init__(self, info: StreamInfo) -> None:
         self.info = info
 
     def opening(self) -> Sequence[OutMessage]:
-        """Return what is sent first on the connection, before any audio."""
+        """Return the messages to send first on the connection, before any audio."""
         return ()
 
     def closing(self, reason: str) -> Sequence[OutMessage]:
-        """Return what is sent last, before the connection is closed; `reason` may be ""."""
+        """Return the messages to send last, before the connection is closed; `reason` may be ""."""
         return ()
 
     def digit(self, digit: str, duration_ms: int) -> Sequence[OutMessage]:
-        """Return what tells of a key (0-9, *, #, A-D) that the caller pressed for `duration_ms` milliseconds."""
+        """Return the messages that report a digit (0-9, *, #, A-D) that the caller pressed for `duration_ms` ms."""
         return ()
 
     def checkpoint(self, name: str, status: str) -> Sequence[OutMessage]:
-        """Return what answers a `SetCheckpoint` or a `PlayAudio.checkpoint` of the server: `status` is "played" when
-        the caller has heard all before it, and "cleared" when not.
+        """Return the messages that report the checkpoint of a `SetCheckpoint` or `PlayAudio`: `status` is "played" if
+        the caller has heard all audio before it, "cleared" if the audio was discarded.
         """
         return ()
 
     def heard(self, item: str, milliseconds: int, complete: bool) -> Sequence[OutMessage]:
-        """Return what tells how much the caller has heard of the audio that came as `PlayAudio.item`: all of it
-        (`complete`), or as many milliseconds as had been played when the rest was cleared.
+        """Return the messages that report how much the caller has heard of the audio with this `PlayAudio.item`: all
+        of it (`complete`), or the given milliseconds, after which the rest was cleared.
         """
         return ()
 
     def text(self, text: str) -> Sequence[OutMessage]:
-        """Return what carries a text of the application's own. Any thread."""
+        """Return the messages that carry the application's own `text`. Any thread."""
         return ()
 
     def receive(self, message: bytes) -> Sequence[Incoming]:
-        """Return what a text message of the server asks for.
+        """Return what a text message from the server asks for, in order.
 
-        `message` is foreign, but UTF-8. Raise MessageError for what the format does not have, and nothing else: the
-        stream reports it and goes on.
+        `message` is untrusted, but valid UTF-8. Raise MessageError for what the format does not define, and nothing
+        else: the stream reports that error and continues.
         """
         raise MessageError("text", "a text message came, and there is none in this protocol")
 
     def receive_frame(self, kind: int, payload: bytes) -> Sequence[Incoming]:
-        """Return what an AudioSocket frame asks for that is not audio; raise MessageError as `receive` does."""
+        """Return what an AudioSocket frame other than audio asks for; raise MessageError as `receive` does."""
         return ()
 
 
 @dataclass(frozen=True)
 class WireProtocol:
-    """A wire format: what it can carry, how audio travels in it, and how it is spoken. Without state; any thread."""
+    """A wire format: which audio it carries, how, and its sessions. Immutable: any thread may use it."""
 
     name: str
     """The value of the setting `protocol` that selects it."""
     carrier: Carrier = Carrier.WEBSOCKET
     encapsulation: str = ""
-    """What there is in binary messages: "rtp", "sln" or "audiosocket", of path_format.ENCAPSULATIONS; "" where they
-    are bare samples that compete with text messages."""
+    """Content of binary messages: "rtp", "sln" or "audiosocket" of `path_format.ENCAPSULATIONS`; "" where they are
+    bare samples and there are text messages as well."""
     packet_ms: int | None = None
     """Milliseconds of audio in a media message; None where the setting `chunk-ms` chooses."""
     interleaves_both: bool = False
-    """Whether the track "both" is one message with two channels; else each track has messages of its own."""
+    """Whether the track "both" is sent as messages with two channels rather than as separate messages per track."""
     has_text: bool = True
-    """Whether the application and the server can exchange texts."""
+    """Whether the application and the server can exchange text messages."""
     takes_deflate: bool = True
-    """Whether its messages may be compressed; no where compiled code has to take them as they come."""
+    """Whether messages may be compressed (RFC 7692); not where compiled code parses the received frames."""
     counts_anew: bool = False
-    """Whether sequence numbers, chunks and timestamps begin anew on each connection, rather than with the stream."""
+    """Whether sequence numbers, chunks and timestamps start again on each connection instead of once per stream."""
 
     def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
-        """Return the track and encoding that are carried where those are asked for, at `rate` Hz; raise SettingError
-        where the format has nothing of the kind.
+        """Return the track and encoding that the format carries when these are asked for, at `rate` Hz; raise
+        SettingError if it cannot carry them.
         """
         return track, encoding
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
-        """Return the media message of `track`: of one of the parts of the stream's track, or of the whole of it where
-        a message has two channels.
+        """Return the template of the media messages of `track`: for a stream of the track "both", "inbound" or
+        "outbound" unless the format interleaves both; else the stream's own track.
         """
         return MediaTemplate((), info.encoding)
 

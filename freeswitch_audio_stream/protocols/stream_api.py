@@ -1,10 +1,9 @@
 """The stream API's own protocol, as ``json`` and as ``binary``.
 
 Both write the same JSON text messages and read the same ones; they differ in how audio travels. ``json``
-sends it as base64 in numbered messages, each of one track; ``binary`` as binary frames, both tracks
-interleaved in one. A server's message is read as the specification has it, and also in the form of the
-program it describes, where the audio stands in ``media`` with a MIME type, and a checkpoint's name at the
-top.
+sends it as base64 in numbered messages, each of one track; ``binary`` as binary messages with both tracks
+interleaved. A server's message is accepted in the form of the specification, and in a second one: audio in ``media``
+with a MIME type, and a checkpoint's name at the top level.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from .reading import check_writable, from_base64, shown
 from .session import ProtocolSession, WireProtocol
 
 LONGEST_NAME = 1024
-"""Characters in a checkpoint's name, which is kept, reported and sent back."""
+"""Characters in a checkpoint's name: it is kept until played and repeated in events and messages."""
 
 
 @dataclass(frozen=True)
 class StreamApi(WireProtocol):
-    """``json``, or where both tracks travel in one message ``binary``."""
+    """``json``, or ``binary`` if `interleaves_both`."""
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         if self.interleaves_both:
@@ -45,7 +44,7 @@ class StreamApi(WireProtocol):
 
 
 class StreamApiSession(ProtocolSession):
-    """The messages that both have in common."""
+    """The JSON text messages that ``json`` and ``binary`` have in common."""
 
     def __init__(self, info: StreamInfo, says_channels: bool) -> None:
         super().__init__(info)
@@ -92,7 +91,7 @@ BINARY = StreamApi("binary", interleaves_both=True)
 
 
 def _numbered(event: str, body: dict[str, Any]) -> OutMessage:
-    """``{"event":…,"sequence":`` number ``,…}``: `body` is not empty."""
+    """Return ``{"event":…,"sequence":`` number ``,…}``; `body` must not be empty."""
     return OutMessage(b'{"event":"%s","sequence":' % event.encode(), b"," + orjson.dumps(body)[1:])
 
 
