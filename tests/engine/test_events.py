@@ -208,7 +208,7 @@ BAD_MESSAGES: list[tuple[str | bytes, str]] = [
     ("{}", "event"), ('{"event":"media"}', "event"), ('{"event":7}', "event"),
     ('{"event":"media.clear","streamId":"other"}', "stream_id"),
     ('{"event":"media.play"}', "media.play"), ('{"event":"media.play","payload":{}}', "media.play"),
-    ('{"event":"media.play","payload":{"audioData":"AAA"}}', "media.play"),
+    ('{"event":"media.play","payload":{"audioData":"A"}}', "media.play"),
     ('{"event":"media.play","payload":{"audioData":"AA==","format":"LINEAR16"}}', "media.play"),
     ('{"event":"media.play","payload":{"audioData":"AAA=","format":"MP3"}}', "media.play"),
     ('{"event":"media.play","payload":{"audioData":"AAA=","sampleRate":7999}}', "media.play"),
