@@ -20,6 +20,7 @@ from freeswitch_audio_stream.engine.dispatch.dispatcher import Dispatcher
 from freeswitch_audio_stream.errors import ConnectError
 from freeswitch_audio_stream.http_api.server import _configure
 from freeswitch_audio_stream.http_api.upgrade import EXTENSION
+from freeswitch_audio_stream.protocols.messages import OutMessage
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core
 from freeswitch_audio_stream.realtime.path_format import PathFormat
 from freeswitch_audio_stream.simulator import EmbeddedSwitch
@@ -92,7 +93,7 @@ class EchoConnection:
         self.over.set()
 
     def take_message(self, message: Message) -> None:
-        said = (self._link.send_text(message.data, None) if message.opcode == TEXT
+        said = (self._link.send(OutMessage(message.data)) if message.opcode == TEXT
                 else self._path.send(message.opcode, message.data))
         assert said, f"{len(message.data)} bytes do not fit into the outbox"
 
@@ -110,7 +111,7 @@ class EchoServer:
             scope["extensions"][EXTENSION].accept(pending)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/"
-        self._server = uvicorn.Server(_configure(let_in, None))
+        self._server = uvicorn.Server(_configure(let_in))
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
