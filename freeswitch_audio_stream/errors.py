@@ -17,6 +17,7 @@
     │   │   └── TlsFileRefused      a file of ours: what certificates are checked with, or the client's own
     │   └── HandshakeRefused        the server does not open a WebSocket; `status` is its HTTP status
     ├── CompileError                the core could not be compiled for this machine's processor
+    ├── ImpossibleStep              a defect of ours: `state` has no `step` in its table
     ├── LoadingEnded                the module is not wanted any more before it was there
     └── SwitchError                 FreeSWITCH does not do what was asked of it
         ├── MissingSymbols          `names` are not exported by the library
@@ -117,6 +118,19 @@ class HandshakeRefused(ConnectError):
 
 class CompileError(AudioStreamError):
     """The core could not be compiled for this machine's processor: why, and what to do."""
+
+
+class ImpossibleStep(AudioStreamError):
+    """A stream or a connection took a step that its table of states does not have: a defect of ours, and reported as
+    one; it is never raised.
+    """
+
+    def __init__(self, name: str, state: str, step: str) -> None:
+        """The names of what has the states, of the state and of the step."""
+        self.state = state
+        self.step = step
+        super().__init__(f"the state {state} of a {name} has no step {step}, which was taken all the same; nothing was "
+                         "changed")
 
 
 class LoadingEnded(AudioStreamError):

@@ -18,6 +18,7 @@ from .dispatch.dispatcher import Dispatcher
 from .ending import Ending
 from .plan.plan import ResolveSettings
 from .starting import Starter
+from .state_machine import Defects
 from .stream import Stream
 from .stream_commands import StreamCommands
 from .stream_table import StreamTable
@@ -36,10 +37,12 @@ class Registry:
         `clients` lets in.
         """
         self._core = core
+        self._defects = Defects(on_fault)
+        self._on_warning = on_warning
         self._sounds = SoundFiles()
         self._table = StreamTable(max_streams)
         self._commands = StreamCommands(self._table)
-        self._dispatchers = {worker: Dispatcher(worker, on_fault) for worker in core.workers}
+        self._dispatchers = {worker: Dispatcher(worker, self._defects.report) for worker in core.workers}
         self.calls = CallFinder(locate)
         self._starter = Starter(core, self._dispatchers, self._table, self.calls, resolve_settings, self._sounds,
                                 Ending(self._table, self.calls, self._sounds).ended)
@@ -96,6 +99,8 @@ class Registry:
         clean = self._table.join(deadline) and clean
         self._sounds.remove_all()
         stopped = [dispatcher.stop(deadline) for dispatcher in self._dispatchers.values()]
+        for text in self._defects.repeated():
+            self._on_warning(text)
         return self._core.stop(max(0.0, deadline - time.monotonic())) and all(stopped) and clean
 
 

@@ -39,8 +39,11 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
     State.CONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
     State.STREAMING: {Step.FINISH: State.DRAINING, Step.DROPPED: State.RECONNECTING, Step.LOST: State.ENDED},
     State.RECONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
-    State.DRAINING: {Step.DRAINED: State.CLOSING, Step.LOST: State.ENDED},
-    State.CLOSING: {Step.LOST: State.ENDED},
-    State.ENDED: {},
+    # Several may ask a stream to end: a command, its call, its server, the end of the module. The first one counts.
+    State.DRAINING: {Step.DRAINED: State.CLOSING, Step.LOST: State.ENDED, Step.FINISH: State.DRAINING},
+    State.CLOSING: {Step.LOST: State.ENDED, Step.FINISH: State.CLOSING},
+    # A module that is unloaded while a command's thread is still attaching does not wait for it for ever.
+    State.ENDED: {Step.FINISH: State.ENDED, Step.ATTACHED: State.ENDED, Step.FAILED: State.ENDED},
 }
-"""A step that a state does not list means nothing in it: it came too late."""
+"""A step that leads to the state it comes from is one that comes too late, or twice, and is known to; a step that a
+state does not list is a defect of ours."""

@@ -13,7 +13,7 @@ from ..transports import Connection
 from .attention import Attention
 from .call import BugKind, Call
 from .connection.close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
-from .connection.link import LinkState
+from .connection.link_states import LinkState
 from .connection.links import LINKS
 from .connection.media_clients import ClientSession
 from .connection.reconnecting import Reconnecting
@@ -32,6 +32,7 @@ from .events.reports import Reporter
 from .media.attachment import Attachment
 from .media.paths import MediaPaths
 from .plan.plan import Plan
+from .state_machine import StateMachine
 from .states import TRANSITIONS, State, Step
 
 _DRAIN_SECONDS = 1.0   # what a stop or a hangup allows for the last audio to be taken
@@ -53,7 +54,7 @@ class Stream:
         """
         self.plan = plan
         self.key = (plan.info.uuid, plan.info.stream_id)
-        self.state = State.WAITING
+        self._states = StateMachine("stream", TRANSITIONS, State.WAITING, dispatcher.report)
         self.media = media
         self.dispatcher = dispatcher
         self.client_session = client_session
@@ -83,6 +84,11 @@ class Stream:
         self._told_all = False
         self._gone = False
 
+    @property
+    def state(self) -> State:
+        """Where the stream is. Any thread."""
+        return self._states.state
+
     def post(self, job: Job) -> None:
         """Run `job` behind what has happened to the stream by now, and before what happens to it later; not at all
         once it has ended. Any thread.
@@ -108,7 +114,8 @@ class Stream:
         self._step(Step.ATTACHED)
 
     def _abort(self) -> None:
-        self.state, self._told_all = State.ENDED, True
+        self._step(Step.FAILED)
+        self._told_all = True
         self._listen()
         self.attachment.detach_all()
 
@@ -253,12 +260,11 @@ class Stream:
 
     def finish(self, reason: str, detail: str = "", seconds: float = _DRAIN_SECONDS) -> None:
         """End in order: capture no more, send what is buffered (for up to `seconds`), say stop, close."""
-        if Step.FINISH not in TRANSITIONS[self.state]:
+        if not self._step(Step.FINISH):
             return
         if self.link.peer_close_reason is not None:  # the server came first; its close is not over yet
             self._closed_by_peer(self.link.peer_close_reason)
         self._end_reason.set_reason(reason, detail)
-        self._step(Step.FINISH)
         if self.state is State.ENDED:
             self.link.give_up()
             self._stopped()
@@ -339,8 +345,9 @@ class Stream:
             self._on_ended(self)
             self.attachment.call.forget()
 
-    def _step(self, step: Step) -> None:
-        self.state = TRANSITIONS[self.state].get(step, self.state)
+    def _step(self, step: Step) -> bool:
+        """Return whether the state is another now."""
+        return self._states.take(step)
 
     # What the core reports.
 

@@ -6,7 +6,8 @@ import os
 
 from ...protocols.audiosocket import KIND_HANGUP
 from .close_frame import CLOSE_NORMAL
-from .link import Link, LinkState
+from .link import Link
+from .link_states import LinkState
 
 
 class AudioSocketLink(Link):

@@ -6,7 +6,6 @@ The socket belongs to the core's I/O loop from `attach` to ATTEND_SOCKET_DETACHE
 from __future__ import annotations
 
 import os
-from enum import Enum
 
 from ...config import StreamSettings
 from ...errors import ConnectError
@@ -18,29 +17,19 @@ from ...realtime.wire.outgoing import COMPRESSED
 from ...transports import Connection, Deflater, Inflater
 from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.timers import Timers
+from ..state_machine import StateMachine
 from .attempts import ConnectionAttempts
 from .close_frame import CLOSE_ABNORMAL, CLOSE_NORMAL, CloseFrame, close_payload, read_close
 from .connector import Outcome
 from .inbox import BINARY, CLOSE, PING, PONG, TEXT, Inbox, Message
 from .link_owner import LinkOwner, MessageHandler
+from .link_states import LINK_TRANSITIONS, LinkState, LinkStep
 from .media_clients import PendingConnection
 from .watchdog import Watchdog
 
 _WORTH_DEFLATING = 128  # bytes; shorter text hardly shrinks
 _POLL_SECONDS = 0.01
 _CLOSE_SECONDS = 1.0  # a server that does not answer the close frame for so long is left
-
-
-class LinkState(Enum):
-    """Where a connection is."""
-
-    DOWN = "down"
-    CONNECTING = "connecting"
-    OPEN = "open"
-    CLOSING = "closing"
-    """A close frame of ours is on its way."""
-    DETACHING = "detaching"
-    """Over; the I/O loop still has the socket."""
 
 
 class Link:
@@ -71,33 +60,41 @@ class Link:
         self._deflater: Deflater | None = None
         self._connection: Connection | None = None
         self._end: tuple[int, str, bool] | None = None
-        self.state = LinkState.DOWN
+        self._states = StateMachine("connection", LINK_TRANSITIONS, LinkState.DOWN, dispatcher.report)
+
+    @property
+    def state(self) -> LinkState:
+        """Where the connection is. Any thread."""
+        return self._states.state
 
     def _make_inbox(self, inflater: Inflater | None) -> Inbox:
         return Inbox(self._path, self._settings.max_message_bytes, inflater, self._peer, self._refuse)
 
     def connect(self, timeout: float | None) -> None:
         """Begin to connect, within `timeout` seconds (None = no limit); answered by link_up or link_failed."""
-        self.state = LinkState.CONNECTING
-        self._attempts.begin(timeout)
+        if self._states.take(LinkStep.CONNECT):
+            self._attempts.begin(timeout)
 
     def give_up(self) -> None:
         """Do not connect after all; nothing is answered."""
-        if self.state is LinkState.CONNECTING:
+        if self._states.take(LinkStep.GIVE_UP):
             self._attempts.give_up()
-            self.state = LinkState.DOWN
 
     def _take_outcome(self, outcome: Outcome) -> None:
         if isinstance(outcome, ConnectError):
-            self.state = LinkState.DOWN
-            self._owner.link_failed(outcome)
-            return
-        self.state = LinkState.OPEN
-        self._connection, self._end = outcome, None
-        agreed = outcome.deflate
+            if self._states.take(LinkStep.FAILED):
+                self._owner.link_failed(outcome)
+        elif self._states.take(LinkStep.CONNECTED):
+            self._open(outcome)
+        else:
+            outcome.close()
+
+    def _open(self, connection: Connection) -> None:
+        self._connection, self._end = connection, None
+        agreed = connection.deflate
         self._inbox = self._make_inbox(Inflater(agreed, self._settings.max_message_bytes) if agreed else None)
         self._deflater = Deflater(agreed) if agreed else None
-        self._owner.link_up(outcome)
+        self._owner.link_up(connection)
 
     def attach(self) -> None:
         """Hand the socket to the I/O loop."""
@@ -137,9 +134,8 @@ class Link:
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye, behind the messages queued so far; answered by link_down."""
-        if self.state is not LinkState.OPEN:
+        if not self._states.take(LinkStep.CLOSE):
             return
-        self.state = LinkState.CLOSING
         self._path.hold_media()
         self._path.discard_audio()  # or its answer could wait behind audio that nobody will hear
         self._say_goodbye(code, reason)
@@ -178,9 +174,8 @@ class Link:
             self._down(CLOSE_ABNORMAL, text, False)
 
     def _down(self, code: int, text: str, clean: bool) -> None:
-        if not self._is_up():
+        if not self._states.take(LinkStep.OVER):
             return
-        self.state = LinkState.DETACHING
         self._timers.cancel_all()
         self._path.hold_media()
         self._path.detach_socket()
@@ -196,7 +191,7 @@ class Link:
             self._refuse(self._path.protocol_error, f"the {self._peer} breaks the WebSocket protocol (RFC 6455)")
         if bits & ATTEND_SOCKET_BROKEN:
             self._broken()
-        if bits & ATTEND_SOCKET_DETACHED and self.state is LinkState.DETACHING:
+        if bits & ATTEND_SOCKET_DETACHED:
             self._released()
 
     def _broken(self) -> None:
@@ -211,7 +206,8 @@ class Link:
             self._lose(f"the {self._peer} closed the connection without a close frame")
 
     def _released(self) -> None:
-        self.state = LinkState.DOWN
+        if not self._states.take(LinkStep.RELEASED):
+            return
         for _ in self._path.take_inbox():
             pass  # the rest of a connection that is over
         self._path.discard_outbox()

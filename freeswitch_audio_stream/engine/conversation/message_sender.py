@@ -10,7 +10,8 @@ from ...protocols.messages import OutMessage
 from ...realtime.path import MediaPath
 from ...realtime.path_format import OUTBOX_BYTES
 from ...realtime.wire.outgoing import OUTBOX_HEADER
-from ..connection.link import Link, LinkState
+from ..connection.link import Link
+from ..connection.link_states import LinkState
 from ..events.reports import Reporter
 from ..plan.plan import Plan
 from ..states import State

@@ -22,7 +22,7 @@ class Dispatcher:
     """One thread that looks after streams: their attention bits, their timers, and jobs from other threads."""
 
     def __init__(self, worker: Worker, on_fault: Callable[[BaseException], None]) -> None:
-        """`on_fault` gets what a job lets escape; that is always a defect of ours."""
+        """`on_fault` gets what a job lets escape, which is always a defect of ours, and what `report` is told."""
         self.worker = worker
         self._on_fault = on_fault
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -47,6 +47,10 @@ class Dispatcher:
 
     def _stop(self) -> None:
         self._stopping = True
+
+    def report(self, defect: BaseException) -> None:
+        """Report a defect of ours that stops nothing. Any thread."""
+        self._on_fault(defect)
 
     def post(self, job: Job) -> None:
         """Run `job` soon on the dispatcher's thread. Any thread."""
