@@ -1,7 +1,7 @@
 """Loading the module into the FreeSWITCH that this process is, for the script that mod_python3 runs.
 
 The module is registered at once, so that FreeSWITCH can end it at any time, and its command says how far it is. Then
-its compiled code is found, or made by a process beside this one (see `realtime.compile_process`), and loaded; then the
+its compiled code is found, or made by a process beside this one (see `native.compile_process`), and loaded; then the
 module takes over. Loading uses LLVM for a second, which an exit() would not survive: a shutdown waits for its end.
 
 Nothing heavy is imported before the module is registered.

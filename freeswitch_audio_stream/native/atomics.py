@@ -83,6 +83,18 @@ def address_of(typingctx: Any, void_pointer: Any) -> Any:
     return types.int64(types.voidptr), codegen
 
 
+@code_generator
+def own_word(typingctx: Any) -> Any:
+    """``int64 own_word()``: the address of a word, zero at first, that belongs to the function that asks, like a static
+    variable in C.
+    """
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        variable = ir.GlobalVariable(builder.module, _I64, builder.module.get_unique_name("own_word"))
+        variable.linkage, variable.initializer, variable.align = "internal", _I64(0), 8
+        return builder.ptrtoint(variable, _I64)
+    return types.int64(), codegen
+
+
 def _call(argument_count: int) -> Any:
     """An intrinsic that calls ``int64 f(int64, …)`` at an address.
 

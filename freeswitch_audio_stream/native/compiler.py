@@ -42,10 +42,13 @@ def native_helper(function: F) -> F:
     return cast(F, numba.njit(**_OPTIONS)(function))
 
 
-def c_callback(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a C-callable function; the result's ``.address`` is its pointer, alive as long as it."""
+def c_callback(signature: str, kept: bool = True) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a C-callable function; the result's ``.address`` is its pointer, alive as long as it.
+
+    One that is not `kept` in the cache is compiled anew every time.
+    """
     def decorate(function: Callable[..., Any]) -> Any:
-        return numba.cfunc(signature, cache=_cached(function), error_model="numpy")(function)
+        return numba.cfunc(signature, cache=_cached(function) and kept, error_model="numpy")(function)
     return decorate
 
 

@@ -1,19 +1,20 @@
 """Digits: the hook that FreeSWITCH calls when a digit is received, under the DTMF lock of a live call.
 
-The hook carries no user data, so all sessions share one queue, whose address is compiled into the hook; the
+The hook carries no user data, so all sessions share one queue, whose address stands in a word of the hook's own; the
 reader knows which streams a session has. A digit that finds the queue full is counted: nothing waits for a
 reader here.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Iterator, NamedTuple
 
-import numba
 import numpy as np
 
-from ...native.atomics import address_of, bytes_at, fetch_add, int64_at, load_acquire, store_release, wide
-from ...native.compiler import native, native_helper
+from ...native.atomics import (address_of, bytes_at, call3, fetch_add, int64_at, load_acquire, own_word,
+                               store_release, wide)
+from ...native.compiler import c_callback, native, native_helper
 from ...native.libc import wake_event_fd
 from .frames import word
 
@@ -70,15 +71,34 @@ def _take(queue: int, target: int) -> int:
     return 1
 
 
-def _hook(queue: int) -> Any:
-    """``switch_status_t (*)(switch_core_session_t *, const switch_dtmf_t *, switch_dtmf_direction_t)``."""
-    @numba.cfunc("int32(voidptr, voidptr, int32)")
+_SET_QUEUE = -1  # no direction of FreeSWITCH's
+
+
+def _make_hook(number: int) -> Any:
+    """``switch_status_t (*)(switch_core_session_t *, const switch_dtmf_t *, switch_dtmf_direction_t)``.
+
+    With the direction _SET_QUEUE, the first argument is the queue for what follows.
+    """
     def dtmf_received(session: Any, dtmf: Any, direction: int) -> int:
+        queue = own_word()
+        if direction == _SET_QUEUE:
+            store_release(queue, address_of(session))
+            return 0
         address = address_of(dtmf)
-        append(queue, address_of(session), wide(bytes_at(address, 1)[0]), word(address + _DTMF_DURATION_OFFSET),
-               word(address + _DTMF_SOURCE_OFFSET))
+        append(load_acquire(queue), address_of(session), wide(bytes_at(address, 1)[0]),
+               word(address + _DTMF_DURATION_OFFSET), word(address + _DTMF_SOURCE_OFFSET))
         return 0
-    return dtmf_received
+    dtmf_received.__qualname__ += f"_{number}"  # by their names compiled functions find each other
+    # A process needs one, which is there without compiling; more than one is for tests.
+    return c_callback("int32(voidptr, voidptr, int32)", kept=number == 0)(dtmf_received)
+
+
+_hooks = itertools.chain([_make_hook(0)], map(_make_hook, itertools.count(1)))
+
+
+@native("void(int64, int64)")
+def _set_queue(hook: int, queue: int) -> None:
+    call3(hook, queue, 0, _SET_QUEUE)
 
 
 class DigitQueue:
@@ -90,9 +110,10 @@ class DigitQueue:
         self._words[_EVENT_FD] = event_fd
         self.address = int(self._words.ctypes.data)
         """Where compiled code finds the queue."""
-        self._hook = _hook(self.address)
+        self._hook = next(_hooks)
         self.hook_address: int = self._hook.address
         """What FreeSWITCH calls."""
+        _set_queue(self.hook_address, self.address)
 
     @property
     def lost(self) -> int:
