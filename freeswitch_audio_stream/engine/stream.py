@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Callable
 
 from ..config import Dialect
@@ -73,7 +72,8 @@ class Stream:
             client_session.pending if client_session else None, plan.protocol.counts_anew)
         self.sender = MessageSender(plan, conversation, path, self.link, self._reporter, lambda: self.state)
         self.attention = Attention(media, dispatcher, self._attend, lambda: self._gone)
-        self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, self.link.connect)
+        self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, dispatcher.reconnects,
+                                          self.link.connect)
         self.lifecycle = Lifecycle(plan, media, self._reporter, self._timers, self._reconnecting, client_session,
                                    lambda: self.state)
         self._end_reason = EndReason()
@@ -135,7 +135,7 @@ class Stream:
         self._begun = True
         self._listen()
         if self.state is State.WAITING:
-            self._wait_for_media(time.monotonic() + _MEDIA_SECONDS)
+            self._wait_for_media(self.dispatcher.now() + _MEDIA_SECONDS)
         else:
             self._connect()
 
@@ -148,7 +148,7 @@ class Stream:
             return
         if self.attachment.call.has_media():
             self._attach_late()
-        elif time.monotonic() < deadline:
+        elif self.dispatcher.now() < deadline:
             self._timers.after("media", _POLL_SECONDS, lambda: self._wait_for_media(deadline))
         else:
             self._fail_to_attach(f"the call has got no media within {_MEDIA_SECONDS:g} s: answer or pre_answer it, do "
@@ -298,8 +298,9 @@ class Stream:
         self._drain_within(seconds)
 
     def _drain_within(self, seconds: float) -> None:
-        self._drain_until = min(self._drain_until, time.monotonic() + seconds)
-        self._timers.after("drain", self._drain_until - time.monotonic(), self._drained)
+        now = self.dispatcher.now()
+        self._drain_until = min(self._drain_until, now + seconds)
+        self._timers.after("drain", self._drain_until - now, self._drained)
 
     def _plays_to_the_end(self) -> bool:
         return self._end_reason.name == "graceful" and not self.attachment.lost and not self._hurried

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Callable, Iterator, Mapping, TypeVar
 
 from ..errors import ConnectError, ConnectTimeout
+from ..running_clock import TICK, RunningClock
 
 T = TypeVar("T")
 
@@ -59,26 +60,31 @@ class Cancel:
 class Attempt:
     """One attempt to connect to `where` ("host:port", for the texts of errors). Used by one thread.
 
-    `timeout` is in seconds from now; None = no limit.
+    `timeout` is in seconds from now, of which only those count in which we run; None = no limit.
     """
 
-    def __init__(self, where: str, timeout: float | None, cancel: Cancel) -> None:
+    def __init__(self, where: str, timeout: float | None, cancel: Cancel,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self.where = where
         self.cancel = cancel
         self._timeout = timeout
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._clock = RunningClock(clock)
 
     def remaining(self) -> float | None:
         """Seconds left; None = no limit. Raises `ConnectTimeout`, and `ConnectError` when cancelled."""
-        if self.cancel.cancelled:
-            raise ConnectError(f"the connection to {self.where} was given up before it was made")
-        if self._end is None:
+        self._check_cancelled()
+        now = self._clock.read()
+        if self._timeout is None:
             return None
-        left = self._end - time.monotonic()
+        left = self._timeout - now
         if left <= 0:
             raise ConnectTimeout(f"no connection to {self.where} within {self._timeout:g} s: is the server "
                                  "up, and does a firewall let this machine reach it?")
         return left
+
+    def _check_cancelled(self) -> None:
+        if self.cancel.cancelled:
+            raise ConnectError(f"the connection to {self.where} was given up before it was made")
 
     def wait(self, events: Mapping[socket.socket, int], at_most: float | None = None) -> list[socket.socket]:
         """Block until one of the sockets is ready for its `poll` events, or has failed; the ones that are.
@@ -89,10 +95,26 @@ class Attempt:
         poll = select.poll()
         for descriptor, sock in by_descriptor.items():
             poll.register(descriptor, events[sock])
-        limits = [seconds for seconds in (self.remaining(), at_most) if seconds is not None]
-        ready = poll.poll(min(limits) * 1000 if limits else None)
-        self.remaining()
-        return [by_descriptor[descriptor] for descriptor, _ in ready]
+
+        def look(seconds: float | None) -> list[tuple[int, int]]:
+            return poll.poll(None if seconds is None else seconds * 1000)
+        ready = self._in_ticks(look, at_most)
+        return [by_descriptor[descriptor] for descriptor, _ in ready or ()]
+
+    def wait_for(self, event: threading.Event) -> None:
+        """Block until `event` is set. Raises like `remaining`."""
+        self._in_ticks(event.wait, None)
+
+    def _in_ticks(self, look: Callable[[float | None], T], at_most: float | None) -> T:
+        """The first that `look` (which blocks for so many seconds, None = for ever) finds, or the last it has not."""
+        until = None if at_most is None else self._clock.read() + at_most
+        while True:
+            limits = [seconds for seconds in (self.remaining(), at_most) if seconds is not None]
+            found = look(min(*limits, TICK) if limits else None)
+            self._check_cancelled()
+            at_most = None if until is None else until - self._clock.read()
+            if found or at_most is not None and at_most <= 0:
+                return found
 
     def complete(self, operation: Callable[[], T], sock: socket.socket, events: int) -> T:
         """The result of a non-blocking operation, tried whenever `sock` is ready. Raises like `remaining`."""

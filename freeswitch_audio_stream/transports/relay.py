@@ -13,9 +13,9 @@ from __future__ import annotations
 import select
 import socket
 import threading
-import time
 from typing import Callable
 
+from ..running_clock import TICK, RunningClock
 from ..threads import start_thread
 from .attempt import shut_down
 from .tls import CHUNK_BYTES, TlsSession
@@ -100,6 +100,7 @@ class _Carrier:
         self._flushed = True
         self._local_closed = False
         self._until: float | None = None
+        self._clock = RunningClock()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         while not stopped() and not self._late():
@@ -141,14 +142,14 @@ class _Carrier:
             poll.register(self._inner, events[self._inner])
         if events[self._session.sock]:
             poll.register(self._session.sock, events[self._session.sock])
-        left = None if self._until is None else max(0.0, self._until - time.monotonic()) * 1000
+        left = None if self._until is None else min(max(0.0, self._until - self._clock.read()), TICK) * 1000
         for descriptor, happened in poll.poll(0 if moved else left):
             if descriptor == self._inner.fileno() and happened & select.POLLHUP:
                 self._local_closed = True
-                self._until = time.monotonic() + LINGER_SECONDS
+                self._until = self._clock.read() + LINGER_SECONDS
 
     def _late(self) -> bool:
-        return self._until is not None and time.monotonic() >= self._until
+        return self._until is not None and self._clock.read() >= self._until
 
     def _deliver(self, data: memoryview) -> int:
         try:

@@ -78,8 +78,7 @@ def _look_up_beside(host: str, port: int, attempt: Attempt) -> Answer:
 
     with attempt.cancel.calling(done.set):
         start_thread("audio-stream-resolver", look_up)
-        done.wait(attempt.remaining())
-    attempt.remaining()
+        attempt.wait_for(done)
     return answers[0]
 
 

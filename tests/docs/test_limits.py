@@ -13,7 +13,8 @@ from freeswitch_audio_stream.config.prefix import LONGEST_PREFIX
 from freeswitch_audio_stream.config.table import LONGEST_TEXT
 from freeswitch_audio_stream.engine import ending, registry, stream
 from freeswitch_audio_stream.engine.connection import close_frame, link, reconnecting
-from freeswitch_audio_stream.engine.conversation import message_sender as speaker
+from freeswitch_audio_stream.engine.conversation import message_sender as sender
+from freeswitch_audio_stream.engine.dispatch import dispatcher
 from freeswitch_audio_stream.engine.events import overrun_report
 from freeswitch_audio_stream.engine.plan import plan as planning
 from freeswitch_audio_stream.engine.states import TRANSITIONS
@@ -33,7 +34,7 @@ from .settings_rows import find
     ("capture buffer", 40), ("playback queue", 60), ("`graceful-shutdown`", 60), ("streams", 1000),
     ("checkpoints that wait", path_format.MARKS),
     ("messages to the server that wait (not audio)", path_format.OUTBOX_BYTES >> 20),
-    ("texts that wait for the first connection", speaker.MAX_WAITING_BYTES >> 10),
+    ("texts that wait for the first connection", sender.MAX_WAITING_BYTES >> 10),
     ("texts that wait for the first connection", outgoing.OUTBOX_HEADER),
     ("messages from the server that wait", path_format.INBOX_BYTES >> 10),
     ("message from the server", 8), ("message from the server", close_frame.CLOSE_TOO_BIG),
@@ -53,6 +54,7 @@ from .settings_rows import find
     ("attempts to connect again", reconnecting._CEILINGS[0]),
     ("attempts to connect again", reconnecting._CEILINGS[-1]),
     ("attempts to connect again", reconnecting._TIMEOUT),
+    ("attempts to connect again", dispatcher.RECONNECTS_PER_SECOND),
     ("sound files of protocol `community`", ending._SOUNDS_SECONDS),
     ("text that is compressed", link._WORTH_DEFLATING),
     ("unload, shutdown of FreeSWITCH", module.SHUTDOWN_SECONDS),

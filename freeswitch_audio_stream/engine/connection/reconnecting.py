@@ -7,6 +7,7 @@ from typing import Callable
 
 from ...config import StreamSettings
 from ..dispatch.timers import Timers
+from ..dispatch.turns import Turns
 
 _CEILINGS = (0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds; before each try a random part of its ceiling is waited (full jitter), so that streams of a server that
@@ -18,12 +19,15 @@ _SETTLED_SECONDS = 10.0  # how long a connection lasts that makes the tries befo
 class Reconnecting:
     """The tries of one stream; only on its dispatcher."""
 
-    def __init__(self, settings: StreamSettings, timeout: float | None, timers: Timers,
+    def __init__(self, settings: StreamSettings, timeout: float | None, timers: Timers, turns: Turns,
                  connect: Callable[[float], None]) -> None:
-        """`connect(seconds)` begins a try, which may take so long: `timeout`, if there is one."""
+        """`turns` are for this stream and others. `connect(seconds)` begins a try, which may take so long: `timeout`,
+        if there is one.
+        """
         self._settings = settings
         self._timeout = timeout or _TIMEOUT
         self._timers = timers
+        self._turns = turns
         self._connect = connect
         self.tries = 0
         """Since the last connection that lasted."""
@@ -48,8 +52,11 @@ class Reconnecting:
         return settings.reconnect and (settings.reconnect_max == 0 or self.tries < settings.reconnect_max)
 
     def try_again(self) -> None:
-        """Try, after a while."""
+        """Try, after a while, and when it is our turn: where hundreds of streams lose their server at the same time, a
+        random part of half a second is not enough to keep them apart.
+        """
         ceiling = _CEILINGS[min(self.tries, len(_CEILINGS) - 1)]
         self.tries += 1
         self.count += 1
-        self._timers.after("reconnect", random.uniform(0, ceiling), lambda: self._connect(self._timeout))
+        wait = self._turns.take() + random.uniform(0, ceiling)
+        self._timers.after("reconnect", wait, lambda: self._connect(self._timeout))

@@ -12,22 +12,32 @@ from collections import deque
 from typing import Callable
 
 from ...realtime.core import Worker
+from ...running_clock import TICK, RunningClock
 from ...threads import start_thread
 from .schedule import Job, Schedule, Timer
+from .turns import Turns
 
 _MAX_SLEEP = 3600.0
+RECONNECTS_PER_SECOND = 100
+"""Of the streams of one dispatcher: a handshake takes milliseconds of processor here, and as much at the server."""
 
 
 class Dispatcher:
     """One thread that looks after streams: their attention bits, their timers, and jobs from other threads."""
 
-    def __init__(self, worker: Worker, on_fault: Callable[[BaseException], None]) -> None:
-        """`on_fault` gets what a job lets escape, which is always a defect of ours, and what `report` is told."""
+    def __init__(self, worker: Worker, on_fault: Callable[[BaseException], None],
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        """`on_fault` gets what a job lets escape, which is always a defect of ours, and what `report` is told. `clock` is
+        in seconds.
+        """
         self.worker = worker
         self._on_fault = on_fault
         self._handlers: dict[int, Callable[[], None]] = {}
         self._jobs: deque[Job] = deque()
         self._schedule = Schedule()
+        self._clock = RunningClock(clock)
+        self.reconnects = Turns(RECONNECTS_PER_SECOND, self.now)
+        """When streams that have lost their connections may try to make them again."""
         self._stopping = False
         self.on_wake: Job | None = None
         """Run at every wake-up, before anything else."""
@@ -61,9 +71,13 @@ class Dispatcher:
         """As `post`, but only on the dispatcher's own thread, which is awake."""
         self._jobs.append(job)
 
+    def now(self) -> float:
+        """Return the seconds for which the dispatcher has run. Only on its own thread."""
+        return self._clock.read()
+
     def call_later(self, seconds: float, job: Job) -> Timer:
-        """Run `job` in `seconds`. Only on the dispatcher's own thread."""
-        return self._schedule.add(time.monotonic() + seconds, job)
+        """Run `job` in `seconds`, of which only those count in which we run. Only on the dispatcher's own thread."""
+        return self._schedule.add(self.now() + seconds, job)
 
     def adopt(self, index: int, handler: Callable[[], None]) -> None:
         """Call `handler` whenever the core's stream `index` wants attention. Any thread."""
@@ -90,10 +104,10 @@ class Dispatcher:
         if self._jobs:
             return 0.0
         due = self._schedule.next_due
-        return _MAX_SLEEP if due is None else max(0.0, due - time.monotonic())
+        return _MAX_SLEEP if due is None else min(max(0.0, due - self.now()), TICK)
 
     def _run_timers(self) -> None:
-        for timer in self._schedule.take_due(time.monotonic()):
+        for timer in self._schedule.take_due(self.now()):
             self._guard(timer.run)
 
     def _guard(self, job: Job) -> None:

@@ -126,6 +126,8 @@ class Agent:
             "compression": None,
             "max_size": MAX_MESSAGE_BYTES,
             "close_timeout": CLOSING_SECONDS,
+            # It would count the time for which this process stood still: the streams look after their connections.
+            "ping_interval": None,
             "logger": _silent_logger(),
         }
 

@@ -10,6 +10,7 @@ from typing import Any, Iterator
 import pytest
 
 from freeswitch_audio_stream.engine.dispatch.dispatcher import Dispatcher
+from freeswitch_audio_stream.engine.dispatch.schedule import Timer
 from freeswitch_audio_stream.engine.dispatch.timers import Timers
 from freeswitch_audio_stream.realtime import wakeup
 from freeswitch_audio_stream.realtime.core import Queue
@@ -22,8 +23,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.faults: list[BaseException] = []
+        self.jumped = 0.0
+        """Seconds for which it has been made to stand still."""
         worker: Any = SimpleNamespace(dispatch_queue=Queue())
-        self.dispatcher = Dispatcher(worker, self.faults.append)
+        self.dispatcher = Dispatcher(worker, self.faults.append, lambda: time.monotonic() + self.jumped)
 
     def run(self, *jobs: Any) -> None:
         """Run jobs on the dispatcher, and wait for the last."""
@@ -98,6 +101,23 @@ def test_a_timer_is_never_early_and_wakes_a_sleeper(bench: Bench) -> None:
     began = time.monotonic()
     bench.run(lambda: bench.dispatcher.call_later(0.1, done.set))
     assert done.wait(PATIENCE) and time.monotonic() - began >= 0.1
+
+
+def test_timers_count_the_time_in_which_we_run(bench: Bench) -> None:
+    """A ping that has not been answered while we stood still has not been waited for."""
+    timers: list[Timer] = []
+    soon = threading.Event()
+    bench.run(lambda: timers.append(bench.dispatcher.call_later(25, lambda: None)),
+              lambda: bench.dispatcher.call_later(1, soon.set))
+    for stop in (30, 60, 120):
+        bench.jumped += stop
+        bench.run()  # it goes on, and looks at its timers
+    bench.run()
+    assert timers[0].is_pending
+    assert soon.wait(PATIENCE), "and goes on with those whose time comes"
+    now: list[float] = []
+    bench.run(lambda: now.append(bench.dispatcher.now()))
+    assert now[0] < 20
 
 
 def test_named_timers(bench: Bench) -> None:
