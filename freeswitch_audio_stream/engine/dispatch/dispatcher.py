@@ -27,8 +27,8 @@ class Dispatcher:
 
     def __init__(self, worker: Worker, on_fault: Callable[[BaseException], None],
                  clock: Callable[[], float] = time.monotonic) -> None:
-        """`on_fault` gets what a job lets escape, which is always a defect of ours, and what `report` is told. `clock` is
-        in seconds.
+        """`on_fault` gets what a job lets escape, which is always a defect of ours, and what `report` is told. `clock`
+        is in seconds.
         """
         self.worker = worker
         self._on_fault = on_fault
