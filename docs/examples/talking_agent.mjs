@@ -3,16 +3,18 @@
 // where `answer` is.
 //
 //   npm install ws
-//   node talking_agent.mjs greeting.raw [port]
+//   node talking_agent.mjs greeting.wav [port]
 //
-// greeting.raw: 16-bit samples, little-endian, one channel, 16000 Hz
+// greeting.wav: one channel of 16 bits
 import { readFileSync } from "node:fs";
 import { WebSocketServer } from "ws";
 
 const LOUD = 500; // mean size of the samples of a message in which somebody speaks
 const PAUSE = 0.7; // seconds of quiet after which the caller is taken to have finished
 const [file, port = "8080"] = process.argv.slice(2);
-const greeting = readFileSync(file);
+const wav = readFileSync(file);
+const greeting = wav.subarray(wav.indexOf("data") + 8); // behind the chunk's name and length
+const greetingRate = wav.readUInt32LE(24);
 
 const answer = (said) => said;
 
@@ -30,7 +32,7 @@ class Conversation {
     this.quiet = 0;
     this.playing = null; // the checkpoint at the end of what the caller is hearing
     this.number = 0;
-    this.play(greeting, 16000);
+    this.play(greeting, greetingRate);
   }
 
   send(message) {

@@ -6,7 +6,7 @@ import ast
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from .pages import CHECKOUT
 
@@ -28,6 +28,21 @@ def texts(node: ast.expr) -> list[str]:
     if isinstance(node, ast.IfExp):
         return texts(node.body) + texts(node.orelse)
     return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+def sayings(node: ast.expr) -> list[str]:
+    """The texts that an expression may make, as far as they stand there, with … for what is put in."""
+    if isinstance(node, ast.IfExp):
+        return sayings(node.body) + sayings(node.orelse)
+    if isinstance(node, ast.JoinedStr):
+        return ["".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)]
+    return texts(node)
+
+
+def raised_texts(names: Iterable[str], *folders: str) -> set[str]:
+    """The texts of errors of these classes, but for those that say nothing of their own."""
+    made = {text for name in names for call in calls(name, *folders) if call.args for text in sayings(call.args[0])}
+    return {text for text in made if re.search(r"\w{3}", text)}
 
 
 def calls(name: str, *folders: str) -> Iterator[ast.Call]:

@@ -84,17 +84,16 @@ def test_talking_agent_in_python_is_interrupted(platform: Platform, tmp_path: Pa
 
 
 def test_talking_agent_in_node(platform: Platform, tmp_path: Path, node_modules: Path) -> None:
-    (tmp_path / "greeting.raw").write_bytes(greeting().astype("<i2").tobytes())
-    name = prepared_for_node("talking_agent.mjs", tmp_path, node_modules,
-                             **{"this.play(greeting, 16000)": f"this.play(greeting, {RATE})"})
-    with running(["node", name, "greeting.raw", "0"], tmp_path) as lines:
+    write_wav(tmp_path / "greeting.wav", greeting(), RATE)
+    name = prepared_for_node("talking_agent.mjs", tmp_path, node_modules)
+    with running(["node", name, "greeting.wav", "0"], tmp_path) as lines:
         converse(platform, port_of(lines), lines)
 
 
 def test_talking_agent_in_node_is_interrupted(platform: Platform, tmp_path: Path, node_modules: Path) -> None:
-    (tmp_path / "greeting.raw").write_bytes(noise(20 * RATE, 24).astype("<i2").tobytes())
+    write_wav(tmp_path / "greeting.wav", noise(20 * RATE, 24), RATE)
     name = prepared_for_node("talking_agent.mjs", tmp_path, node_modules)
-    with running(["node", name, "greeting.raw", "0"], tmp_path) as lines:
+    with running(["node", name, "greeting.wav", "0"], tmp_path) as lines:
         interrupt(platform, port_of(lines))
 
 

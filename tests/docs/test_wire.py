@@ -82,3 +82,9 @@ def test_json_examples() -> None:
             to_server.add(event)
     assert from_server == set(stream_api._READERS)
     assert to_server == {plain(row[0]) for row in table("Event", "Fields", "When")}
+
+
+def test_every_protocol_is_described() -> None:
+    described = {word for row in table("Encapsulation", "To the server") for word in words(row[0])}
+    intro = pages()["reference/wire.md"].split("\n## ")[0]
+    assert set(PROTOCOLS) - described <= set(words(intro))
