@@ -74,7 +74,7 @@ class EmbeddedCall:
         self._hanging_up = threading.Lock()
         self.pool = Pool()
         self._texts: dict[str, int] = {}
-        self._played = np.zeros(0, np.int16)
+        self._played: Samples = np.zeros(0, np.int16)
         self._bridged_to: EmbeddedCall | None = None
         self._hung_up = False
         self._build(app, answered, cng, record_seconds)
