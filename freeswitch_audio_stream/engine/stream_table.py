@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 
+from ..commands import COMMUNITY_ID
 from ..config import Dialect
 from ..errors import CapacityRefused, RefusedError
 from .dispatch.schedule import Job
@@ -48,6 +49,9 @@ class StreamTable:
         if not self.is_open:
             raise CapacityRefused("the module is being unloaded")
         if key in self._streams:
+            if key[1] == COMMUNITY_ID:  # its user has not written it, and cannot write another
+                raise RefusedError("a stream without a stream id runs on this call already, and there can be one: stop "
+                                   "it first, or give this one a stream id")
             raise RefusedError(f"stream id {key[1]!r} is in use on this call: stop that stream first, or choose "
                                "another id")
         # A start takes a while: those under way count as much as the streams that run.

@@ -131,6 +131,15 @@ def test_a_stream_id_in_use(platform: Platform, agent: Agent, way: str) -> None:
     assert answer(platform, other, way, f"start {agent.url} {START}") == "+OK Success"
 
 
+def test_a_second_stream_without_a_stream_id(platform: Platform, agent: Agent) -> None:
+    """There is no other id to choose in that grammar."""
+    call = platform.call()
+    assert platform.run(f"{call.uuid} start {agent.url} mono 8k").startswith("+OK")
+    reply = platform.run(f"{call.uuid} start {agent.url} mono 8k")
+    assert reply.startswith("-ERR a stream without a stream id runs on this call already") and "another id" not in reply
+    assert platform.run(f"{call.uuid} second start {agent.url} {START}") == "+OK Success"
+
+
 def test_a_stream_id_unknown_names_those_that_are(platform: Platform, agent: Agent) -> None:
     call = platform.call()
     for stream_id in ("b", "a"):
