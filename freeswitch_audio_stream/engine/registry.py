@@ -20,7 +20,7 @@ from .plan.plan import ResolveSettings
 from .starting import Starter
 from .state_machine import Defects
 from .stream import Stream
-from .stream_commands import StreamCommands
+from .stream_commands import Handler, StreamCommands
 from .stream_table import StreamTable
 
 _SHUTDOWN_DRAIN_SECONDS = 0.2
@@ -41,7 +41,8 @@ class Registry:
         self._on_warning = on_warning
         self._sounds = SoundFiles()
         self._table = StreamTable(max_streams)
-        self._commands = StreamCommands(self._table)
+        self._handlers: dict[type[Command], Handler] = {
+            MintToken: self._mint, Start: self._start, **StreamCommands(self._table).handlers}
         self._dispatchers = {worker: Dispatcher(worker, self._defects.report) for worker in core.workers}
         self.calls = CallFinder(locate)
         self._starter = Starter(core, self._dispatchers, self._table, self.calls, resolve_settings, self._sounds,
@@ -66,22 +67,19 @@ class Registry:
         An answer that is not `is_private`, because others than the asker see it, is never a token.
         """
         try:
-            return self._run(parse(line), is_private)
+            command = parse(line)
+            if isinstance(command, MintToken) and not is_private:
+                raise RefusedError("as an application this would put the token into a channel variable, and with it "
+                                   "into events and CDRs: ask for it by fs_cli or the event socket")
+            return self._handlers[type(command)](command)
         except CommandError as error:
             return error.reply
 
-    def _run(self, command: Command, is_private: bool) -> str:
-        if isinstance(command, MintToken):
-            return self._mint(command, is_private)
-        if isinstance(command, Start):
-            self._starter.start(command)
-            return "+OK Success"
-        return self._commands.run(command)
+    def _start(self, command: Start) -> str:
+        self._starter.start(command)
+        return "+OK Success"
 
-    def _mint(self, command: MintToken, is_private: bool) -> str:
-        if not is_private:
-            raise RefusedError("as an application this would put the token into a channel variable, and with it "
-                               "into events and CDRs: ask for it by fs_cli or the event socket")
+    def _mint(self, command: MintToken) -> str:
         if self.mint is None:
             raise RefusedError("the media server, for whose clients tokens are, does not run: set media-server-address "
                                "in audio_stream.conf.xml; if it is set, the log says why it has not started")
