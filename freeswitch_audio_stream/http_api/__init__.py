@@ -1,19 +1,14 @@
 """The media server: clients connect to it over WebSocket and attach to calls and conferences.
 
-    server.py       uvicorn on a thread of its own
-    app.py          the routes
-    listener.py     accepts connections, as many as connection_limits.py allows
-    http_protocol.py  reads requests, each within a deadline (deadline.py)
-    authorisation.py         who is let through
-    tokens.py       what tokens are good for
-    limits.py       how often an address may fail
-    refusals.py     what is answered to those who are not let through
-    upgrade.py      requests for a WebSocket
-    handover.py     their sockets, on their way to the engine
-    conferences.py  legs in conferences
-    calls.py        calls that are made
-    worker_lanes.py threads for what may block, by kind
-    occasionally.py log lines that could come by the thousand
+    server.py         the web server of web/, with what stands behind its routes
+    app.py            the routes
+    authorisation.py  whether a request may have what it asks for
+    tokens.py         what tokens are good for
+    refusals.py       what requests are refused with
+    upgrade.py        requests for a WebSocket
+    handover.py       their sockets, on their way to the engine
+    conferences.py    legs in conferences
+    calls.py          calls that are made
 
 All but this file needs packages that are installed only where the server is wanted.
 """

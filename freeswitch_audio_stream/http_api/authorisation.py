@@ -1,4 +1,4 @@
-"""The authorisation: no request gets beyond it without a token that is good for what it wants.
+"""Authorisation: no request is carried out without a token that is good for what it asks for.
 
 It looks at nothing but the token and the address, so whoever has no token learns nothing of calls: neither from what
 is answered nor from how long that takes.
@@ -19,17 +19,18 @@ class Authorisation:
         self._limit = limit
 
     def admit_to(self, kind: str, name: str, token: str | None, address: str) -> None:
-        """Let somebody through to a call or conference; raises Refusal."""
+        """Return if the token is good for that call or conference; raise Refusal otherwise."""
         if not self._grant(token, address).covers(kind, name):
             raise forbidden()
 
     def admit_to_all(self, token: str | None, address: str) -> None:
-        """Let somebody through to what belongs to no call yet; raises Refusal."""
+        """Return if the token is good for everything; raise Refusal otherwise."""
         if not self._grant(token, address).is_for_everything:
             raise forbidden()
 
     def _grant(self, token: str | None, address: str) -> Grant:
-        # Who has to wait is not even heard: a right guess among thousands must not be told from the wrong ones.
+        # The token of an address that has to wait is not looked at: a right guess among thousands must not be told from
+        # the wrong ones.
         seconds = self._limit.wait_seconds(address)
         if seconds:
             raise too_many_failures(seconds)

@@ -3,7 +3,7 @@
 The leg is a pair of loopback channels. One joins the conference, as a ghost, so that FreeSWITCH does not count it; the
 other is parked, and the client's stream is attached to it: what that leg says is the mix of the conference, and what
 is played to it is what the conference hears. A conference ends when its last participant leaves, but FreeSWITCH keeps
-it as long as ghosts are in it: they are sent home by a watch.
+it as long as ghosts are in it: a watch hangs them up.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ class Conferences:
                     return
                 names = {name for name, _ in self._legs.values()}
             try:
-                self._send_home({name for name in names if not self._has_people(name)})
+                self._hang_up_in({name for name in names if not self._has_people(name)})
             except SwitchError as error:  # mod_conference is being unloaded, or a defect
                 self._on_fault(error)
 
-    def _send_home(self, deserted: set[str]) -> None:
+    def _hang_up_in(self, deserted: set[str]) -> None:
         with self._changed:
             legs = [parked for parked, (name, _) in self._legs.items() if name in deserted]
         for parked in legs:

@@ -1,1 +1,11 @@
-"""What every HTTP server of ours stands on: listening, limits, deadlines, threads for what may block."""
+"""What every HTTP server of ours stands on; it knows nothing of calls, streams, the engine or the commands.
+
+    server.py             WebServer: an ASGI application, served by uvicorn on a thread of its own
+    listen_address.py     where it listens
+    certificate.py        what it shows with TLS
+    listener.py           accepts connections, as many as connection_limits.py allows
+    http_protocol.py      reads requests, each within a deadline (deadline.py)
+    failure_limit.py      how often an address may fail
+    worker_lanes.py       threads for what may block, by kind
+    occasionally.py       log lines that could come by the thousand
+"""

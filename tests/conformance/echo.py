@@ -18,14 +18,14 @@ from freeswitch_audio_stream.engine.connection.link import Link
 from freeswitch_audio_stream.engine.connection.media_clients import PendingConnection
 from freeswitch_audio_stream.engine.dispatch.dispatcher import Dispatcher
 from freeswitch_audio_stream.errors import ConnectError
-from freeswitch_audio_stream.http_api.server import _configure
-from freeswitch_audio_stream.http_api.upgrade import EXTENSION
+from freeswitch_audio_stream.http_api.upgrade import EXTENSION, UpgradeProtocol
 from freeswitch_audio_stream.protocols.messages import OutMessage
 from freeswitch_audio_stream.realtime.core import C_FUNCTIONS, Core
 from freeswitch_audio_stream.realtime.path_format import PathFormat
 from freeswitch_audio_stream.simulator import EmbeddedSwitch
 from freeswitch_audio_stream.switch import Switch
 from freeswitch_audio_stream.transports import Connection
+from freeswitch_audio_stream.web.server import configure
 from tests.engine.harness import PATIENCE
 
 LARGEST = 16 << 20
@@ -111,7 +111,7 @@ class EchoServer:
             scope["extensions"][EXTENSION].accept(pending)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/"
-        self._server = uvicorn.Server(_configure(let_in))
+        self._server = uvicorn.Server(configure(let_in, UpgradeProtocol))
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from freeswitch_audio_stream.http_api import server, upgrade
+from freeswitch_audio_stream.http_api import upgrade
 from freeswitch_audio_stream.http_api.calls import Originator
 from freeswitch_audio_stream.web import http_protocol
 from freeswitch_audio_stream.web.deadline import Deadline
@@ -32,7 +32,6 @@ FIRST = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines that a test can wait for."""
     monkeypatch.setattr(http_protocol, "REQUEST_SECONDS", _SECONDS)
-    monkeypatch.setattr(server, "REQUEST_SECONDS", _SECONDS)
     monkeypatch.setattr(upgrade, "_ANSWER_SECONDS", _SECONDS)
     monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 600)  # asyncio's own deadlines are not meant here
     monkeypatch.setattr("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", 600)
@@ -109,7 +108,7 @@ def test_a_client_that_does_not_read_a_long_answer(site: Site, monkeypatch: pyte
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(1000):
             await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
-    monkeypatch.setattr(site.server._server.config, "loaded_app", endless)
+    monkeypatch.setattr(site.server._web._uvicorn.config, "loaded_app", endless)
     with connect(site) as sock:
         sock.sendall(FIRST)
         assert sock.recv(5) == b"HTTP/"

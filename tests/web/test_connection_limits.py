@@ -81,7 +81,7 @@ def small_site() -> Iterator[Site]:
 @pytest.fixture
 def small(small_site: Site) -> Iterator[Site]:
     until(lambda: len(small_site.server.connections) == 0)
-    small_site.server._server.listener._too_many._next = 0.0
+    small_site.server._web._uvicorn.listener._too_many._next = 0.0
     small_site.switch.log_lines.clear()
     yield small_site
     small_site.settle()

@@ -169,7 +169,7 @@ def test_all_destinations_ring_or_none(trunk: Site, monkeypatch: pytest.MonkeyPa
         assert len(trunk.dialled) == 3
     finally:
         go_on.set()
-    until(lambda: not trunk.server._dialler._dialling)
+    until(lambda: not trunk.server._originator._dialling)
     trunk.phone = lambda call: "+OK"
 
 
@@ -188,4 +188,4 @@ def test_a_call_for_which_there_is_no_thread(trunk: Site, monkeypatch: pytest.Mo
     assert answer.status == 201
     made = orjson.loads(answer.body)["calls"]
     assert [bool(call["id"]) for call in made] == [True, False, True] and "new thread" in made[1]["error"]
-    until(lambda: not trunk.server._dialler._dialling)
+    until(lambda: not trunk.server._originator._dialling)
