@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -15,18 +16,22 @@ from freeswitch_audio_stream.engine.conversation.sound_files import SoundFiles, 
 AUDIO = bytes(range(256)) * 64
 
 
-@pytest.fixture
+@contextmanager
 def full_at_4096() -> Iterator[None]:
-    """No file can become longer, as on a disk that is almost full."""
+    """No file can become longer, as on a disk that is almost full; not for longer than that, or the test's own report
+    cannot be written either.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_no_part(tmp_path: Path, full_at_4096: None) -> None:
+def test_a_full_disk_leaves_no_part(tmp_path: Path) -> None:
     sounds = SoundFiles()
-    with pytest.raises(OSError):
+    with pytest.raises(OSError), full_at_4096():
         sounds.write(sounds.of_stream("call", "s"), str(tmp_path), AUDIO, "wav", None)
     assert list(tmp_path.iterdir()) == [] and not sounds.has("call")
     file = sounds.write(sounds.of_stream("call", "s"), str(tmp_path), AUDIO[:4096], "wav", None)
