@@ -39,7 +39,7 @@ def prepare(way: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def receive(connection: Connection) -> bytes:
     """What has come; BlockingIOError while nothing has."""
-    if not isinstance(connection.encrypted, openssl.Session):
+    if not isinstance(connection.encrypted, openssl.OpenSslSession):
         return connection.sock.recv(65536)
     try:
         return connection.encrypted.owner.read(65536)
@@ -48,7 +48,7 @@ def receive(connection: Connection) -> bytes:
 
 
 def send(connection: Connection, data: bytes) -> None:
-    if isinstance(connection.encrypted, openssl.Session):
+    if isinstance(connection.encrypted, openssl.OpenSslSession):
         assert connection.encrypted.owner.write(data) == len(data)
     else:
         connection.sock.sendall(data)
