@@ -26,7 +26,7 @@ from ..open_stream import OpenStream
 from ..sound import Samples, Signal
 
 Opening = Callable[..., OpenStream]
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 FULL_SCALE_DBM0 = 3.14  # of a sine that reaches int16's end (ITU-T G.711)
 SESSION = 0x7F00_0000_1000
 TEN_MINUTES = 600
