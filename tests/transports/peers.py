@@ -8,6 +8,7 @@ import hashlib
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from typing import Callable
 
 Handler = Callable[[socket.socket], None]
@@ -30,6 +31,7 @@ class Peer:
         self._listener = socket.create_server((host, 0), family=family)
         self.host, self.port = self._listener.getsockname()[:2]
         self._threads: list[threading.Thread] = []
+        self._open: set[socket.socket] = set()
         self._acceptor = threading.Thread(target=self._accept)
         self._acceptor.start()
 
@@ -44,6 +46,10 @@ class Peer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
+        if exception[0]:  # the test has failed, and nobody may be left who closes the other end
+            for connection in list(self._open):
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
         self.finish()
 
     def finish(self) -> None:
@@ -65,11 +71,13 @@ class Peer:
         try:
             if self._context:
                 connection = self._context.wrap_socket(connection, server_side=True)
+            self._open.add(connection)
             with connection:
                 self._handler(connection)
         except Exception as error:
             self.failures.append(error)
         finally:
+            self._open.discard(connection)
             connection.close()
 
 

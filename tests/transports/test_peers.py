@@ -1,0 +1,23 @@
+"""Contract of the tests' own servers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from .peers import Peer, read_all
+
+
+def test_a_test_that_fails_does_not_wait_for_its_connections() -> None:
+    begun = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        begun.set()
+        read_all(connection)
+    with socket.socket() as client:
+        with pytest.raises(AssertionError, match="failed"), Peer(serve) as peer:
+            client.connect((peer.host, peer.port))
+            assert begun.wait(10)
+            raise AssertionError("the test has failed")
