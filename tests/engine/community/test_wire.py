@@ -353,7 +353,7 @@ def test_a_call_has_one_such_stream_and_a_new_one_after_it(user: User, server: S
     call = user.call()
     first = user.connect(server, call, "mono 8k first")
     answer = user.run(call, f"start {server.url} mono 8k second")
-    assert answer.startswith("-ERR") and "in use" in answer
+    assert answer.startswith("-ERR") and "runs on this call already" in answer
     user.tell(call, "stop")
     second = user.connect(server, call, "stereo 16k third")
     second.wait_for_bytes(6400)
