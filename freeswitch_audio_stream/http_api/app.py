@@ -114,25 +114,36 @@ class _Upgraded(Response):
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application; its documentation is made here too, not when it is asked for."""
+    """The application; its documentation is made here too, not when it is asked for.
+
+    The routes are functions of this module, and find the parts in the application: FastAPI remembers functions for the
+    life of the process, and with them all that they enclose, which would be every module that has been unloaded.
+    """
     app = FastAPI(title="freeswitch_audio_stream media server", version=__version__, description=_DESCRIPTION,
                   redoc_url=None)
-
-    async def refuse(request: Request, error: Exception) -> Response:
-        assert isinstance(error, AudioStreamError)
-        refusal = refusal_of(error)
-        return JSONResponse({"detail": str(refusal)}, refusal.status, refusal.headers)
-
-    async def fail(request: Request, error: Exception) -> Response:
-        parts.on_fault(error)
-        return JSONResponse({"detail": "a defect of this server, which its log tells of"}, 500)
-
-    app.add_exception_handler(AudioStreamError, refuse)
-    app.add_exception_handler(Exception, fail)
-    _add_streams(app, parts)
-    _add_calls(app, parts)
+    app.state.parts = parts
+    app.add_exception_handler(AudioStreamError, _refuse)
+    app.add_exception_handler(Exception, _fail)
+    _add_streams(app)
+    _add_calls(app)
     _describe_bodies(app)
     return app
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AudioStreamError)
+    refusal = refusal_of(error)
+    return JSONResponse({"detail": str(refusal)}, refusal.status, refusal.headers)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    _parts(request).on_fault(error)
+    return JSONResponse({"detail": "a defect of this server, which its log tells of"}, 500)
 
 
 def _describe_bodies(app: FastAPI) -> None:
@@ -146,52 +157,64 @@ _TOKEN = (Depends(APIKeyQuery(name="token", auto_error=False, scheme_name="token
 """For the documentation alone; `_token` reads them."""
 
 
-def _add_streams(app: FastAPI, parts: Parts) -> None:
-    asked = Query(None, description="how audio travels", json_schema_extra={"enum": list(ENCAPSULATIONS)})
+_ENCAPSULATION = Query(None, description="how audio travels", json_schema_extra={"enum": list(ENCAPSULATIONS)})
+
+
+def _add_streams(app: FastAPI) -> None:
     options: dict[str, Any] = {"status_code": 101, "response_class": Response, "response_description":
                                "Switching Protocols: a WebSocket from here on", "tags": ["media streams (WebSocket)"],
                                "dependencies": list(_TOKEN)}
+    app.get("/v1.0/calls/{call_id}/media_stream", summary="Hear the other party of a call, and speak to it",
+            responses=_responses(_REFUSALS), **options)(attach_to_call)
+    app.get("/v1.0/conferences/{name}/media_stream", summary="Hear a conference, and speak into it",
+            responses=_responses(_REFUSALS, 409), **options)(attach_to_conference)
 
-    @app.get("/v1.0/calls/{call_id}/media_stream", summary="Hear the other party of a call, and speak to it",
-             responses=_responses(_REFUSALS), **options)
-    async def attach_to_call(request: Request, call_id: str = Path(description="the call's UUID"),
-                             encapsulation: str | None = asked) -> Response:
-        parts.authorisation.admit_to("call", call_id, _token(request), _address(request))
-        _check_upgrade(request)
-        protocol = check_encapsulation(encapsulation)
-        client = MediaClient(call_id, f"call {call_id}", protocol, _peer(request), _shown(request))
+
+async def attach_to_call(request: Request, call_id: str = Path(description="the call's UUID"),
+                         encapsulation: str | None = _ENCAPSULATION) -> Response:
+    parts = _parts(request)
+    parts.authorisation.admit_to("call", call_id, _token(request), _address(request))
+    _check_upgrade(request)
+    protocol = check_encapsulation(encapsulation)
+    client = MediaClient(call_id, f"call {call_id}", protocol, _peer(request), _shown(request))
+    return _Upgraded(await parts.lanes.attaching.run(parts.clients.attach, client))
+
+
+async def attach_to_conference(request: Request, name: str = Path(description="the conference's name"),
+                               encapsulation: str | None = _ENCAPSULATION) -> Response:
+    parts = _parts(request)
+    parts.authorisation.admit_to("conference", name, _token(request), _address(request))
+    _check_upgrade(request)
+    protocol = check_encapsulation(encapsulation)
+    if not is_conference_name(name):
+        raise Refusal(422, "a conference's name has at most 128 letters, digits and any of _.~-")
+    leg = await parts.lanes.joining.run(parts.conferences.join, name)
+    client = MediaClient(leg, f"conference {name}", protocol, _peer(request), _shown(request), name,
+                         on_left=lambda: parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg)))
+    try:
         return _Upgraded(await parts.lanes.attaching.run(parts.clients.attach, client))
-
-    @app.get("/v1.0/conferences/{name}/media_stream", summary="Hear a conference, and speak into it",
-             responses=_responses(_REFUSALS, 409), **options)
-    async def attach_to_conference(request: Request, name: str = Path(description="the conference's name"),
-                                   encapsulation: str | None = asked) -> Response:
-        parts.authorisation.admit_to("conference", name, _token(request), _address(request))
-        _check_upgrade(request)
-        protocol = check_encapsulation(encapsulation)
-        if not is_conference_name(name):
-            raise Refusal(422, "a conference's name has at most 128 letters, digits and any of _.~-")
-        leg = await parts.lanes.joining.run(parts.conferences.join, name)
-        client = MediaClient(leg, f"conference {name}", protocol, _peer(request), _shown(request), name,
-                             on_left=lambda: parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg)))
-        try:
-            return _Upgraded(await parts.lanes.attaching.run(parts.clients.attach, client))
-        except BaseException:
-            parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg))
-            raise
+    except BaseException:
+        parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg))
+        raise
 
 
-def _add_calls(app: FastAPI, parts: Parts) -> None:
+_CALL_BODY = {"requestBody": {"required": True, "content": {
+    "application/json": {"schema": {"$ref": f"#/components/schemas/{CallRequest.__name__}"}}}}}
+
+
+def _add_calls(app: FastAPI) -> None:
     # The body is not a parameter: nobody's is read before the token is.
-    @app.post("/v1.0/calls", summary="Make calls that play what a server of yours sends", status_code=201,
-              response_model=PlacedCalls, responses=_responses(_CALL_REFUSALS), tags=["calls"],
-              dependencies=list(_TOKEN), openapi_extra={"requestBody": {"required": True, "content": {
-                  "application/json": {"schema": {"$ref": f"#/components/schemas/{CallRequest.__name__}"}}}}})
-    async def make_calls(request: Request) -> Any:
-        parts.authorisation.admit_to_all(_token(request), _address(request))
-        wanted = read_request(await _body(request))
-        ringing = await parts.lanes.dialling.run(parts.originator.begin, wanted)
-        return await parts.lanes.ringing.run(parts.originator.outcome, ringing)
+    app.post("/v1.0/calls", summary="Make calls that play what a server of yours sends", status_code=201,
+             response_model=PlacedCalls, responses=_responses(_CALL_REFUSALS), tags=["calls"],
+             dependencies=list(_TOKEN), openapi_extra=_CALL_BODY)(make_calls)
+
+
+async def make_calls(request: Request) -> Any:
+    parts = _parts(request)
+    parts.authorisation.admit_to_all(_token(request), _address(request))
+    wanted = read_request(await _body(request))
+    ringing = await parts.lanes.dialling.run(parts.originator.begin, wanted)
+    return await parts.lanes.ringing.run(parts.originator.outcome, ringing)
 
 
 async def _body(request: Request) -> bytes:

@@ -116,7 +116,9 @@ class WebServer:
 def configure(app: Any, upgrade: type[asyncio.Protocol] | None) -> uvicorn.Config:
     """Return uvicorn's configuration of a server of ours."""
     # No access log: it would have the tokens of all queries. Errors are told by the application.
-    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logger = logging.getLogger("uvicorn")
+    if not logger.handlers:  # else it would get one more at every load
+        logger.addHandler(logging.NullHandler())
     config = uvicorn.Config(app, http=http_protocol.HttpProtocol, ws=upgrade or "none", lifespan="off",
                             log_config=None, access_log=False, proxy_headers=False, server_header=False,
                             timeout_graceful_shutdown=1)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import gc
+import logging
 import socket
 import ssl
 import time
+import weakref
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -303,3 +306,17 @@ def test_nothing_is_left_when_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -
         platform.switch.log_lines.clear()
     finally:
         platform.close()
+
+
+def test_a_server_that_was_unloaded_is_gone() -> None:
+    """The frameworks under it remember much for the life of the process, but nothing that leads to it."""
+    left = []
+    handlers = 0
+    for _ in range(3):
+        site = Site()
+        left += [weakref.ref(site.server), weakref.ref(site.module)]
+        site.close()
+        handlers = handlers or len(logging.getLogger("uvicorn").handlers)
+    del site
+    until(lambda: gc.collect() >= 0 and not any(reference() for reference in left))
+    assert len(logging.getLogger("uvicorn").handlers) == handlers
