@@ -6,10 +6,12 @@ import grp
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -19,7 +21,7 @@ from psutil import Process
 from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch, find_prefix
 
-from .conftest import closed, message, wait_until
+from .conftest import EVENTS, closed, message, wait_until
 
 INSTALL = Path(__file__).parents[2] / "scripts/install"
 
@@ -92,9 +94,17 @@ def _start_together(connections: list[EventSocket], uuid: str, url: str) -> list
     return answers
 
 
+@pytest.mark.parametrize("media_server", [False, True], ids=["", "with the media server"])
 @pytest.mark.parametrize("times", [5, pytest.param(30, marks=pytest.mark.slow)])
-def test_reloading_leaves_nothing(tmp_path: Path, times: int) -> None:
+def test_reloading_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int,
+                                  media_server: bool) -> None:
     """What FreeSWITCH may still call is used again: descriptors, threads, memory and completions stay as they are."""
+    # glibc's malloc gives each new thread another arena, up to eight for each processor: they fill for a dozen loads.
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    if media_server:
+        pytest.importorskip("fastapi")
+        monkeypatch.setenv("MOD_AUDIO_STREAM_MEDIA_SERVER_ADDRESS", "127.0.0.1")
+        monkeypatch.setenv("MOD_AUDIO_STREAM_MEDIA_SERVER_PORT", "0")
     with _instance(tmp_path, 4) as freeswitch, Agent() as agent:
         freeswitch.use_this_package()
         events = freeswitch.start()
@@ -117,6 +127,35 @@ def test_reloading_leaves_nothing(tmp_path: Path, times: int) -> None:
         # What grows is the call's own memory, which every stream takes some of. A core of its own would be 2 MB.
         assert looked[-1][1] - looked[0][1] < 250_000 * times + 500_000, looked
         freeswitch.wait_for_module(events)
+        events.close()
+        assert freeswitch.stop() == 0
+
+
+@pytest.mark.parametrize("seconds", [4, *(pytest.param(long, marks=pytest.mark.slow) for long in (30, 60, 120))])
+def test_standing_still_costs_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The whole FreeSWITCH is stopped, and goes on: twenty streams go on with it."""
+    monkeypatch.setenv("MOD_AUDIO_STREAM_PING_SECS", "3")
+    with _instance(tmp_path, 5) as freeswitch, Agent() as agent:
+        freeswitch.use_this_package()
+        events = freeswitch.start()
+        freeswitch.wait_for_module(events)
+        events.subscribe(EVENTS)
+        uuid = events.api("originate loopback/park/default &park()").split()[1]
+        for number in range(20):
+            assert events.api(f"uuid_audio_stream {uuid} s{number} start {agent.url} inbound 8000 5 1") == "+OK Success"
+            message(agent.wait_for_session(number + 1), "start")
+        os.kill(freeswitch.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(freeswitch.pid, signal.SIGCONT)
+        # Each is streaming still, and has captured what was said after the stop.
+        heard = [session.sample_count() for session in agent.sessions]
+        wait_until(lambda: all(session.sample_count() > before + 8 * 8000
+                               for session, before in zip(agent.sessions, heard)))
+        streams = json.loads(events.api("uuid_audio_stream list"))
+        assert [(stream["state"], stream["reconnects"]) for stream in streams] == [("streaming", 0)] * 20
+        assert not [event for event in events.events if event.get("Event-Subclass", "").endswith(
+            ("connection_closed", "connection_timeout", "stream_stopped"))]
+        assert len(agent.sessions) == 20
         events.close()
         assert freeswitch.stop() == 0
 
