@@ -49,12 +49,15 @@ class Loading:
 
     def run(self) -> str:
         """Load the module; the line logged. Raises AudioStreamError; then nothing is left in the switch."""
+        global _has_code
         self._is_over.clear()
         try:
             self._go_on()
-            seconds = self._find_code()
+            # What is in memory stays there: a second load is the same, whatever has been installed meanwhile.
+            seconds = 0.0 if _has_code else self._find_code()
             began = time.monotonic()
             from .module import AudioStreamModule
+            _has_code = True
             loaded = time.monotonic()
             self._go_on()
             self.module = AudioStreamModule(self._switch, registration=self._registration)
@@ -144,6 +147,7 @@ class Loading:
 
 _lock = threading.Lock()
 _loading: Loading | None = None
+_has_code = False
 
 
 def load() -> str:

@@ -82,6 +82,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     Compilation.begun = threading.Event()
     monkeypatch.setattr(loader, "CompileProcess", Compilation)
     monkeypatch.setattr(code_cache, "choose", lambda: bench.code_is_there)
+    monkeypatch.setattr(loader, "_has_code", False)
     yield bench
     bench.switch.shutdown()
     loading_is_over.clear()
@@ -147,6 +148,19 @@ def test_the_module_can_be_loaded_after_all(bench: Bench) -> None:
     bench.begin()
     assert str(bench.end()).startswith(f"{MODULE} 1.0.0 loaded")
     assert bench.switch.execute("uuid_audio_stream list") == "[]"
+
+
+def test_what_is_in_memory_is_not_looked_for_again(bench: Bench) -> None:
+    """Another version has been installed since: a running one can be unloaded and loaded all the same."""
+    bench.code_is_there = True
+    bench.begin()
+    bench.end()
+    assert bench.switch.unload(MODULE) == "+OK\n"
+    bench.outcome.clear()
+    bench.code_is_there = False
+    bench.begin()
+    assert str(bench.end()).startswith(f"{MODULE} 1.0.0 loaded")
+    assert not Compilation.begun.is_set()
 
 
 def test_a_shutdown_waits_for_the_end_of_loading(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
