@@ -131,11 +131,11 @@ def test_a_stream_id_in_use(platform: Platform, agent: Agent, way: str) -> None:
     assert answer(platform, other, way, f"start {agent.url} {START}") == "+OK Success"
 
 
-def test_a_second_stream_without_a_stream_id(platform: Platform, agent: Agent) -> None:
+def test_a_second_stream_without_a_stream_id(platform: Platform, agent: Agent, server: RawServer) -> None:
     """There is no other id to choose in that grammar."""
     call = platform.call()
-    assert platform.run(f"{call.uuid} start {agent.url} mono 8k").startswith("+OK")
-    reply = platform.run(f"{call.uuid} start {agent.url} mono 8k")
+    assert platform.run(f"{call.uuid} start {server.url} mono 8k").startswith("+OK")
+    reply = platform.run(f"{call.uuid} start {server.url} mono 8k")
     assert reply.startswith("-ERR a stream without a stream id runs on this call already") and "another id" not in reply
     assert platform.run(f"{call.uuid} second start {agent.url} {START}") == "+OK Success"
 

@@ -140,15 +140,15 @@ def test_each_request_has_a_deadline_of_its_own(site: Site, monkeypatch: pytest.
     def start(self: Deadline, transport: asyncio.Transport, seconds: float) -> None:
         starts.append(seconds)
         real(self, transport, seconds)
-    with monkeypatch.context() as patch, connect(site) as sock:
+    with monkeypatch.context() as patch:
+        until(lambda: len(site.server.connections) == 0)  # no other one is counted
         patch.setattr(Deadline, "start", start)
-        until(lambda: len(site.server.connections) == 1)
-        sock.sendall(FIRST)
-        until(lambda: len(starts) >= 1)
-        assert b"404" in sock.recv(65536)
-        before = len(starts)
-        sock.sendall(FIRST[:10])
-        until(lambda: len(starts) == before + 1)
+        with connect(site) as sock:
+            sock.sendall(FIRST)
+            assert b"404" in sock.recv(65536)
+            until(lambda: len(starts) == 2)  # for the first request, and for the next one to come
+            sock.sendall(FIRST[:10])
+            until(lambda: len(starts) == 3)
     over: list[bool] = []
     with connect(site) as sock, connect(site) as silent:
         waiter = threading.Thread(target=lambda: over.append(is_hung_up_on(silent)))

@@ -348,7 +348,7 @@ def test_text_in_between_is_refused_with_the_reason(user: User, server: Server) 
 def test_a_second_start_in_between_is_refused(user: User, server: Server) -> None:
     """The first stream is still there; whoever wants another one stops it."""
     call, _ = lost(user, server)
-    assert "in use" in user.run(call, f"start {server.url} mono")
+    assert "runs on this call already" in user.run(call, f"start {server.url} mono")
     user.tell(call, "stop")
     server.restart()
     user.connect(server, call)
