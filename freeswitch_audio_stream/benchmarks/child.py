@@ -44,7 +44,7 @@ class Child:
             raise
 
     def answer(self) -> str:
-        """Its next line, without the end; waits for it. Raises BenchError where it ends instead."""
+        """Its next line, without the end; waits for it. Raise BenchError where it ends instead."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

@@ -37,7 +37,7 @@ def _age(word: int) -> int:
 
 @native_helper
 def age_of_l16(samples: int, count: int) -> int:
-    """How many microseconds ago `count` int16 samples were stamped, or NO_STAMP."""
+    """Return how many microseconds ago `count` int16 samples were stamped, or NO_STAMP."""
     if count < STAMP_SAMPLES:
         return NO_STAMP
     data = int16_at(samples, STAMP_SAMPLES)

@@ -143,7 +143,7 @@ class MeasuredModule(NamedTuple):
     """Global variables of the switch, set before the first stream; {ca} is the file to trust."""
 
     def can(self, work: Work) -> bool:
-        """Whether it does such work."""
+        """Return whether it does such work."""
         return work.format in self.formats and (self.plays or not work.two_way)
 
     def start_command(self, call: str, url: str, work: Work, ca: Path | None = None) -> str:

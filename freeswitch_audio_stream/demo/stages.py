@@ -33,7 +33,7 @@ class Stage(Protocol):
     name: str
 
     def begin(self) -> str:
-        """Make the call, whose caller starts to speak; answers its UUID."""
+        """Make the call, whose caller starts to speak; return its UUID."""
 
     def execute(self, command: str) -> str:
         """Carry out an API command and answer what it prints."""

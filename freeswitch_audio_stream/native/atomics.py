@@ -51,16 +51,16 @@ def _read_modify_write(operation: str) -> Any:
 
 
 exchange = _read_modify_write("xchg")
-"""``int64 exchange(int64 address, int64 value)``: store, answer what was there; sequentially consistent."""
+"""``int64 exchange(int64 address, int64 value)``: store, return the previous value; sequentially consistent."""
 fetch_add = _read_modify_write("add")
-"""``int64 fetch_add(int64 address, int64 value)``: add, answer what was there before."""
+"""``int64 fetch_add(int64 address, int64 value)``: add, return the previous value; sequentially consistent."""
 fetch_or = _read_modify_write("or")
-"""``int64 fetch_or(int64 address, int64 bits)``: set bits, answer what was there before."""
+"""``int64 fetch_or(int64 address, int64 bits)``: set bits, return the previous value; sequentially consistent."""
 
 
 @code_generator
 def fence(typingctx: Any) -> Any:
-    """``void fence()``: a full barrier, for the store-then-load handshake of sleeping and waking."""
+    """``void fence()``: a full barrier; a store before it is visible before a load after it (see `wakeup`)."""
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.fence("seq_cst")
         return context.get_dummy_value()
@@ -69,7 +69,7 @@ def fence(typingctx: Any) -> Any:
 
 @code_generator
 def pointer(typingctx: Any, address: Any) -> Any:
-    """``void *pointer(int64 address)``: what ``numba.carray`` and C functions take."""
+    """``void *pointer(int64 address)``: the address as a pointer, for ``numba.carray`` and C functions."""
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.inttoptr(args[0], _I8.as_pointer())
     return types.voidptr(types.int64), codegen
@@ -77,7 +77,7 @@ def pointer(typingctx: Any, address: Any) -> Any:
 
 @code_generator
 def address_of(typingctx: Any, void_pointer: Any) -> Any:
-    """``int64 address_of(void *p)``."""
+    """``int64 address_of(void *p)``: the pointer as an address."""
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.ptrtoint(args[0], _I64)
     return types.int64(types.voidptr), codegen
@@ -96,11 +96,10 @@ def own_word(typingctx: Any) -> Any:
 
 
 def _call(argument_count: int) -> Any:
-    """An intrinsic that calls ``int64 f(int64, …)`` at an address.
+    """Return an intrinsic that calls ``int64 f(int64, …)`` at an address.
 
-    On the 64-bit System V and AArch64 procedure call standards integers, pointers and enums all travel in
-    general registers, so one shape serves every C function the core calls; a narrower result is cut by the
-    caller.
+    In the 64-bit System V and AArch64 procedure call standards, integers, pointers and enums all travel in general
+    registers, so one signature serves every C function that the core calls; the caller truncates a narrower result.
     """
     parameters = [f"a{index}" for index in range(argument_count)]
 
@@ -123,47 +122,47 @@ call0, call1, call2, call3, call4, call7, call8 = (_call(n) for n in (0, 1, 2, 3
 
 @native_helper
 def wide(value: Any) -> int:
-    """A narrower integer as int64, sign kept."""
+    """Return a narrower integer as int64, sign-extended."""
     return np.int64(value)  # type: ignore[return-value]
 
 
 @native_helper
 def bytes_at(address: int, count: int) -> Any:
-    """``uint8[count]`` view of memory; owns nothing."""
+    """Return a ``uint8[count]`` view of memory; it owns nothing."""
     return carray(pointer(address), (count,), np.uint8)
 
 
 @native_helper
 def int16_at(address: int, count: int) -> Any:
-    """``int16[count]`` view of memory (native byte order)."""
+    """Return an ``int16[count]`` view of memory, in native byte order."""
     return carray(pointer(address), (count,), np.int16)
 
 
 @native_helper
 def uint16_at(address: int, count: int) -> Any:
-    """``uint16[count]`` view of memory (native byte order)."""
+    """Return a ``uint16[count]`` view of memory, in native byte order."""
     return carray(pointer(address), (count,), np.uint16)
 
 
 @native_helper
 def int32_at(address: int, count: int) -> Any:
-    """``int32[count]`` view of memory."""
+    """Return an ``int32[count]`` view of memory, in native byte order."""
     return carray(pointer(address), (count,), np.int32)
 
 
 @native_helper
 def int64_at(address: int, count: int) -> Any:
-    """``int64[count]`` view of memory."""
+    """Return an ``int64[count]`` view of memory, in native byte order."""
     return carray(pointer(address), (count,), np.int64)
 
 
 @native_helper
 def float64_at(address: int, count: int) -> Any:
-    """``float64[count]`` view of memory."""
+    """Return a ``float64[count]`` view of memory."""
     return carray(pointer(address), (count,), np.float64)
 
 
 @native_helper
 def float32_at(address: int, count: int) -> Any:
-    """``float32[count]`` view of memory."""
+    """Return a ``float32[count]`` view of memory."""
     return carray(pointer(address), (count,), np.float32)

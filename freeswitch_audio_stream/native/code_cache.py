@@ -1,13 +1,12 @@
 """Where compiled code is kept, and which of it may be loaded.
 
-A folder of compiled code is named after everything the code depends on: the sources, the versions of Python, Numba
-and LLVM, and the processor. There may be two: one that scripts/install has filled, in the virtual environment, and one
-of our own user's. Numba notices a change in the file of the function it compiles, not in those inlined into it or in
-constants from elsewhere, so the name of the folder covers all of them.
+The name of a folder of compiled code is a digest of everything the code depends on: the sources, the versions of
+Python, Numba and LLVM, and the processor. There may be two folders: one in the virtual environment, filled by
+scripts/install, and one that belongs to the user we run as. Numba's own check sees a change only in the file of the
+function it compiles, not in functions inlined into it or in constants of other files; the digest covers them all.
 
-A folder is complete when it has a list of its files with their digests, which `CodeFolder.seal` writes last: what was
-begun and not finished, or was damaged since, is not loaded. Compiled code is code: a folder or a file that somebody
-else could have written is not loaded either.
+A folder is complete when it has a list of its files with their digests, which `CodeFolder.seal` writes last: code that
+was not finished, or was damaged since, is not loaded. Nor is a folder or file that another user could have written.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ PACKAGE = Path(os.path.abspath(__file__)).parent.parent
 _NAME = "freeswitch_audio_stream"
 _LIST = "complete.json"
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
-_UNUSED_SECONDS = 30 * 86400.0  # after this, code of other versions or processors is not needed any more
+_UNUSED_SECONDS = 30 * 86400.0  # after this, code of other versions or processors may be removed
 
 
 def sources() -> list[Path]:
-    """The files that are compiled, and those that constants of compiled code come from."""
+    """Return the source files that are compiled, and those whose constants compiled code contains."""
     constants = ("audio.py", "protocols/audiosocket.py", "switch/constants.py", "switch/layouts.py")
     return sorted({*PACKAGE.glob("native/**/*.py"), *PACKAGE.glob("realtime/**/*.py"),
                    *PACKAGE.glob("simulator/**/*.py"),
@@ -59,15 +58,15 @@ def _digest(file: Path) -> str:
 
 
 class CodeFolder:
-    """A folder of compiled code, and who may have written what is in it."""
+    """A folder of compiled code, and the users who may have written its files. Methods read and write files."""
 
     def __init__(self, path: Path, owners: frozenset[int]) -> None:
-        """`owners` are user ids."""
+        """`owners` are the ids of the users trusted to have written the files."""
         self.path = path
         self._owners = owners
 
     def is_complete(self) -> bool:
-        """Whether everything is there as it was written, and nobody else could have written it."""
+        """Return whether every file listed is present and undamaged, and only the owners could have written it."""
         try:
             return (all(self._is_ours(place) for place in (self.path.parent, self.path, self.path / _LIST))
                     and not any(self._damaged(self._listed())))
@@ -75,7 +74,7 @@ class CodeFolder:
             return False
 
     def _listed(self) -> dict[str, str]:
-        """Names and digests; raises OSError or ValueError where there is no such list."""
+        """Return the listed digests by file name; raise OSError or ValueError if there is no valid list."""
         found = json.loads((self.path / _LIST).read_text())
         files = found.get("files") if isinstance(found, dict) else None
         if not isinstance(files, dict):
@@ -95,11 +94,11 @@ class CodeFolder:
                 and not stat.S_ISLNK(found.st_mode))
 
     def has(self, part: str) -> bool:
-        """Whether it holds code of a folder of sources."""
+        """Return whether the folder has code of `part`, one of `parts`."""
         return (self.path / part).is_dir()
 
     def seal(self, parts: set[str]) -> None:
-        """Note that the code of these folders of sources is complete."""
+        """Write the list of files, which declares that the code of these `parts` is complete."""
         files = [file for part in sorted(parts) for file in sorted((self.path / part).glob("*.nb[ic]"))]
         text = json.dumps({"files": {str(file.relative_to(self.path)): hashlib.sha256(file.read_bytes()).hexdigest()
                                      for file in files}}, indent=0)
@@ -108,7 +107,7 @@ class CodeFolder:
         os.replace(new, self.path / _LIST)
 
     def clean(self) -> None:
-        """Remove what is damaged, and the list with it."""
+        """Remove damaged files, and the list of files."""
         try:
             for file in self._damaged(self._listed()):
                 file.unlink(missing_ok=True)
@@ -117,20 +116,20 @@ class CodeFolder:
         (self.path / _LIST).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove all that is in it."""
+        """Remove the folder's contents."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def remove_others(self, unused_seconds: float = _UNUSED_SECONDS) -> None:
-        """Remove code of other versions and processors that nobody has loaded for so long."""
+        """Remove sibling folders, of other versions and processors, that have not been used for that many seconds."""
         for folder in self.path.parent.iterdir():
             if folder.is_dir() and folder != self.path and time.time() - folder.stat().st_mtime >= unused_seconds:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def installed() -> CodeFolder | None:
-    """The folder for scripts/install, in the virtual environment that the package lies in; None outside of any.
+    """Return the folder that scripts/install fills, in the package's virtual environment; None if it is not in one.
 
-    Whoever may write the package may write its compiled code.
+    Its owners include the owner of the package: whoever can write the package can write its compiled code.
     """
     environment = next((folder for folder in PACKAGE.parents if (folder / "pyvenv.cfg").is_file()), None)
     if environment is None:
@@ -140,7 +139,7 @@ def installed() -> CodeFolder | None:
 
 
 def own() -> CodeFolder | None:
-    """The folder of the user we run as, made where it is not there; None where nothing can be written."""
+    """Return the folder of the user we run as, created if missing; None if it cannot be written."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     for root in (Path(home) / _NAME, Path(tempfile.gettempdir()) / f"{_NAME}-{os.getuid()}"):
         folder = CodeFolder(root / KEY, frozenset((os.getuid(),)))
@@ -150,20 +149,20 @@ def own() -> CodeFolder | None:
             if folder._is_ours(root) and folder._is_ours(folder.path):
                 return folder
         except OSError:
-            pass  # not to be written, or somebody else's
+            pass  # not writable, or another user's
     return None
 
 
 KEY = _content_key()
 
-_read: CodeFolder | None = None  # complete, and may not be ours to write to
-_written: CodeFolder | None = None  # where code goes, and comes from, that the other folder does not have
+_read: CodeFolder | None = None  # complete; perhaps read-only
+_written: CodeFolder | None = None  # for code that `_read` does not have: saved here and loaded from here
 _kept: set[Callable[..., Any]] = set()
 _parts: set[str] = set()
 
 
 def choose() -> bool:
-    """Decide where compiled code comes from; False where something has yet to be compiled."""
+    """Choose the folders to load compiled code from; return False if something has still to be compiled."""
     global _read, _written
     ready, _written = installed(), own()
     _read = ready if ready is not None and ready.is_complete() else None
@@ -176,18 +175,18 @@ def choose() -> bool:
 
 
 def use(folder: CodeFolder) -> None:
-    """Have code compiled into this folder, and taken from no other."""
+    """Save compiled code to this folder, and load it from no other."""
     global _read, _written
     _read, _written = None, folder
 
 
 def parts() -> set[str]:
-    """The folders of sources that functions were compiled from, as `CodeFolder` names them."""
+    """Return the names, for `CodeFolder`, of the source folders from which functions were compiled."""
     return set(_parts)
 
 
 def keep(function: Callable[..., Any]) -> bool:
-    """Have the compiled code of a function kept; False where nothing can be."""
+    """Have Numba save the compiled code of `function`; return False if there is no folder to save it in."""
     if _read is None and _written is None:
         choose()
     folder = _folder_of(_part(Path(function.__code__.co_filename)))
@@ -204,11 +203,11 @@ def _part(file: Path) -> str:
     folder = Path(os.path.abspath(file)).parent
     if folder == PACKAGE or PACKAGE in folder.parents:
         return ".".join((_NAME, *folder.relative_to(PACKAGE).parts))
-    return f"{folder.name}_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"  # the tests'
+    return f"{folder.name}_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"  # functions of tests
 
 
 class _Locator(caching._CacheLocator):
-    """Tells Numba where the code of our functions is; those of others go where they would go without us."""
+    """Tells Numba where the compiled code of our functions is; other packages' functions are not affected."""
 
     def __init__(self, function: Callable[..., Any], file: Path, folder: CodeFolder) -> None:
         self._file = file
@@ -231,7 +230,7 @@ class _Locator(caching._CacheLocator):
         return str(self._line)
 
     def ensure_cache_path(self) -> None:
-        # Called before code is saved; Numba's own also tries to write, and refuses a folder that we may only read.
+        # Numba's own implementation tries to write a file, and so would refuse a read-only folder.
         self._path.mkdir(parents=True, exist_ok=True)
 
 

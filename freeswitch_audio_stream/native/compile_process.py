@@ -1,9 +1,9 @@
-"""Compiling in a process of its own, beside the one that takes calls.
+"""Compiling in a separate process.
 
-LLVM does not survive an exit() of its process while it works: FreeSWITCH, shut down while it compiles, would crash.
-A process of its own may be ended at any time; what it leaves is used when it is complete (see `code_cache`). It runs
-behind everything else, and none of its memory stays with FreeSWITCH. It ends when its standard input does, so however
-FreeSWITCH ends, it does not outlive it.
+LLVM crashes if its process calls exit() while it works: so would FreeSWITCH, shut down while the core compiles.
+A separate process can be killed at any time; its code is used once it is complete (see `code_cache`). It runs at low
+priority, and none of its memory stays with FreeSWITCH. It ends when its standard input is closed, so it never
+outlives FreeSWITCH.
 
 This file imports neither Numba nor anything that is compiled.
 """
@@ -25,11 +25,14 @@ _START = ("import runpy, sys; sys.path[:0] = sys.argv[1:3]; del sys.argv[1:3]; "
           f"runpy.run_module({_PROGRAM!r}, run_name='__main__', alter_sys=True)")
 
 loading_is_over = threading.Event()
-"""Set when this process ends or unloads us: no function is compiled or taken from the cache from now on."""
+"""Set when this process ends or unloads the module: from then on no function is compiled or loaded from the cache."""
 
 
 def interpreter() -> Path | None:
-    """A Python of this version with our packages; in FreeSWITCH, `sys.executable` is a guess. None: there is none."""
+    """Return a Python executable of this version that has our packages; None if there is none.
+
+    Within FreeSWITCH `sys.executable` is only a guess, so candidates are checked.
+    """
     return next((path for path in _interpreters() if os.access(path, os.X_OK)), None)
 
 
@@ -43,24 +46,24 @@ def _interpreters() -> Iterator[Path]:
 
 
 def _package_folders() -> tuple[Path, Path]:
-    """Where this package is found, and where Numba is."""
+    """Return the folders from which this package and Numba are imported."""
     numba = importlib.util.find_spec("numba")
     assert numba is not None and numba.origin is not None, "numba is a dependency"
     return PACKAGE.parent, Path(numba.origin).parent.parent
 
 
 class CompileProcess:
-    """A running `compile_core`. `end` may be called on any thread, the others on the one that made it."""
+    """A running `compile_core` process. Any thread may call `end`; only the creating thread may call `wait`."""
 
     def __init__(self, python: Path, folder: Path, key: str) -> None:
-        """Start it; raises OSError. `folder` and `key` are those of `code_cache`."""
-        # -I: what is set for FreeSWITCH's Python, and the folder it runs in, are not for this one.
+        """Start the process; raise OSError if that fails. `folder` and `key` are those of `code_cache`."""
+        # -I: ignore PYTHON… variables set for FreeSWITCH, and its working directory.
         self._process = subprocess.Popen(
             [python, "-I", "-c", _START, *_package_folders(), "--folder", folder, "--key", key, "--until-eof"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", start_new_session=True)
 
     def wait(self) -> str:
-        """Wait for its end; its last words, which are of interest if the code is not there."""
+        """Block until the process has ended; return the last line of its output, which explains a failure."""
         assert self._process.stdout is not None and self._process.stdin is not None, "they are pipes"
         with self._process.stdout as output, self._process.stdin:
             lines = output.read().decode("utf-8", "replace").splitlines()
@@ -68,5 +71,5 @@ class CompileProcess:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def end(self) -> None:
-        """End it at once."""
+        """Kill the process. Any thread; does not wait."""
         self._process.kill()

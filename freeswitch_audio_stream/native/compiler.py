@@ -1,4 +1,4 @@
-"""How the core is compiled: typed fronts for Numba's decorators.
+"""How the core is compiled: Numba's decorators, with types.
 
 Functions are compiled, or taken from the cache (see `code_cache`), when the file that defines them is imported, never
 on a media thread.
@@ -16,7 +16,7 @@ from . import code_cache
 from .compile_process import loading_is_over
 
 carray: Any = numba.carray  # type: ignore[attr-defined]
-"""An array over memory at a pointer, in compiled code; it owns nothing."""
+"""In compiled code: return an array view of the memory at a pointer; it owns nothing."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS: dict[str, Any] = {
@@ -24,26 +24,28 @@ _OPTIONS: dict[str, Any] = {
 
 
 def _cached(function: Callable[..., Any]) -> bool:
-    """Whether Numba is to keep its code. Raises LoadingEnded: LLVM does not survive an exit() while it works."""
+    """Return whether Numba is to save the code; raise LoadingEnded if the module is unloading, because LLVM crashes if
+    the process exits while it works.
+    """
     if loading_is_over.is_set():
         raise LoadingEnded("mod_audio_stream was unloaded, or FreeSWITCH shut down, while it was being loaded")
     return code_cache.keep(function)
 
 
 def native(signature: str) -> Callable[[F], F]:
-    """Compile a function for `signature` with the GIL released while it runs."""
+    """Compile a function for `signature`, now; the GIL is released while it runs."""
     def decorate(function: F) -> F:
         return cast(F, numba.njit(signature, cache=_cached(function), **_OPTIONS)(function))
     return decorate
 
 
 def native_helper(function: F) -> F:
-    """A function for compiled callers only: typed by its first use, compiled as a part of them."""
+    """Compile a function as a part of each compiled function that calls it; Python code cannot call it."""
     return cast(F, numba.njit(**_OPTIONS)(function))
 
 
 def c_callback(signature: str, kept: bool = True) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a C-callable function; the result's ``.address`` is its pointer, alive as long as it.
+    """Compile a C-callable function; the result's ``.address`` is a pointer to it, valid while the result exists.
 
     One that is not `kept` in the cache is compiled anew every time.
     """
@@ -53,5 +55,5 @@ def c_callback(signature: str, kept: bool = True) -> Callable[[Callable[..., Any
 
 
 def code_generator(function: Callable[..., Any]) -> Any:
-    """An intrinsic: a function that answers its signature and writes its own LLVM instructions."""
+    """Make an intrinsic of a function that returns a Numba signature and a generator of LLVM instructions."""
     return intrinsic(function)

@@ -1,4 +1,4 @@
-"""The C library functions that compiled code calls, resolved by name when the code is loaded."""
+"""C library functions that compiled code calls, resolved by name when the code is loaded. None needs the GIL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _errno_location: Any = types.ExternalFunction("__errno_location", types.voidptr(
 
 @native_helper
 def errno() -> int:
-    """The calling thread's ``errno``."""
+    """Return the calling thread's ``errno``."""
     return wide(int32_at(address_of(_errno_location()), 1)[0])
 
 
@@ -61,7 +61,7 @@ def clear(target: int, count: int) -> None:
 
 @code_generator
 def two_words(typingctx: Any) -> Any:
-    """``int64 two_words()``: the address of 16 bytes on the caller's stack."""
+    """``int64 two_words()``: return the address of 16 bytes on the caller's stack."""
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words = cgutils.alloca_once(  # type: ignore[no-untyped-call]
             builder, ir.ArrayType(ir.IntType(64), 2))
@@ -71,7 +71,7 @@ def two_words(typingctx: Any) -> Any:
 
 @native_helper
 def monotonic_us() -> int:
-    """CLOCK_MONOTONIC in microseconds (no system call: the vDSO answers)."""
+    """Return CLOCK_MONOTONIC in microseconds; read by the vDSO, without a system call."""
     time = two_words()
     clock_gettime(np.int32(1), pointer(time))
     parts = int64_at(time, 2)
@@ -80,7 +80,7 @@ def monotonic_us() -> int:
 
 @native_helper
 def wake_event_fd(event_fd: int) -> None:
-    """Add one to an eventfd."""
+    """Add one to an eventfd: one write(2), which does not block."""
     one = two_words()
     int64_at(one, 1)[0] = 1
     write(np.int32(event_fd), pointer(one), np.uint64(8))
@@ -88,14 +88,14 @@ def wake_event_fd(event_fd: int) -> None:
 
 @native_helper
 def drain_event_fd(event_fd: int) -> None:
-    """Reset an eventfd that is known to be readable."""
+    """Reset an eventfd to zero; it must be readable, or this would block."""
     value = two_words()
     read(np.int32(event_fd), pointer(value), np.uint64(8))
 
 
 @native_helper
 def nap(microseconds: int) -> None:
-    """Sleep for less than a second."""
+    """Sleep for `microseconds`, less than a million."""
     time = two_words()
     int64_at(time, 2)[0] = 0
     int64_at(time, 2)[1] = microseconds * 1000
@@ -104,7 +104,8 @@ def nap(microseconds: int) -> None:
 
 @native_helper
 def sleep_on(event_fd: int, timeout_us: int) -> int:
-    """Wait until an eventfd is written (1) or the time is over (0); below 0 means for ever."""
+    """Block until the eventfd is written, and return 1; or until `timeout_us` is over, and return 0. Below 0: no limit.
+    """
     request = two_words()
     int32_at(request, 2)[0] = np.int32(event_fd)
     int32_at(request, 2)[1] = np.int32(EPOLLIN)  # POLLIN has the same value; the high half are its results

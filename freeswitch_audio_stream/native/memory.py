@@ -1,4 +1,4 @@
-"""Memory for compiled code: mapped lazily, given out in parts, released as a whole."""
+"""Memory for compiled code: one mapping, divided into named parts and released as a whole."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 CACHE_LINE = 64
-"""Bytes that one processor core takes from another at once: what two threads write to lies apart by it."""
+"""Bytes; data that different threads write lies in different cache lines, to avoid false sharing."""
 
 _PAGE = mmap.PAGESIZE
 
 
 class Arena:
-    """One anonymous mapping, cut into parts.
+    """One anonymous memory mapping, divided into named parts.
 
-    Pages cost nothing until they are written to, so a part may be as large as its worst case: from a page on, parts
-    begin on one. Smaller ones share theirs. Huge pages are declined: the first byte of a ring would commit two
-    megabytes.
+    A page takes no physical memory until it is written to, so a part may be as large as its worst case. Parts of a
+    page or more begin at a page boundary; smaller ones share pages. Transparent huge pages are disabled, because the
+    first byte written to a ring would then commit two megabytes.
     """
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
-        """`sizes` are bytes."""
+        """`sizes` are bytes by name of the part; raise OSError if the mapping fails."""
         self._places, total = _places(tuple(sizes.items()))
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
         mapping = mmap.mmap(-1, total, flags=flags)
@@ -35,26 +35,28 @@ class Arena:
 
     @property
     def names(self) -> Iterable[str]:
-        """Of the parts."""
+        """The names of the parts."""
         return self._places
 
     def address(self, name: str) -> int:
-        """Where a part begins: on a cache line of its own, at least."""
+        """Return the address at which a part begins, a multiple of CACHE_LINE."""
         return self._begin + self._places[name].start
 
     def part(self, name: str) -> NDArray[np.uint8]:
-        """uint8[its size]: the memory of a part, zeroed at first."""
+        """Return a uint8[size] view of a part, which is zeroed at first."""
         assert self._octets is not None
         return self._octets[self._places[name]]
 
     def release(self) -> None:
-        """Unmap. Only when no thread of any kind can still use an address of it."""
+        """Unmap the memory. Only when no thread can use any address in it any more."""
         self._octets = None
 
 
 @lru_cache(maxsize=64)
 def _places(sizes: tuple[tuple[str, int], ...]) -> tuple[dict[str, slice], int]:
-    """Where parts lie, and bytes of them all. Shared: most streams are alike, and a table of their own is kilobytes."""
+    """Return where each part lies, and the bytes of all. Cached: most streams have the same parts, and a table takes
+    kilobytes.
+    """
     places: dict[str, slice] = {}
     position = 0
     for name, size in sorted(sizes, key=itemgetter(1)):

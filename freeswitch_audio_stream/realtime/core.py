@@ -1,4 +1,4 @@
-"""`Core`: the one door to the compiled core: its threads, its streams, the callbacks for FreeSWITCH."""
+"""`Core`: the interface of the compiled core: its threads, its streams, the callbacks for FreeSWITCH."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Queue:
         self.address = int(self._record.ctypes.data)
 
     def wake(self) -> None:
-        """Wake the reader, whatever it waits for."""
+        """Wake the reader. Any thread; does not block."""
         os.eventfd_write(self.event_fd, 1)
 
     def wait(self, seconds: float | None) -> None:
@@ -65,7 +65,7 @@ class Queue:
         wakeup.wait(self.address, -1 if seconds is None else max(0, int(seconds * 1e6)))
 
     def take(self) -> Iterator[int]:
-        """The indices queued now. Only the reader."""
+        """Take the stream indices queued now, oldest first. Only the reader."""
         while (index := wakeup.pop(self.address)) >= 0:
             yield index
 
@@ -182,7 +182,8 @@ class Core:
             worker.start()
 
     def open_path(self, form: PathFormat, templates: Sequence[MediaTemplate]) -> tuple[MediaPath, Worker]:
-        """A stream's compiled state, and the worker that serves it; IndexError when MAX_STREAMS are open."""
+        """Return a new stream's compiled state and the worker that serves it; raise IndexError if MAX_STREAMS are open.
+        """
         record, worker = self._open_record(None)
         return MediaPath(record, form, templates), worker
 
@@ -219,7 +220,7 @@ class Core:
         return record, worker
 
     def close_path(self, path: MediaPath) -> None:
-        """Give a stream's memory and index back: its bugs are closed, its socket detached, its clock off."""
+        """Free a stream's memory and index. Only when its bugs are closed, its socket detached and its clock off."""
         path.release()
         with self._lock:
             self._indices.give_back(path.index)

@@ -20,16 +20,16 @@ class Indices:
         self._resting: deque[int] = deque()
 
     def __len__(self) -> int:
-        """How many are free."""
+        """Return how many are free."""
         return self._count - self._used + len(self._resting)
 
     def take(self) -> int:
-        """IndexError when none is free."""
+        """Take a free number and return it; raise IndexError if none is free."""
         if len(self._resting) > _REST or self._used == self._count:
             return self._resting.popleft()
         self._used += 1
         return self._used - 1
 
     def give_back(self, index: int) -> None:
-        """Of what `take` answered."""
+        """Free a number that `take` returned."""
         self._resting.append(index)

@@ -1,7 +1,7 @@
-"""`MediaPath`: Python's hand on the compiled state of one stream.
+"""`MediaPath`: Python's interface to the compiled state of one stream.
 
-Methods may be called from any Python thread; the ones that fill the outbox take a short lock among
-themselves. None of them waits for a media thread or for the network.
+Any Python thread may call the methods unless they say otherwise; those that write to the outbox share a lock that is
+held briefly. None waits for a media thread or for the network.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class MediaPath:
     # Attention: why the dispatcher was woken.
 
     def take_attention(self) -> int:
-        """The ATTEND_ bits set since the last call. Only the stream's dispatcher."""
+        """Return the ATTEND_ bits set since the last call, and clear them. Only the stream's dispatcher."""
         return wakeup.take_attention(self.address)
 
     @property
@@ -143,7 +143,7 @@ class MediaPath:
         return int(self._field["attention"])
 
     def wake_dispatcher(self, bits: int) -> None:
-        """Have the dispatcher look at the stream."""
+        """Set ATTEND_ bits and wake the stream's dispatcher. Any thread."""
         wakeup.attend(self.address, bits)
 
     # The socket.
@@ -185,7 +185,7 @@ class MediaPath:
         self._field["tls"] = self._arena.address("tls") if tls else 0
 
     def detach_socket(self) -> None:
-        """Take the socket back; answered by ATTEND_SOCKET_DETACHED."""
+        """Ask the I/O loop to give the socket back; it sets ATTEND_SOCKET_DETACHED when it has. Does not wait."""
         self._request(SOCKET_DETACH)
 
     def _request(self, request: int) -> None:
@@ -217,7 +217,7 @@ class MediaPath:
         return bool(self._field["peer_kind"] == PEER_FRAMES)
 
     def discard_audio(self) -> None:
-        """Play no more of what the peer sends, and be held back by it no longer, until the next connection."""
+        """Discard the peer's audio, and let it no longer delay reading, until the next connection."""
         self._field["discards"] = 1
         wakeup.to_io(self.address)
 
@@ -254,26 +254,26 @@ class MediaPath:
         return int(field["outbox_write"]) == int(field["outbox_read"]) and int(field["out_length"]) == 0
 
     def discard_outbox(self) -> None:
-        """Forget what was not sent. Only while no socket is attached."""
+        """Discard messages that were not sent. Only while no socket is attached."""
         with self._lock:
             self._field["outbox_read"] = self._field["outbox_write"]
 
     def hold_media(self) -> None:
-        """Keep captured audio in the ring."""
+        """Keep captured audio in the ring: send none."""
         self._field["flow"] = FLOW_HELD
 
     def open_media(self) -> None:
-        """Let captured audio flow, behind the messages queued so far."""
+        """Send captured audio, after the messages queued so far."""
         self._field["flow"] = FLOW_OPEN
         wakeup.to_io(self.address)
 
     def drain_media(self) -> None:
-        """Let the ring run empty, its last part of a chunk included; then ATTEND_DRAINED."""
+        """Send what is in the ring, the last incomplete chunk included; ATTEND_DRAINED is set when that is done."""
         self._field["flow"] = FLOW_DRAIN
         wakeup.to_io(self.address)
 
     def pause(self, paused: bool) -> None:
-        """Discard what the call says from the next frame on, or stop doing so. Any thread, also after `release`."""
+        """Discard captured audio from the next frame on, or stop discarding. Any thread, even after `release`."""
         with self._lock:
             if not self._released:  # else the record may be another stream's by now
                 self._field["paused"] = int(paused)
@@ -319,7 +319,9 @@ class MediaPath:
     # Captured audio that Python converts on its way (see `Core.open_source`).
 
     def take_capture(self) -> NDArray[np.int16]:
-        """int16[n, channels]: what is in the capture ring. Only the dispatcher, and only of a source."""
+        """Take all samples from the capture ring, as int16[n, channels], native byte order. Only the dispatcher, and
+        only of a stream opened by `Core.open_source`.
+        """
         written, position = wakeup.take_captured(self.address), int(self._field["capture_read"])
         channels = self.format.channels
         data = self._read_ring("capture_ring", 2 * channels * position, 2 * channels * (written - position))
@@ -334,7 +336,7 @@ class MediaPath:
     # Playback.
 
     def play(self, samples: NDArray[np.int16], rate: int) -> int:
-        """Queue mono int16 samples at `rate` (Hz, one of audio.ALL_RATES); answers how many fitted."""
+        """Queue mono int16 samples at `rate` (Hz, one of audio.ALL_RATES); return how many fitted."""
         data = np.ascontiguousarray(samples, np.int16)
         return playback.play(self.address, data.ctypes.data, len(data), rate)
 
@@ -343,15 +345,20 @@ class MediaPath:
         return self.play(np.frombuffer(data[:len(data) // 2 * 2], "<i2"), rate)
 
     def mark(self, number: int) -> bool:
-        """Put a mark behind what is queued now; it comes back by `take_marks`. False if too many wait."""
+        """Queue a mark after the samples queued so far; `take_marks` returns it once it is settled. False if too many
+        marks are queued.
+        """
         return bool(playback.mark(self.address, number))
 
     def clear(self) -> int:
-        """Throw away what is queued now, within one frame; answers how many samples had been queued so far."""
+        """Discard the samples queued now, within one frame; return the total of samples queued since the stream began.
+        """
         return playback.clear_playback(self.address)
 
     def pause_playback(self, paused: bool) -> None:
-        """Hold back what is queued, from the next frame on, or let it play on. Any thread, also after `release`."""
+        """Pause playback from the next frame on, keeping what is queued; or resume it. Any thread, even after
+        `release`.
+        """
         with self._lock:
             if not self._released:
                 playback.pause_playback(self.address, int(paused))
@@ -363,7 +370,7 @@ class MediaPath:
         return int(field["play_write"]) == int(field["play_read"]) and not field["play_active"]
 
     def take_marks(self) -> list[tuple[int, bool]]:
-        """The marks settled since the last call, in order: number, and whether played (else cleared)."""
+        """Return the marks settled since the last call, in order: number, and True if played, False if cleared."""
         table = self._arena.part("marks").view(np.int64).reshape(MARKS, MARK_WORDS)
         first, last = int(self._field["marks_taken"]), wakeup.marks_settled(self.address)
         settled = [(int(value), status == MARK_PLAYED)
@@ -375,7 +382,7 @@ class MediaPath:
     # The write clock and the session.
 
     def set_session(self, session: int, channel: int) -> None:
-        """The addresses of the call; before any bug is attached."""
+        """Set the addresses of the call's session and channel; before any media bug is attached."""
         self._field["session"], self._field["channel"] = session, channel
 
     def set_write_codec(self, codec: int, implementation: int) -> None:
@@ -388,7 +395,7 @@ class MediaPath:
         self._field["has_playback"], self._field["last_foreign_write"] = 1, now_us
 
     def stop_clock(self) -> None:
-        """Have the write clock let go of the session; answered by ATTEND_CLOCK_OFF."""
+        """Ask the write clock to stop using the session; it sets ATTEND_CLOCK_OFF when it has. Does not wait."""
         wakeup.stop_clock(self.address)
 
     # Looking at it.
@@ -421,7 +428,7 @@ class MediaPath:
         return Packets(*(int(field[f"rtp_{name}"]) for name in Packets._fields))
 
     def release(self) -> None:
-        """Give the memory back: every bug is closed, the socket detached and the clock off."""
+        """Free the stream's memory. Only when every media bug is closed, the socket detached and the clock off."""
         with self._lock:
             self._last_statistics, self._last_packets = self._count(), self._count_packets()
             self._released = True

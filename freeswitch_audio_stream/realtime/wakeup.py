@@ -137,7 +137,7 @@ def release_inbox(stream: int, position: int) -> None:
 
 @native("int64(int64)")
 def marks_settled(stream: int) -> int:
-    """How many entries of the playback side list are settled."""
+    """Return how many entries of the playback side list are settled."""
     return load_acquire(stream + _MARKS_READ)
 
 

@@ -26,17 +26,17 @@ def append(buffer: int, data: int, count: int) -> bool:
 
 @native_helper
 def take(buffer: int, data: int, count: int) -> int:
-    """Move up to `count` bytes to `data` and answer how many."""
+    """Move up to `count` of the oldest bytes to address `data`; return how many."""
     b = buffer_at(buffer)
     count = min(count, b.used)
     copy(data, b.data + b.start, count)
-    toss(buffer, count)
+    discard(buffer, count)
     return count
 
 
 @native_helper
-def toss(buffer: int, count: int) -> None:
-    """Drop the oldest `count` bytes."""
+def discard(buffer: int, count: int) -> None:
+    """Discard the oldest `count` bytes, or all if there are fewer."""
     b = buffer_at(buffer)
     count = min(count, b.used)
     b.start += count

@@ -12,7 +12,7 @@ from ..native.atomics import call3, int16_at, int64_at, wide
 from ..native.compiler import c_callback, native, native_helper
 from ..native.libc import copy
 from ..switch.constants import BugEvent, BugFlag, Status
-from .buffers import take, toss
+from .buffers import discard, take
 from .locks import lock, rw_unlock, unlock, write_lock
 from .records import ALIVE, PACKET_BYTES, buffer_at, bug_at, frame_at, implementation_at, session_at
 
@@ -34,7 +34,7 @@ def call_back(bug: int, event: int) -> int:
 
 @native_helper
 def is_listening(session: int, bug: int, reading: bool) -> bool:
-    """Whether a bug gets audio now; the core does not honour BRIDGE_REQ on the write side."""
+    """Return whether a bug gets audio now; the core does not honour BRIDGE_REQ on the write side."""
     s, b = session_at(session), bug_at(bug)
     if b.flags & PAUSE or (b.flags & ANSWER_REQ and not s.answered):
         return False
@@ -199,7 +199,7 @@ def bug_read(bug: int, frame: int, fill: int) -> int:
     if waiting_write > waiting_read and waiting_write > 2 * packet:
         # The write side runs ahead: one packet of it is dropped at every call until it does not.
         lock(b.write_mutex)
-        toss(b.write_buffer, packet)
+        discard(b.write_buffer, packet)
         waiting_write = buffer_at(b.write_buffer).used
         unlock(b.write_mutex)
     if 0 < waiting_read < packet or 0 < waiting_write < packet:

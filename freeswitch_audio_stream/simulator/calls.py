@@ -45,7 +45,7 @@ class Exchange(Protocol):
     def forget(self, call: EmbeddedCall) -> None:
         """The call is no longer to be found by its uuid."""
 
-    def bury(self, call: EmbeddedCall) -> None:
+    def remove_destroyed(self, call: EmbeddedCall) -> None:
         """The call is destroyed."""
 
 
@@ -190,7 +190,7 @@ class EmbeddedCall:
         bugs.close_all(self.pointer)  # what was added between hangup and here, by a holder of a read lock
         C.pthread_rwlock_unlock(self.session.session_lock)
         self._announce("CHANNEL_DESTROY")
-        self._switch.bury(self)
+        self._switch.remove_destroyed(self)
         self.destroyed.set()
 
     def _announce(self, name: str) -> None:
@@ -225,7 +225,7 @@ class EmbeddedCall:
         self.on_thread(go_on)
 
     def has_spoken(self) -> bool:
-        """Whether all of the speech has been sent."""
+        """Return whether all of the speech has been sent."""
         return bool(self.session.speech_position >= self.session.speech_length)
 
     def dtmf(self, digit: str, duration_ms: int = 100) -> bool:

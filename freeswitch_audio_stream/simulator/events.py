@@ -73,7 +73,7 @@ class Events:
              timeout: float = 10.0) -> Event:
         """The first event that was or will be fired with `subclass` (or that name) and satisfies `predicate`.
 
-        Raises TimeoutError, with what came instead, after `timeout` seconds.
+        Raise TimeoutError, with what came instead, after `timeout` seconds.
         """
         def found() -> Event | None:
             return next((event for event in self.fired if subclass in (event.subclass, event.name)

@@ -149,7 +149,7 @@ def _read_frame(session: int) -> int:
 @native_helper
 def _convert(source: int, count: int, rate: int, channels: int,
              target: int, to_rate: int, to_channels: int) -> int:
-    """Interpolate and mix `count` values to another rate and number of channels; answers how many came out.
+    """Interpolate and mix `count` values to another rate and number of channels; return how many came out.
     """
     length = count // channels
     out_length = length * to_rate // rate
@@ -192,7 +192,7 @@ def _linear(session: int, frame: int) -> int:
 
 @native_helper
 def _offer_write(session: int, frame: int) -> int:
-    """Show the frame to each bug in turn; answers the frame that the last of them left in its place."""
+    """Show the frame to each bug in turn; return the frame that the last of them left in its place."""
     s = session_at(session)
     refused = False
     read_lock(s.bug_lock)

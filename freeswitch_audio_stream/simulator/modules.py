@@ -113,7 +113,7 @@ class Modules:
     # Loading and unloading
 
     def unload(self, name: str) -> str | None:
-        """Shut a module down and forget it; answers why not, or None when done."""
+        """Shut a module down and forget it; return why not, or None when done."""
         with self._lock:
             module = self.loaded.get(name)
             if module is None:

@@ -20,7 +20,7 @@ from .modules import Modules
 from .sessions import Sessions
 
 VERSION = (b"1", b"10", b"12-embedded")
-GRAVES = 64
+KEPT_DESTROYED = 64
 """Destroyed calls whose memory is kept a while: a late C call is counted there instead of crashing."""
 
 
@@ -41,9 +41,9 @@ class EmbeddedSwitch:
         self.causes = {CAUSE_NORMAL_CLEARING: 16, CAUSE_SYSTEM_SHUTDOWN: 701}
         """``switch_call_cause_t`` by name, as far as calls end for one here."""
         self._configuration = Configuration()
-        self._graves: deque[EmbeddedCall] = deque()
+        self._destroyed: deque[EmbeddedCall] = deque()
         self._misuses = 0
-        self._burying = threading.Lock()
+        self._destroyed_lock = threading.Lock()
         self._running = 1
         self.commands.of_the_switch.update(uuid_exists=self._uuid_exists, uuid_kill=self._uuid_kill)
         self._addresses, self._kept = exports.library(self._functions())
@@ -130,14 +130,14 @@ class EmbeddedSwitch:
         """A call is no longer to be found by its uuid; only its own thread says so."""
         self.sessions.hide(call)
 
-    def bury(self, call: EmbeddedCall) -> None:
+    def remove_destroyed(self, call: EmbeddedCall) -> None:
         """A call is destroyed: its memory is marked and kept for a while; only its own thread says so."""
         call.session.magic = 0
         self.sessions.remove(call)
-        with self._burying:
-            self._graves.append(call)
-            while len(self._graves) > GRAVES:
-                oldest = self._graves.popleft()  # its memory lives as long as this name
+        with self._destroyed_lock:
+            self._destroyed.append(call)
+            while len(self._destroyed) > KEPT_DESTROYED:
+                oldest = self._destroyed.popleft()  # its memory lives as long as this name
                 self._misuses += oldest.session.misuse
 
     @property
@@ -145,8 +145,8 @@ class EmbeddedSwitch:
         """C calls that would have crashed or aborted FreeSWITCH, such as one on a destroyed session: must
         be 0.
         """
-        with self._burying:
-            counted: int = sum(call.session.misuse for call in (*self._graves, *self.sessions))
+        with self._destroyed_lock:
+            counted: int = sum(call.session.misuse for call in (*self._destroyed, *self.sessions))
             return self.sessions.misuses + self._misuses + counted
 
     # Modules and the console

@@ -45,7 +45,7 @@ class L16Codec:
     """
 
     def __init__(self, library: Library, rate: int, ptime_ms: int, channels: int) -> None:
-        """Open it for `rate` Hz, `ptime_ms` and `channels`; raises SwitchError where the switch has no such
+        """Open it for `rate` Hz, `ptime_ms` and `channels`; raise SwitchError where the switch has no such
         L16.
         """
         self._library = library

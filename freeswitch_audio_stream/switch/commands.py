@@ -17,7 +17,7 @@ def execute(library: Library, command: str, arguments: str) -> str:
     """Run `command` and answer what it wrote, as text without blanks at its ends.
 
     Any thread of ours; it blocks as long as the command does (``originate``: until the call is answered). The switch
-    tells `arguments` to the listeners of its API events: no secrets. Raises SwitchError where there is no such command.
+    tells `arguments` to the listeners of its API events: no secrets. Raise SwitchError where there is no such command.
     """
     memory = library.malloc(_CHUNK_BYTES)
     if not memory:

@@ -54,7 +54,7 @@ def fire(library: Library, subclass: str, body: str | None, channel: Channel) ->
     """Fire a CUSTOM event of `subclass` with `body` and the data of `channel`.
 
     Any thread of ours that does not serve media: it blocks while the switch's event queue is full. A
-    session must be locked or the caller's own. Raises SwitchError when the switch is out of memory or
+    session must be locked or the caller's own. Raise SwitchError when the switch is out of memory or
     shutting down.
     """
     event = _create(library, EVENT_CUSTOM, subclass)

@@ -30,14 +30,14 @@ class Library:
         raise AttributeError(f"{name} has no entry in the SIGNATURES table")
 
     def address(self, name: str) -> int:
-        """The address of function `name`, for compiled code. Raises KeyError for a name that is not in the
+        """The address of function `name`, for compiled code. Raise KeyError for a name that is not in the
         table.
         """
         return self._addresses[name]
 
 
 def load(resolve: Resolver, signatures: Mapping[str, Prototype] = SIGNATURES) -> Library:
-    """Look up every function of `signatures`. Raises MissingSymbols with the names of all that are not
+    """Look up every function of `signatures`. Raise MissingSymbols with the names of all that are not
     there.
     """
     found = {name: resolve(name) for name in signatures}
@@ -63,7 +63,7 @@ def process_symbols() -> Resolver:
 
 @lru_cache(maxsize=None)
 def of_this_process() -> Library:
-    """The functions of the switch that this process is, found once. Raises MissingSymbols."""
+    """The functions of the switch that this process is, found once. Raise MissingSymbols."""
     return load(process_symbols())
 
 

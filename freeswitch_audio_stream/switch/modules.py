@@ -69,7 +69,7 @@ class Registration:
                               for application in (own, *module.applications)]
 
     def load(self) -> None:
-        """Register with the switch; raises SwitchError, with what to do about it, when that did not take
+        """Register with the switch; raise SwitchError, with what to do about it, when that did not take
         effect.
         """
         library, name = self._library, encode(self._module.name)
@@ -100,7 +100,7 @@ class Registration:
             registered.run = run
 
     def unload(self) -> None:
-        """Take the module out; its on_shutdown runs on this thread. Raises SwitchError while a command runs
+        """Take the module out; its on_shutdown runs on this thread. Raise SwitchError while a command runs
         in it.
         """
         reason = ctypes.c_char_p()

@@ -35,7 +35,7 @@ class Session:
     # lifetime
 
     def retain(self) -> Session:
-        """A session of the same call with a read lock of its own; raises SwitchError once the call has hung
+        """A session of the same call with a read lock of its own; raise SwitchError once the call has hung
         up.
         """
         if self._library.switch_core_session_read_lock(self.pointer) != Status.SUCCESS:
@@ -58,11 +58,11 @@ class Session:
             self.unlock()
 
     def is_hung_up(self) -> bool:
-        """Whether the call is over or ending."""
+        """Return whether the call is over or ending."""
         return bool(self._library.switch_channel_get_state(self.channel) >= ChannelState.HANGUP)
 
     def ended_by_shutdown(self) -> bool:
-        """Whether the call was hung up because the switch itself ends."""
+        """Return whether the call was hung up because the switch itself ends."""
         shutdown = self._library.switch_channel_str2cause(CAUSE_SYSTEM_SHUTDOWN)
         return bool(self._library.switch_channel_get_cause(self.channel) == shutdown)
 
@@ -85,7 +85,7 @@ class Session:
     # media
 
     def media_ready(self) -> bool:
-        """Whether audio flows through the switch: answered or early media, codecs chosen, not bypassed, not
+        """Return whether audio flows through the switch: answered or early media, codecs chosen, not bypassed, not
         ending.
         """
         return bool(self._library.switch_channel_test_ready(self.channel, 1, 1))
@@ -129,7 +129,7 @@ class Session:
         """Attach a media bug and answer its address.
 
         `callback` and `user` are addresses that must stay valid until the callback has had CLOSE. INIT
-        comes on this thread before the call returns. Raises SwitchError where the call has no media or the
+        comes on this thread before the call returns. Raise SwitchError where the call has no media or the
         bug is refused.
         """
         # The core itself would pre-answer here, and takes a bug that will never hear anything on a bypassed

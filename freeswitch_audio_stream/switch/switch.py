@@ -54,7 +54,7 @@ class Switch:
         events.fire(self.library, subclass, body, channel)
 
     def reserve(self, subclasses: Iterable[str]) -> list[str]:
-        """Claim event subclasses; answers those that another module has claimed, which can be fired even
+        """Claim event subclasses; return those that another module has claimed, which can be fired even
         so.
         """
         return events.reserve(self.library, subclasses)
@@ -75,7 +75,7 @@ class Switch:
         `modules.Module`.
 
         `completions` are lines for the console, such as ``add uuid_audio_stream ::console::list_uuid
-        start``; `applications` are further ones. Raises SwitchError, with the remedy, when the switch does not take it.
+        start``; `applications` are further ones. Raise SwitchError, with the remedy, when the switch does not take it.
         """
         module = Module(name, api_name, description or api_name, syntax, on_command, on_application,
                         on_shutdown, completions, applications)

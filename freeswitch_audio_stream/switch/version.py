@@ -15,7 +15,7 @@ FIRST_UNKNOWN = (2, 0, 0)
 
 
 def check(library: Library) -> str:
-    """The version, such as ``1.10.12-release``; raises UnsupportedVersion outside OLDEST … FIRST_UNKNOWN."""
+    """The version, such as ``1.10.12-release``; raise UnsupportedVersion outside OLDEST … FIRST_UNKNOWN."""
     parts = [decode(part()) for part in (library.switch_version_major, library.switch_version_minor,
                                          library.switch_version_micro)]
     version = ".".join(parts)

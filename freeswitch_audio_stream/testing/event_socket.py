@@ -19,7 +19,7 @@ class EventSocket:
     """One connection. A thread of its own reads it; the methods may be called on any thread, one command at a time."""
 
     def __init__(self, port: int, password: str, host: str = "127.0.0.1", timeout: float = 30.0) -> None:
-        """Connect and log in; raises OSError."""
+        """Connect and log in; raise OSError."""
         self._socket = socket.create_connection((host, port), timeout=timeout)
         self._socket.settimeout(None)
         self._file = self._socket.makefile("rb")
@@ -45,7 +45,7 @@ class EventSocket:
         self._socket.close()
 
     def request(self, line: str) -> str:
-        """Send a command of the event socket; answers its reply. Raises TimeoutError and ConnectionError."""
+        """Send a command of the event socket; return its reply. Raise TimeoutError and ConnectionError."""
         with self._commands:
             with self._changed:
                 count = len(self._replies)
@@ -62,7 +62,7 @@ class EventSocket:
         return self.request(f"api {command}").strip()
 
     def end_calls(self, timeout: float = 30.0) -> None:
-        """Hang up every call and wait until all are gone. Raises TimeoutError."""
+        """Hang up every call and wait until all are gone. Raise TimeoutError."""
         self.api("hupall")
         deadline = time.monotonic() + timeout
         while count := self._sessions():
@@ -85,7 +85,7 @@ class EventSocket:
         self.request(f"event json {names}")
 
     def wait_event(self, matches: Callable[[Event], bool], timeout: float | None = None) -> Event:
-        """The first event, past ones included, that `matches`; raises TimeoutError."""
+        """The first event, past ones included, that `matches`; raise TimeoutError."""
         deadline = time.monotonic() + (timeout or self._timeout)
         seen = 0
         with self._changed:

@@ -100,7 +100,7 @@ class FreeSwitch:
             f'    <param name="startup-script" value="{script}"/>\n  </settings></configuration>\n')
 
     def start(self, extra: Sequence[str] = (), python_path: bool = True) -> EventSocket:
-        """Start and wait until the event socket answers. Raises SwitchError with the end of the log; nothing runs then.
+        """Start and wait until the event socket answers. Raise SwitchError with the end of the log; nothing runs then.
 
         With `python_path` its Python finds what ours finds; without, only what was installed into it.
         """
@@ -129,7 +129,7 @@ class FreeSwitch:
         raise SwitchError(f"FreeSWITCH in {self.prefix} did not start; its log ends with: {self.log[-2000:]}")
 
     def wait_for_module(self, events: EventSocket, timeout: float = 600.0) -> None:
-        """Wait until ``uuid_audio_stream`` works (the first time, it is compiled). Raises SwitchError."""
+        """Wait until ``uuid_audio_stream`` works (the first time, it is compiled). Raise SwitchError."""
         deadline = time.monotonic() + timeout
         while not events.api("uuid_audio_stream list").startswith("["):
             if "mod_audio_stream is not loaded:" in self.log or time.monotonic() > deadline:
@@ -137,11 +137,11 @@ class FreeSwitch:
             time.sleep(0.1)
 
     def has_crashed(self) -> bool:
-        """Whether the process ended by itself."""
+        """Return whether the process ended by itself."""
         return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> int:
-        """End the process (SIGTERM, then SIGKILL); answers its exit status, below 0 for a signal."""
+        """End the process (SIGTERM, then SIGKILL); return its exit status, below 0 for a signal."""
         if self._process is None:
             return 0
         process, self._process = self._process, None

@@ -71,7 +71,7 @@ class Attempt:
         self._clock = RunningClock(clock)
 
     def remaining(self) -> float | None:
-        """Seconds left; None = no limit. Raises `ConnectTimeout`, and `ConnectError` when cancelled."""
+        """Return the seconds left, None for no limit. Raise `ConnectTimeout`, and `ConnectError` when cancelled."""
         self._check_cancelled()
         now = self._clock.read()
         if self._timeout is None:
@@ -89,7 +89,7 @@ class Attempt:
     def wait(self, events: Mapping[socket.socket, int], at_most: float | None = None) -> list[socket.socket]:
         """Block until one of the sockets is ready for its `poll` events, or has failed; the ones that are.
 
-        None are after `at_most` seconds. Raises like `remaining`.
+        None are after `at_most` seconds. Raise like `remaining`.
         """
         by_descriptor = {sock.fileno(): sock for sock in events}
         poll = select.poll()
@@ -102,7 +102,7 @@ class Attempt:
         return [by_descriptor[descriptor] for descriptor, _ in ready or ()]
 
     def wait_for(self, event: threading.Event) -> None:
-        """Block until `event` is set. Raises like `remaining`."""
+        """Block until `event` is set. Raise like `remaining`."""
         self._in_ticks(event.wait, None)
 
     def _in_ticks(self, look: Callable[[float | None], T], at_most: float | None) -> T:
@@ -117,7 +117,7 @@ class Attempt:
                 return found
 
     def complete(self, operation: Callable[[], T], sock: socket.socket, events: int) -> T:
-        """The result of a non-blocking operation, tried whenever `sock` is ready. Raises like `remaining`."""
+        """Retry a non-blocking operation whenever `sock` is ready; return its result. Raise as `remaining` does."""
         while True:
             try:
                 result = operation()

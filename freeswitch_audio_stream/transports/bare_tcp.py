@@ -12,7 +12,7 @@ from .websocket import Connection
 def connect(target: Target, timeout: float | None, cancel: Cancel | None) -> Connection:
     """Connect. Blocks up to `timeout` seconds, None = no limit; `cancel` ends it from another thread.
 
-    Raises `ConnectError` and its subclasses; their texts name host and port, the cause and the remedy.
+    Raise `ConnectError` and its subclasses; their texts name host and port, the cause and the remedy.
     """
     attempt = Attempt(target.where, timeout, cancel or Cancel())
     try:

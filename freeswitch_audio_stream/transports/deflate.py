@@ -113,7 +113,7 @@ class Inflater:
     def message(self, data: bytes) -> bytes:
         """The message whose compressed payload, all frames together, is `data`.
 
-        Raises InflatedTooBig, one byte after the limit, and InflateError; the inflater is of no use then.
+        Raise InflatedTooBig, one byte after the limit, and InflateError; the inflater is of no use then.
         """
         try:
             message: bytes = self._zlib.decompress(data, self._limit + 1)

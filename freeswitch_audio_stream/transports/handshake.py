@@ -22,7 +22,7 @@ from .target import Target
 from .tls import refusal
 
 MAX_HEAD_BYTES = 16384
-"""A longer answer is refused: it is kept in memory, and no honest one is."""
+"""Bytes; a longer response is refused, because it is held in memory."""
 
 Headers = Mapping[str, str]
 
@@ -33,13 +33,13 @@ class ByteStream(Protocol):
     sock: socket.socket
 
     def recv(self) -> bytes:
-        """Some bytes, b"" at the end; BlockingIOError when none have come."""
+        """Return the bytes received, b"" at the end of the stream; raise BlockingIOError if there are none yet."""
 
     def send(self, data: bytes | memoryview, /) -> int:
-        """The number of bytes taken; BlockingIOError when none can be."""
+        """Send; return the number of bytes accepted. Raise BlockingIOError if none can be accepted now."""
 
     def flush(self) -> None:
-        """Nothing that was taken is kept back; BlockingIOError while something is."""
+        """Pass accepted bytes on to the socket; raise BlockingIOError while some cannot be."""
 
 
 class PlainByteStream:
@@ -53,12 +53,12 @@ class PlainByteStream:
         return self.sock.recv(MAX_HEAD_BYTES)
 
     def flush(self) -> None:
-        """Nothing ever is."""
+        """Do nothing: this stream holds no bytes back."""
 
 
 def request_headers(subprotocol: str, basic_auth: tuple[str, str] | None, headers: Headers,
                     deflate: bool = False, origin: str | None = None) -> list[str]:
-    """The request's header lines that are not the same for every WebSocket, but for Host. Raises `ConnectError`.
+    """The request's header lines that are not the same for every WebSocket, but for Host. Raise `ConnectError`.
 
     One of `headers` comes in place of `origin`.
     """
@@ -88,8 +88,9 @@ def shake_hands(stream: ByteStream, target: Target, host: str, request: list[str
     """Open a WebSocket; the headers of the server's answer (names in lower case), how messages may be
     compressed, and what came after it.
 
-    `host` is whom to ask for, `request` are further header lines; `subprotocol` and `deflate` are what they offer.
-    Blocks up to the attempt's deadline. Raises `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what
+    `host` is the value of the Host header, `request` are further header lines; `subprotocol` and `deflate` are what
+    they offer.
+    Blocks up to the attempt's deadline. Raise `HandshakeRefused`, `ConnectionRefused`, `TlsRefused`, and what
     `Attempt.remaining` raises.
     """
     wire = _Wire(stream, target, attempt)
@@ -143,7 +144,7 @@ class _Wire:
         self._attempt.complete(stream.flush, stream.sock, select.POLLOUT)
 
     def _alert(self) -> ssl.SSLError | None:
-        """What a server that has closed the connection already had told before."""
+        """Return the TLS alert that the server sent before it closed the connection; None if there is none."""
         try:
             self._stream.recv()
         except ssl.SSLError as alert:
@@ -249,5 +250,5 @@ def _agreed_deflate(answer: Headers, offered: bool, where: str) -> Deflate | Non
 
 
 def printable(text: str) -> str:
-    """A server's words, fit for a line of a log."""
+    """Return a server's text in a form fit for one line of a log."""
     return "".join(character if character.isprintable() else "?" for character in text.strip())[:100]

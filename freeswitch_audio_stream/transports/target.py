@@ -27,7 +27,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str) -> Target:
-        """Raises `ConnectError`."""
+        """Parse `url`; raise `ConnectError` if it cannot be connected to."""
         try:
             parts = urlsplit(url)
             port = parts.port or _PORTS[parts.scheme]

@@ -27,7 +27,7 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 5), (socket.TCP_
 def resolve(host: str, port: int, attempt: Attempt) -> list[Address]:
     """Every address of `host`, in the order the system prefers. Blocks up to the attempt's deadline.
 
-    Raises `HostNotFound`. A look-up cannot be interrupted, so it has a thread of its own; one that is given
+    Raise `HostNotFound`. A look-up cannot be interrupted, so it has a thread of its own; one that is given
     up ends with the resolver's own limits and touches nothing that others use.
     """
     answer = _look_up(host, port, socket.AI_NUMERICHOST)
@@ -43,7 +43,7 @@ def resolve(host: str, port: int, attempt: Attempt) -> list[Address]:
 def connect(addresses: Sequence[Address], attempt: Attempt) -> socket.socket:
     """A non-blocking TCP connection to the first of `addresses` that accepts one.
 
-    TCP_NODELAY and keepalive are set. Blocks up to the attempt's deadline; raises `ConnectionRefused`.
+    TCP_NODELAY and keepalive are set. Blocks up to the attempt's deadline; raise `ConnectionRefused`.
     """
     opened: list[socket.socket] = []
     chosen: socket.socket | None = None

@@ -8,7 +8,7 @@ that this machine trusts. Every option loosens one of these and leaves the other
     allow_selfsigned     a certificate that signs itself is trusted, for this one connection: it alone, and
                          nothing it may have signed; host name and validity are still checked
     skip_hostname_check  any name will do
-    verify=False         nothing is verified at all: the connection is secret, but from whom is not known
+    verify=False         nothing is verified: the connection is encrypted, but the server is not authenticated
 
 Sessions are held in memory (`ssl.SSLObject`); the socket stays an ordinary one beside them. Where OpenSSL can be
 reached (see `openssl`), compiled code then takes the session over. Elsewhere a relay carries it, which has to end its
@@ -49,7 +49,7 @@ class TlsOptions:
 
     ca_file: str = ""
     verify: bool = True
-    """False: any certificate is accepted, or none worth the name: encrypted, but with nobody knows whom."""
+    """False: any certificate is accepted, so the connection is encrypted but the server is not authenticated."""
     allow_selfsigned: bool = False
     allow_expired: bool = False
     skip_hostname_check: bool = False
@@ -66,14 +66,14 @@ class TlsSession:
     """
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:
-        """`host`: for SNI and to check the certificate. Raises ValueError when it cannot be a name."""
+        """`host`: for SNI and to check the certificate. Raise ValueError when it cannot be a name."""
         self.sock = sock
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._unsent = memoryview(b"")
 
     def shake_hands(self, attempt: Attempt) -> None:
-        """Block until the session is open. Raises `ssl.SSLError` and OSError."""
+        """Block until the session is open. Raise `ssl.SSLError` and OSError."""
         try:
             while True:
                 try:
@@ -97,7 +97,7 @@ class TlsSession:
         return ssl.cert_time_to_seconds(str((self._tls.getpeercert() or {})["notBefore"]))
 
     def recv(self) -> bytes:
-        """All that has come, b"" at the end. Raises BlockingIOError when nothing has, OSError when broken.
+        """All that has come, b"" at the end. Raise BlockingIOError when nothing has, OSError when broken.
 
         It leaves no whole record undecrypted, on which `end` relies.
         """
@@ -124,7 +124,7 @@ class TlsSession:
     def send(self, data: bytes | memoryview) -> int:
         """Encrypt `data`, which `flush` then puts on its way. The number of bytes taken.
 
-        Raises BlockingIOError, having taken nothing, while earlier bytes are not on their way; OSError.
+        Raise BlockingIOError, having taken nothing, while earlier bytes are not on their way; OSError.
         """
         self.flush()
         return self._tls.write(data)
@@ -165,7 +165,7 @@ def open_session(connect: Callable[[], socket.socket], host: str, options: TlsOp
     """An open session over a connection that `connect` makes; the caller then owns its socket.
 
     `connect` is called again where a self-signed certificate is to be trusted: the session that showed it has
-    failed. Blocks up to the attempt's deadline. Raises `TlsRefused`.
+    failed. Blocks up to the attempt's deadline. Raise `TlsRefused`.
     """
     context = _context(options)
     try:
@@ -254,7 +254,7 @@ def _naming(what: str, name: str, cert_file: str = "") -> Iterator[None]:
 
 
 def _open(sock: socket.socket, host: str, context: ssl.SSLContext, attempt: Attempt) -> TlsSession:
-    """A session over `sock`. Raises `TlsRefused`, but for certificates `ssl.SSLCertVerificationError`."""
+    """A session over `sock`. Raise `TlsRefused`, but for certificates `ssl.SSLCertVerificationError`."""
     try:
         session = TlsSession(sock, context, host)
         with attempt.holding(sock):

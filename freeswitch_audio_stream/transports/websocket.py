@@ -82,7 +82,7 @@ def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | No
     Proxies are not used and redirects not followed. A server that does not mention a subprotocol is accepted,
     one that chooses another is not.
 
-    Raises `ConnectError` and its subclasses; their texts name host and port, the cause and the remedy.
+    Raise `ConnectError` and its subclasses; their texts name host and port, the cause and the remedy.
     """
     target = Target.of(url)
     host = named(headers or {}, "host") or target.where

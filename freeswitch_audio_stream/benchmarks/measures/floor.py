@@ -41,7 +41,7 @@ class Floor(NamedTuple):
 
 @fresh_native("int64(int64, int64, int64, int64, int64)")
 def send_frames(sockets: int, count: int, frame: int, size: int, ticks: int) -> int:
-    """Send a frame to each of `count` sockets (int32), `ticks` times, 20 ms apart; answers how many were sent whole."""
+    """Send a frame to each of `count` sockets (int32), `ticks` times, 20 ms apart; return how many were sent whole."""
     fds, sent = int32_at(sockets, count), 0
     due = monotonic_ns()
     time = two_words()

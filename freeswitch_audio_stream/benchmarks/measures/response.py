@@ -115,7 +115,7 @@ def delays(make: Make, from_rate: int, to_rate: int, seconds: float = 1.0) -> tu
 
 
 def _lag(heard: Sequence[float] | Samples, wanted: NDArray[np.float64]) -> float:
-    """How many samples later `heard` is, parts of one included."""
+    """Return how many samples later `heard` is, parts of one included."""
     count = 2 * max(len(heard), len(wanted))
     cross = np.fft.irfft(np.fft.rfft(heard, count) * np.conj(np.fft.rfft(wanted, count)), count)
     peak = int(cross.argmax())

@@ -39,7 +39,7 @@ def find_library(prefix: Path | None) -> ctypes.CDLL | None:
 
 
 def _compile(process: Any) -> Any:
-    """``run(state, source, inputs, target, room, lengths, times)``; `lengths` are two uint32, answers the outputs."""
+    """``run(state, source, inputs, target, room, lengths, times)``; `lengths`: two uint32. It answers the outputs."""
     def run(state: int, source: int, inputs: int, target: int, room: int, lengths: int, times: int) -> int:
         counts = int32_at(lengths, 2)
         for _ in range(times):

@@ -23,7 +23,7 @@ def take(connection: Any, target: int, room: int) -> int:
 
 @native_helper
 def give(connection: Any, data: int, count: int) -> bool:
-    """Whether all of it could be sent without waiting."""
+    """Return whether all of it could be sent without waiting."""
     if connection.tls:
         return tls_send(connection.tls, data, count) == count
     return send(np.int32(connection.fd), pointer(data), np.uint64(count),

@@ -118,7 +118,7 @@ def _on_frame(control: int, slot: int, payload: int, count: int, now: int) -> No
 
 @native_helper
 def _take_header(control: int, slot: int, data: int, count: int) -> int:
-    """Take what belongs to a frame's header; answers how many bytes that was."""
+    """Take what belongs to a frame's header; return how many bytes that was."""
     connection, header = connection_at(control, slot), _header(control, slot)
     have = connection.header_length
     taken = min(header_bytes(header, have) - have, count)
@@ -187,7 +187,7 @@ def _reply_where_due(control: int) -> None:
 
 @native_helper
 def _serve(control: int, timeout: int) -> int:
-    """Take what comes within `timeout` ms; answers from how many connections at once."""
+    """Take what comes within `timeout` ms; return from how many connections at once."""
     record = control_at(control)
     count = epoll_wait(np.int32(record.epoll_fd), pointer(record.events), np.int32(EVENT_BATCH), np.int32(timeout))
     for position in range(count):

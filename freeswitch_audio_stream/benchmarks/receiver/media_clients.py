@@ -22,7 +22,7 @@ class MeasuredMediaServer:
     """The one of the next switch that is started with `environment`."""
 
     def __init__(self, site_packages: Path | None = None) -> None:
-        """`site_packages` is as for `switches.RealSwitch`. Raises BenchError where its packages are missing there."""
+        """`site_packages` is as for `switches.RealSwitch`. Raise BenchError where its packages are missing there."""
         places = [str(site_packages)] if site_packages else None
         missing = [name for name in _PACKAGES if PathFinder.find_spec(name, places) is None]
         if missing:
@@ -40,7 +40,7 @@ class MeasuredMediaServer:
         return {f"MOD_AUDIO_STREAM_MEDIA_SERVER_{name.upper()}": str(value) for name, value in values.items()}
 
     def wait(self) -> None:
-        """Until it listens. Raises BenchError where it does not."""
+        """Until it listens. Raise BenchError where it does not."""
         if not wait_until(self._listens, _START_SECONDS):
             raise BenchError(f"the media server does not listen on {HOST}:{self.port}: see whether the switch's Python "
                              f"can import {', '.join(_PACKAGES)}, and whether something else has taken that port")
@@ -58,7 +58,7 @@ class MeasuredMediaServer:
 
 
 def open_websocket(port: int, resource: str) -> socket.socket:
-    """A client's connection, its handshake done and nothing read of what comes behind. Raises OSError."""
+    """A client's connection, its handshake done and nothing read of what comes behind. Raise OSError."""
     connection = socket.create_connection((HOST, port), PATIENCE)
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -89,7 +89,7 @@ class Receiver:
         return f"wss://127.0.0.1:{self._tls_port}/{number}" if tls else f"ws://127.0.0.1:{self.port}/{number}"
 
     def attach(self, number: int, port: int, resource: str) -> str:
-        """Connect stream `number` as a client to a server on this machine; answers what is against it, "" for nothing.
+        """Connect stream `number` as a client to a server on this machine; return what is against it, "" for nothing.
         """
         self._process.tell(orjson.dumps([number, port, resource]).decode())
         return self._process.answer()
@@ -168,11 +168,11 @@ class Receiver:
         self._memory.connections[number]["frames"] = 0
 
     def open_connections(self) -> int:
-        """How many streams are connected."""
+        """Return how many streams are connected."""
         return int((self._memory.connections["fd"] >= 0).sum())
 
     def flowing(self, numbers: Sequence[int], frames: int) -> int:
-        """How many of these streams have sent so many frames."""
+        """Return how many of these streams have sent so many frames."""
         return int((self._memory.connections["frames"][list(numbers)] >= frames).sum())
 
 

@@ -139,7 +139,7 @@ class ReceiverProcess:
         self._hand_over(slot, connection)
 
     def attach(self, slot: int, port: int, resource: str) -> None:
-        """Connect as a client. Raises OSError and Handshake."""
+        """Connect as a client. Raise OSError and Handshake."""
         connection = open_websocket(port, resource)
         self._clear(slot)
         self._hand_over(slot, connection)

@@ -19,7 +19,7 @@ _DAY = timedelta(days=1)
 
 
 def make_certificate(file: Path) -> None:
-    """Write a certificate for 127.0.0.1 that signs itself, with its key, as PEM. Raises BenchError where it cannot."""
+    """Write a certificate for 127.0.0.1 that signs itself, with its key, as PEM. Raise BenchError where it cannot."""
     try:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
@@ -63,7 +63,7 @@ class TlsConnection:
                 self._wait()
 
     def recv(self, size: int, /) -> bytes:
-        """At least one byte; none at the end. Raises OSError."""
+        """At least one byte; none at the end. Raise OSError."""
         while True:
             try:
                 return self._session.read(size)
@@ -73,7 +73,7 @@ class TlsConnection:
                 return b""
 
     def sendall(self, data: bytes, /) -> None:
-        """A few bytes, for which a fresh socket always has room. Raises OSError."""
+        """A few bytes, for which a fresh socket always has room. Raise OSError."""
         self._session.write(data)
 
     def _wait(self) -> None:
@@ -95,7 +95,7 @@ class TlsServer:
         self._context.num_tickets = 0  # nobody resumes
 
     def accept(self, connection: socket.socket, patience: float) -> TlsConnection:
-        """Make the handshake; the socket does not block afterwards. Raises OSError."""
+        """Make the handshake; the socket does not block afterwards. Raise OSError."""
         connection.setblocking(False)
         session = self._context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
         native = self._library.adopt(session, connection.fileno())

@@ -16,7 +16,7 @@ class Comparison(NamedTuple):
 
 
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
-    """Medians of both and of ``first / second`` round by round. Raises ValueError when the rounds do not pair up."""
+    """Medians of both and of ``first / second`` round by round. Raise ValueError when the rounds do not pair up."""
     if not first or len(first) != len(second):
         raise ValueError(f"{len(first)} rounds of one and {len(second)} of the other do not pair up")
     ratios = [mine / other if other else float("nan") for mine, other in zip(first, second)]

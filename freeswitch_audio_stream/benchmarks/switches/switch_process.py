@@ -23,7 +23,7 @@ class SwitchProcess(Protocol):
         """Its process."""
 
     def make_calls(self, count: int, rate: int) -> list[str]:
-        """Set up calls of one leg at `rate` Hz, whose caller makes noise; answers their ids."""
+        """Set up calls of one leg at `rate` Hz, whose caller makes noise; return their ids."""
 
     def end_calls(self) -> None:
         """End every call and wait until they are gone."""
@@ -32,7 +32,7 @@ class SwitchProcess(Protocol):
         """What an API command answers."""
 
     def order(self, name: str, **arguments: Any) -> Any:
-        """Have `inside.Inside` do something; raises SwitchError where it failed."""
+        """Have `inside.Inside` do something; raise SwitchError where it failed."""
 
     def check(self) -> None:
         """Raise AudioStreamError if the process has ended by itself."""
@@ -42,7 +42,7 @@ class SwitchProcess(Protocol):
 
 
 def answer_of(reply: str, name: str) -> Any:
-    """What `inside.execute` answered; raises SwitchError where it did not."""
+    """What `inside.execute` answered; raise SwitchError where it did not."""
     try:
         message = orjson.loads(reply)
         return message["answer"]

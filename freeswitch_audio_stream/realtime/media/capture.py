@@ -50,7 +50,7 @@ def _behind(frame: int, data: int) -> int:
 
 @native_helper
 def _share(stream: Any, samples: int, rate: int) -> int:
-    """How many samples at the wire's rate last as long as `samples` at `rate`; the remainder is carried."""
+    """Return how many samples at the wire's rate last as long as `samples` at `rate`; the remainder is carried."""
     if stream.clock_rate != rate:
         stream.clock_rate, stream.clock_remainder = rate, 0
     total = stream.clock_remainder + samples * stream.wire_rate

@@ -68,7 +68,7 @@ def _tune(detector: Any, rate: int) -> None:
 
 @native_helper
 def _shape(detector: Any) -> float:
-    """Put the window over the history; answers the mean power of the audio in it."""
+    """Put the window over the history; return the mean power of the audio in it."""
     work = float64_at(detector.work, _COSINE)
     energy = 0.0
     for index in range(detector.window):
@@ -154,7 +154,7 @@ def _look(detector: Any) -> tuple[int, float, float, float]:
 
 @native_helper
 def _is_valid(detector: Any) -> bool:
-    """Whether what was seen of a digit in all its windows makes it one."""
+    """Return whether what was seen of a digit in all its windows makes it one."""
     sums, hits = float64_at(detector.work + 8 * _SUMS, 3), detector.hits
     # A tone too far off is taken for a digit while it begins and ends, but not in between.
     return (hits >= _MIN_WINDOWS and 3 * hits >= 2 * detector.length and abs(sums[0]) < _MAX_MEAN_OFF * hits

@@ -91,7 +91,7 @@ def _segment_end(stream: Any, written: int, marks: int) -> int:
 
 @native_helper
 def _play_some(address: int, target: int, wanted: int, rate: int, end: int) -> int:
-    """Render at most one block of the segment up to `end`; answers the samples rendered, −1 if it is over."""
+    """Render at most one block of the segment up to `end`; return the samples rendered, −1 if it is over."""
     stream = stream_at(address)
     resampler = stream.play_resampler
     if stream.play_rate == 0:
@@ -121,7 +121,7 @@ def _play_some(address: int, target: int, wanted: int, rate: int, end: int) -> i
 
 @native_helper
 def _render(address: int, target: int, wanted: int, rate: int) -> int:
-    """Fill `target` with up to `wanted` samples at `rate` (Hz); answers how many. Settles marks underway."""
+    """Fill `target` with up to `wanted` samples at `rate` (Hz); return how many. Settles marks underway."""
     stream = stream_at(address)
     done = 0
     while done < wanted:
@@ -302,7 +302,7 @@ def _append_samples(address: int, source: int, count: int, rate: int) -> int:
 
 @native("int64(int64, int64, int64, int64)")
 def play(address: int, source: int, count: int, rate: int) -> int:
-    """Queue `count` int16 samples at `rate` (Hz, of TABLE_RATES); answers how many fitted. Any thread but
+    """Queue `count` int16 samples at `rate` (Hz, of TABLE_RATES); return how many fitted. Any thread but
     media.
 
     What does not fit is dropped and counted: one ATTEND_PLAYBACK_OVERRUN until the queue has been empty
@@ -337,7 +337,7 @@ def mark(address: int, value: int) -> int:
 
 @native("int64(int64)")
 def clear_playback(address: int) -> int:
-    """Throw away what is queued now, marks included, with the next frame; answers the position up to which.
+    """Throw away what is queued now, marks included, with the next frame; return the position up to which.
 
     Any thread but media.
     """

@@ -116,7 +116,7 @@ def select(resampler: int, tables: int, from_rate: int, to_rate: int) -> int:
 
 @native_helper
 def outputs_for(resampler: int, inputs: int) -> int:
-    """How many samples come out when `inputs` more go in."""
+    """Return how many samples come out when `inputs` more go in."""
     record = resampler_at(resampler)
     span = inputs * record.up - record.phase
     if span <= 0:
@@ -126,7 +126,7 @@ def outputs_for(resampler: int, inputs: int) -> int:
 
 @native_helper
 def inputs_for(resampler: int, outputs: int) -> int:
-    """How many samples must go in so that `outputs` come out."""
+    """Return how many samples must go in so that `outputs` come out."""
     record = resampler_at(resampler)
     if outputs <= 0:
         return 0
@@ -174,7 +174,7 @@ def convert_exact(resampler: int, source: int, inputs: int, target: int, outputs
 
 @native_helper
 def convert(resampler: int, source: int, inputs: int, target: int) -> int:
-    """Convert `inputs` int16 samples; answers how many were written to `target`. `source` 0 means silence."""
+    """Convert `inputs` int16 samples; return how many were written to `target`. `source` 0 means silence."""
     done = 0
     written = 0
     while done < inputs:

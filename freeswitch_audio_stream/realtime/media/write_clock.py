@@ -92,7 +92,7 @@ def _packet_time(stream: Any) -> int:
 
 @native_helper
 def _write_silence(address: int, now: int, ptime: int) -> int:
-    """Write one frame; answers when the next is due."""
+    """Write one frame; return when the next is due."""
     stream = stream_at(address)
     functions = functions_at(stream.functions)
     if not _is_ready(stream):
@@ -111,7 +111,7 @@ def _write_silence(address: int, now: int, ptime: int) -> int:
 
 @native_helper
 def _tick(address: int, now: int) -> int:
-    """Serve one stream; answers when it wants to be served again, or _OFF."""
+    """Serve one stream; return when it wants to be served again, or _OFF."""
     stream = stream_at(address)
     if load_acquire(address + _CLOCK_STOP) == 1:
         return _OFF
@@ -171,7 +171,7 @@ def _admit(loop: int) -> None:
 
 @native_helper
 def _serve(loop: int) -> int:
-    """Serve every active stream once; answers the time (µs) of the next, or -1 if there is none."""
+    """Serve every active stream once; return the time (µs) of the next, or -1 if there is none."""
     record = clock_loop_at(loop)
     active = int64_at(record.active, MAX_STREAMS)
     nearest = _OFF

@@ -45,7 +45,7 @@ def _is_digit(octet: int) -> bool:
 
 @native_helper
 def _is_plausible(kind: int, size: int, payload: int) -> bool:
-    """Whether a frame of that kind may have that size, and a digit that value."""
+    """Return whether a frame of that kind may have that size, and a digit that value."""
     if kind == KIND_HANGUP:
         return size == 0
     if kind == KIND_UUID:

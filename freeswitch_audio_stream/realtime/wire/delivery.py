@@ -62,7 +62,7 @@ def to_playback(stream: Any, source: int, count: int, rate: int) -> None:
 
 @native_helper
 def gather(stream: Any, source: int, count: int) -> int:
-    """Keep the next bytes of a message; answers how many fitted. Its length counts on beyond what fits."""
+    """Keep the next bytes of a message; return how many fitted. Its length counts on beyond what fits."""
     fitting = max(0, min(count, stream.packet_capacity - stream.packet_length))
     copy(stream.packet + stream.packet_length, source, fitting)
     stream.packet_length += count

@@ -55,7 +55,7 @@ def base64(target: int, source: int, count: int, table: int) -> None:
 
 @native_helper
 def encode(target: int, source: int, samples: int, encoding: int, table: int) -> int:
-    """int16 samples to payload bytes; answers how many. `table` is `audio`'s G.711 table, unused for L16."""
+    """Encode int16 samples as payload bytes; return how many. `table` is `audio`'s G.711 table, unused for L16."""
     if encoding == ENCODING_L16:
         copy(target, source, 2 * samples)
         return 2 * samples
@@ -69,7 +69,7 @@ def encode(target: int, source: int, samples: int, encoding: int, table: int) ->
 
 @native_helper
 def decimal(target: int, number: int) -> int:
-    """Write a positive number in decimal; answers its digits."""
+    """Write a positive number in decimal; return its digits."""
     digits = 1
     bound = 10
     while number >= bound:

@@ -189,13 +189,13 @@ def _allowance(stream: Any) -> int:
 
 @native_helper
 def has_room(stream: Any) -> bool:
-    """Whether inbox and playback queue take another frame."""
+    """Return whether inbox and playback queue take another frame."""
     return _allowance(stream) >= _SMALLEST_FRAME
 
 
 @native_helper
 def _receive_some(stream: Any, buffer: int, count: int) -> int:
-    """How many bytes came, 0 at the end, or −errno."""
+    """Return how many bytes came, 0 at the end, or −errno."""
     if stream.tls:
         return tls_receive(stream.tls, buffer, count)
     received = recv(np.int32(stream.fd), pointer(buffer), np.uint64(count), np.int32(MSG_DONTWAIT_NOSIGNAL))

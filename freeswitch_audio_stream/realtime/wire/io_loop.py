@@ -170,7 +170,7 @@ def _on_event(loop: int, address: int, events: int) -> None:
 
 @native_helper
 def _serve_queue(loop: int) -> int:
-    """Serve the streams that were pushed; answers how many."""
+    """Serve the streams that were pushed; return how many."""
     record = io_loop_at(loop)
     served = 0
     while True:

@@ -63,7 +63,7 @@ def _play_silence(stream: Any, count: int, rate: int) -> None:
 
 @native_helper
 def _play_payload(stream: Any, kind: int, payload: int, size: int) -> int:
-    """Decode and queue; answers the samples."""
+    """Decode and queue; return the samples."""
     octets = bytes_at(payload, size)
     count = size // 2 if kind == PT_L16 else size
     out = int16_at(stream.decoded, count)

@@ -64,7 +64,7 @@ def _audiosocket_header(target: int, kind: int, length: int) -> int:
 
 @native_helper
 def _frame_header(stream: Any, target: int, opcode: int, length: int) -> int:
-    """Write a frame's header without its key; answers the header's bytes, the key of a masked frame included.
+    """Write a frame's header without its key; return the header's bytes, the key of a masked frame included.
 
     `opcode` may have COMPRESSED added; in AudioSocket it is the frame's kind, and OPCODE_BINARY that of audio.
     """
@@ -95,7 +95,7 @@ def _seal(loop: int, stream: Any, start: int, header: int, length: int) -> None:
 
 @native_helper
 def _message(loop: int, stream: Any, target: int) -> int:
-    """Frame the oldest message of the outbox; answers the bytes written."""
+    """Frame the oldest message of the outbox; return the bytes written."""
     ring, position = stream.outbox, stream.outbox_read
     fields = io_loop_at(loop).scratch
     copy_out(fields, ring, position, OUTBOX_HEADER)
@@ -117,7 +117,7 @@ def _message(loop: int, stream: Any, target: int) -> int:
 
 @native_helper
 def _fill_in(stream: Any, parts: int, count: int, numbers: int, track: int, payload: int) -> int:
-    """Work out the running fields of the next media message of a track; answers the bytes of the message.
+    """Work out the running fields of the next media message of a track; return the bytes of the message.
 
     The digits of each go to their place in `numbers`, and how many they are into the part: int32 kind, bytes.
     """
@@ -140,7 +140,7 @@ def _fill_in(stream: Any, parts: int, count: int, numbers: int, track: int, payl
 
 @native_helper
 def _text(loop: int, stream: Any, target: int, samples: int, count: int, size: int, track: int) -> int:
-    """Frame a text media message with a payload of `size` bytes before base64; answers the bytes written."""
+    """Frame a text media message with a payload of `size` bytes before base64; return the bytes written."""
     record = io_loop_at(loop)
     parts, number, literals = stream.parts_0, stream.count_0, stream.literals_0
     if track == 1:
@@ -178,7 +178,7 @@ def _g711_table(record: Any, stream: Any) -> int:
 
 @native_helper
 def _media(loop: int, stream: Any, target: int, samples: int, count: int, track: int) -> int:
-    """Frame one media message of `count` samples; answers the bytes written."""
+    """Frame one media message of `count` samples; return the bytes written."""
     table = _g711_table(io_loop_at(loop), stream)
     size = 2 * count if stream.encoding == ENCODING_L16 else count
     if stream.payload == PAYLOAD_BASE64:
@@ -202,7 +202,7 @@ def _split(target: int, source: int, count: int, track: int) -> None:
 
 @native_helper
 def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
-    """Frame `count` sample times of the ring, a message for each template; answers the bytes written.
+    """Frame `count` sample times of the ring, a message for each template; return the bytes written.
 
     Under one template, or in binary frames, two tracks are interleaved.
     """
@@ -242,7 +242,7 @@ def _next_message_bytes(loop: int, stream: Any) -> int:
 
 @native_helper
 def _may_speak(stream: Any) -> bool:
-    """Whether audio may follow the introduction; until it may, what is captured is dropped and counted.
+    """Return whether audio may follow the introduction; until it may, what is captured is dropped and counted.
 
     An AudioSocket server takes what one read gives it for the UUID and nothing else, and plays what it gets as fast as
     it comes: audio waits until the UUID must have been read, and none is older than the connection.
@@ -297,7 +297,7 @@ def _fill(loop: int, stream: Any) -> None:
 
 @native_helper
 def _send_some(stream: Any, data: int, count: int) -> int:
-    """How many bytes the socket took, or −errno."""
+    """Return how many bytes the socket took, or −errno."""
     if stream.tls:
         return tls_send(stream.tls, data, count)
     sent = send(np.int32(stream.fd), pointer(data), np.uint64(count), np.int32(MSG_DONTWAIT_NOSIGNAL))

@@ -66,7 +66,7 @@ def tls_receive(address: int, data: int, count: int) -> int:
 
 @native_helper
 def tls_holds_more(address: int) -> bool:
-    """Whether the session holds bytes that epoll knows nothing of."""
+    """Return whether the session holds bytes that epoll knows nothing of."""
     tls = _session_at(address)
     return wide(np.int32(call1(tls.SSL_pending, tls.session))) > 0
 

@@ -72,7 +72,7 @@ class Agent:
         return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}/"
 
     def start(self) -> Agent:
-        """Listen; `port` is then the real one. Raises OSError when that cannot be had."""
+        """Listen; `port` is then the real one. Raise OSError when that cannot be had."""
         ready: concurrent.futures.Future[int] = concurrent.futures.Future()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(ready),), name="agent",
                                         daemon=True)
@@ -99,7 +99,7 @@ class Agent:
         self.stop()
 
     def wait_for_session(self, number: int = 1, timeout: float = 30.0) -> AgentSession:
-        """The `number`-th connection, the first is 1; raises TimeoutError after `timeout` seconds."""
+        """The `number`-th connection, the first is 1; raise TimeoutError after `timeout` seconds."""
         with self._connected:
             if not self._connected.wait_for(lambda: len(self.sessions) >= number, timeout):
                 raise TimeoutError(f"connection {number} has not come within {timeout:g} s")

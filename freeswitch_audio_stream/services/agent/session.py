@@ -103,7 +103,7 @@ class AgentSession:
             self._send(orjson.dumps(message).decode() if isinstance(message, dict) else message)
 
     def wait_for(self, condition: Callable[[AgentSession], object], timeout: float = 30.0) -> None:
-        """Block until `condition` holds, looking after each message; raises TimeoutError after `timeout`
+        """Block until `condition` holds, looking after each message; raise TimeoutError after `timeout`
         seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: condition(self), timeout):

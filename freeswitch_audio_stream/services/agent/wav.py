@@ -11,7 +11,7 @@ from ...audio import Samples, l16_to_samples, samples_to_l16
 def read_wav(file: Path) -> tuple[Samples, int]:
     """The samples, int16[n], and their rate in Hz.
 
-    Raises OSError, and ValueError when it is not a 16-bit mono WAV file.
+    Raise OSError, and ValueError when it is not a 16-bit mono WAV file.
     """
     try:
         with wave.open(str(file)) as reader:
@@ -25,7 +25,7 @@ def read_wav(file: Path) -> tuple[Samples, int]:
 
 
 def write_wav(file: Path, samples: Samples, rate: int) -> None:
-    """Write int16[n] at `rate` Hz. Raises OSError."""
+    """Write int16[n] at `rate` Hz. Raise OSError."""
     with wave.open(str(file), "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
