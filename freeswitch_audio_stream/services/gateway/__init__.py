@@ -1,0 +1,1 @@
+"""The HTTP gateway: calls that arrive as HTTP requests, each answered by an agent."""
