@@ -48,7 +48,7 @@ ONLY = {
     "websockets": {"services", "testing"},
     **dict.fromkeys(("fastapi", "fastapi_offline", "h11", "pydantic", "starlette", "uvicorn"),
                     {"web", "http_api", "services"}),
-    "jwt": {"web", "http_api"},
+    "jwt": {"http_api"},
     "freeswitch": set(),
 }
 PURE = {"errors", "audio", "protocols", "config", "commands"}

@@ -4,7 +4,7 @@
     app.py            the routes
     authorisation.py  whether a request may have what it asks for
     tokens.py         what tokens are good for
-    refusals.py       what requests are refused with
+    refusals.py       what requests are refused with here
     upgrade.py        requests for a WebSocket
     handover.py       their sockets, on their way to the engine
     conferences.py    legs in conferences

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyQuery, HTTPBearer
-from pydantic import BaseModel
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..commands import is_conference_name
 from ..engine import ClientAttacher, MediaClient, PendingConnection
-from ..errors import AudioStreamError
 from ..protocols import ENCAPSULATIONS
 from ..transports.target import place
+from ..web.documentation import add_documentation
+from ..web.keys import bearer
+from ..web.refusals import Refusal, answer_errors, documented
+from ..web.request_body import read_body
 from ..web.worker_lanes import WorkerLane
 from .authorisation import Authorisation
 from .calls import MAX_BODY_BYTES, CallRequest, Originator, PlacedCalls, read_request
 from .conferences import Conferences
-from .refusals import Refusal, check_encapsulation, refusal_of, upgrade_required
+from .refusals import check_encapsulation, refusal_of, upgrade_required
 from .upgrade import EXTENSION, Upgrade
 
 _DESCRIPTION = """Attach to a live call or conference over WebSocket, and make calls that play what a server of yours
@@ -38,12 +38,6 @@ and with 1001 when it is being shut down.
 configuration are good for everything; those of `uuid_audio_stream <uuid> token [seconds]` for one call, those of
 `uuid_audio_stream conference <name> token [seconds]` for one conference.
 """
-
-
-class Refused(BaseModel):
-    """Every refusal has this body."""
-
-    detail: str
 
 
 _REFUSALS: Mapping[int, str] = {
@@ -68,8 +62,7 @@ _CALL_REFUSALS: Mapping[int, str] = {
 def _responses(refusals: Mapping[int, str], *without: int) -> dict[int | str, dict[str, Any]]:
     return {400: {"description": "no HTTP, or, where a WebSocket was asked for, its handshake is wrong",
                   "content": {"text/plain": {"schema": {"type": "string"}}}},
-            **{status: {"description": text, "model": Refused} for status, text in refusals.items()
-               if status not in without}}
+            **documented({status: text for status, text in refusals.items() if status not in without})}
 
 
 class Lanes:
@@ -120,10 +113,10 @@ def make_app(parts: Parts) -> FastAPI:
     life of the process, and with them all that they enclose, which would be every module that has been unloaded.
     """
     app = FastAPI(title="freeswitch_audio_stream media server", version=__version__, description=_DESCRIPTION,
-                  redoc_url=None)
+                  docs_url=None, redoc_url=None)
     app.state.parts = parts
-    app.add_exception_handler(AudioStreamError, _refuse)
-    app.add_exception_handler(Exception, _fail)
+    answer_errors(app, parts.on_fault, refusal_of)
+    add_documentation(app)
     _add_streams(app)
     _add_calls(app)
     _describe_bodies(app)
@@ -133,17 +126,6 @@ def make_app(parts: Parts) -> FastAPI:
 def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, AudioStreamError)
-    refusal = refusal_of(error)
-    return JSONResponse({"detail": str(refusal)}, refusal.status, refusal.headers)
-
-
-async def _fail(request: Request, error: Exception) -> Response:
-    _parts(request).on_fault(error)
-    return JSONResponse({"detail": "a defect of this server, which its log tells of"}, 500)
 
 
 def _describe_bodies(app: FastAPI) -> None:
@@ -212,26 +194,14 @@ def _add_calls(app: FastAPI) -> None:
 async def make_calls(request: Request) -> Any:
     parts = _parts(request)
     parts.authorisation.admit_to_all(_token(request), _address(request))
-    wanted = read_request(await _body(request))
+    wanted = read_request(await read_body(request, MAX_BODY_BYTES))
     ringing = await parts.lanes.dialling.run(parts.originator.begin, wanted)
     return await parts.lanes.ringing.run(parts.originator.outcome, ringing)
 
 
-async def _body(request: Request) -> bytes:
-    body = b""
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY_BYTES:
-                raise Refusal(413, f"the body is longer than {MAX_BODY_BYTES} bytes", {"Connection": "close"})
-    except ClientDisconnect as error:  # it is nobody's defect, and nobody is there to read this
-        raise Refusal(400, "the client has gone before its body was there") from error
-    return body
-
-
 def _token(request: Request) -> str | None:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else request.query_params.get("token")
+    token = bearer(request.headers.get("authorization", ""))
+    return request.query_params.get("token") if token is None else token
 
 
 def _address(request: Request) -> str:

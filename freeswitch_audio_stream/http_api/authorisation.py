@@ -7,7 +7,8 @@ is answered nor from how long that takes.
 from __future__ import annotations
 
 from ..web.failure_limit import FailureLimit
-from .refusals import forbidden, too_many_failures, unauthorized
+from ..web.refusals import too_many_failures
+from .refusals import forbidden, unauthorized
 from .tokens import Grant, Tokens
 
 
@@ -33,7 +34,7 @@ class Authorisation:
         # the wrong ones.
         seconds = self._limit.wait_seconds(address)
         if seconds:
-            raise too_many_failures(seconds)
+            raise too_many_failures(seconds, "tokens")
         grant = self._tokens.check(token or "")
         if grant is None:
             self._limit.failed(address)

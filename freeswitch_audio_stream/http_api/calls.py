@@ -16,8 +16,8 @@ from ..commands import parse
 from ..errors import CommandError, SwitchError
 from ..protocols import ENCAPSULATIONS
 from ..threads import start_thread
+from ..web.refusals import RETRY_SECONDS, Refusal
 from .conferences import Api
-from .refusals import RETRY_SECONDS, Refusal
 
 NUMBER = r"\+?[0-9]{1,15}"
 """ITU-T E.164, with or without the plus, and shorter numbers; nothing that means anything in a dial string."""

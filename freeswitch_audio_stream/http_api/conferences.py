@@ -14,7 +14,7 @@ from typing import Callable
 
 from ..errors import SwitchError
 from ..threads import start_thread
-from .refusals import Refusal
+from ..web.refusals import Refusal
 
 Api = Callable[[str, str], str]
 """Runs a command of FreeSWITCH and answers what it wrote; may block. Raises SwitchError."""

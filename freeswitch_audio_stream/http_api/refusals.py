@@ -1,39 +1,24 @@
-"""What a client is refused with: HTTP status, a sentence, and headers."""
+"""What a client of the media server is refused with."""
 
 from __future__ import annotations
 
-from typing import Mapping
-
 from ..commands import SCHEMES
-from ..errors import AudioStreamError, CallNotFound, CapacityRefused, MediaNotFound, RefusedError, SwitchError
+from ..errors import AudioStreamError, CallNotFound, MediaNotFound, RefusedError, SwitchError
 from ..protocols import ENCAPSULATIONS
-
-RETRY_SECONDS = 5
-"""When to come back after there was no room."""
-
-
-class Refusal(AudioStreamError):
-    """Raised to answer a request with `status` and this text."""
-
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-        self.headers = dict(headers or {})
+from ..web import refusals as web
+from ..web.refusals import RETRY_SECONDS, Refusal
 
 
 def refusal_of(error: AudioStreamError) -> Refusal:
     """The refusal that says what `error` says."""
-    if isinstance(error, Refusal):
-        return error
     if isinstance(error, CallNotFound):
         return Refusal(404, "there is no such call: it is not up, or no longer")
     if isinstance(error, MediaNotFound):
         return Refusal(409, str(error))
-    if isinstance(error, (CapacityRefused, SwitchError)):
+    if isinstance(error, SwitchError):
         return Refusal(503, str(error), {"Retry-After": str(RETRY_SECONDS)})
-    if isinstance(error, RefusedError):
-        return Refusal(422, str(error))
-    return Refusal(500, str(error))
+    refusal = web.refusal_of(error)
+    return Refusal(422, str(error)) if refusal.status == 500 and isinstance(error, RefusedError) else refusal
 
 
 def unauthorized() -> Refusal:
@@ -47,12 +32,6 @@ def forbidden() -> Refusal:
     """A token that is good, but not for this."""
     return Refusal(403, "this token is for something else: for another call or conference, or, if calls were to be "
                         "made, for one call or conference only")
-
-
-def too_many_failures(seconds: int) -> Refusal:
-    """The address has sent too many wrong tokens."""
-    return Refusal(429, f"too many wrong tokens have come from this address: try again in {seconds} s",
-                   {"Retry-After": str(seconds)})
 
 
 def upgrade_required() -> Refusal:

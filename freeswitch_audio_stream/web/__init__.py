@@ -5,7 +5,11 @@
     certificate.py        what it shows with TLS
     listener.py           accepts connections, as many as connection_limits.py allows
     http_protocol.py      reads requests, each within a deadline (deadline.py)
+    request_body.py       the body of a request, up to a length
+    refusals.py           what a client is refused with, as JSON
+    keys.py               keys and tokens, compared in constant time
     failure_limit.py      how often an address may fail
+    documentation.py      /docs and /redoc, without the internet
     worker_lanes.py       threads for what may block, by kind
     occasionally.py       log lines that could come by the thousand
 """

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.http_api.calls import MAX_BODY_BYTES, read_request
-from freeswitch_audio_stream.http_api.refusals import Refusal
+from freeswitch_audio_stream.web.refusals import Refusal
 from tests.engine.harness import until
 
 from .harness import TOKEN, Answer, Site

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from freeswitch_audio_stream.http_api.app import Refused
 from freeswitch_audio_stream.http_api.calls import PlacedCalls, read_request
-from freeswitch_audio_stream.http_api.refusals import Refusal
+from freeswitch_audio_stream.web.refusals import Refusal, Refused
 
 from .harness import HANDSHAKE, TOKEN, Answer, Site
 from .test_calls import EXTERNAL, TEL

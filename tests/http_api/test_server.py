@@ -237,7 +237,8 @@ def test_garbage_is_refused_or_hung_up_on(site: Site, data: bytes) -> None:
 
 
 def test_the_documentation_shows_every_route_and_refusal(site: Site) -> None:
-    assert b"/openapi.json" in site.request("/docs", upgrade=False).body
+    for page in ("/docs", "/redoc"):
+        assert b"openapi.json" in site.request(page, upgrade=False).body
     document = orjson.loads(site.request("/openapi.json", upgrade=False).body)
     paths = document["paths"]
     assert set(paths) == {"/v1.0/calls/{call_id}/media_stream", "/v1.0/conferences/{name}/media_stream", "/v1.0/calls"}

@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
 import threading
 from pathlib import Path
-from typing import Any, Iterator
 
 import pytest
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
+from freeswitch_audio_stream.errors import SettingError
+from freeswitch_audio_stream.web.certificate import Certificate
+from freeswitch_audio_stream.web.connection_limits import ConnectionLimits
+from freeswitch_audio_stream.web.listen_address import ListenAddress
+from tests.engine.harness import PATIENCE, until
+from tests.transports.certificates import make
 
-from fastapi import FastAPI  # noqa: E402
-
-from freeswitch_audio_stream.errors import SettingError  # noqa: E402
-from freeswitch_audio_stream.web import http_protocol  # noqa: E402
-from freeswitch_audio_stream.web.certificate import Certificate  # noqa: E402
-from freeswitch_audio_stream.web.connection_limits import ConnectionLimits  # noqa: E402
-from freeswitch_audio_stream.web.listen_address import ListenAddress  # noqa: E402
-from freeswitch_audio_stream.web.server import WebServer  # noqa: E402
-from tests.engine.harness import PATIENCE, until  # noqa: E402
-from tests.transports.certificates import make  # noqa: E402
-
-ANYWHERE = ListenAddress("127.0.0.1", 0)
-
-
-class Program:
-    """A server, its application, and what it has told."""
-
-    def __init__(self, **options: Any) -> None:
-        self.told: list[str] = []
-        self.faults: list[BaseException] = []
-        self.begun, self.go_on = threading.Event(), threading.Event()
-        app = FastAPI()
-
-        @app.get("/hello")
-        async def hello() -> str:
-            return "hello"
-
-        @app.get("/slow")
-        def slow() -> str:
-            self.begun.set()
-            assert self.go_on.wait(PATIENCE)
-            return "done"
-        self.server = WebServer(app, **{"listen": ANYWHERE, "limits": ConnectionLimits(9, 9), "name": "the test server",
-                                        "tell": self.told.append, "on_fault": self.faults.append, **options})
-
-    def connect(self) -> socket.socket:
-        host, _, port = self.server.address.rpartition(":")
-        return socket.create_connection((host, int(port)), timeout=PATIENCE)
-
-    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(self.server.address, timeout=PATIENCE)
-        try:
-            connection.request("GET", path, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-
-@pytest.fixture
-def program() -> Iterator[Program]:
-    program = Program()
-    program.server.start()
-    yield program
-    assert program.server.stop(PATIENCE) and program.faults == []
+from .program import Program
 
 
 def names() -> list[str]:
@@ -160,9 +108,3 @@ def test_one_connection_too_many() -> None:
     assert status == 503 and b"too many connections" in body
     assert "the test server refuses connections" in program.told[0]
     assert program.server.stop(PATIENCE)
-
-
-def test_a_silent_connection_is_closed(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "REQUEST_SECONDS", 0.2)
-    with program.connect() as silent:
-        assert silent.recv(1) == b""

@@ -1,0 +1,29 @@
+"""The body of a request, as long as it may be and no longer."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from .refusals import Refusal
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Return the body; raise Refusal (413) where it has more than `most` bytes, and where the client has gone.
+
+    What is too long is not kept, whatever the request has said of its length.
+    """
+    too_long = Refusal(413, f"the body is longer than {most} bytes", {"Connection": "close"})
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length[:20]) > most:
+        raise too_long
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise too_long
+            parts.append(part)
+    except ClientDisconnect as error:  # it is nobody's defect, and nobody is there to read this
+        raise Refusal(400, "the client has gone before its body was there") from error
+    return b"".join(parts)
