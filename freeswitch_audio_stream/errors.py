@@ -16,6 +16,9 @@
     │   ├── TlsRefused              no secure connection: certificate, host name or protocol version
     │   │   └── TlsFileRefused      a file of ours: what certificates are checked with, or the client's own
     │   └── HandshakeRefused        the server does not open a WebSocket; `status` is its HTTP status
+    ├── AgentError                  an agent of the gateway cannot be, or go on
+    │   ├── AgentNotFound           no profile has that name, or no installed package that agent
+    │   └── ServiceRefused          the service behind an agent will not serve, however often it is asked
     ├── CompileError                the core could not be compiled for this machine's processor
     ├── ImpossibleStep              a defect of ours: `state` has no `step` in its table
     ├── LoadingEnded                the module is not wanted any more before it was there
@@ -114,6 +117,18 @@ class HandshakeRefused(ConnectError):
     def __init__(self, reason: str, status: int = 0) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class AgentError(AudioStreamError):
+    """An agent of the gateway cannot be, or cannot go on: why, and what to do."""
+
+
+class AgentNotFound(AgentError):
+    """No profile has that name, or no installed package has that agent; the text lists those there are."""
+
+
+class ServiceRefused(AgentError):
+    """The service behind an agent will not serve, however often it is asked: its account, key or options."""
 
 
 class CompileError(AudioStreamError):
