@@ -1,0 +1,13 @@
+"""The recorder: a service that takes audio over WebSocket and never loses what it has acknowledged.
+
+    settings.py     what there is to set
+    program.py      ``freeswitch-audio-stream recorder``
+    service.py      puts the parts together, and takes them apart
+    storage/        where audio is kept: journal, files, catalogue
+    formats/        from the bytes of a client to samples
+    sessions/       what a session is, who is connected to it, and which limits it has
+    http/           WebSocket and HTTP endpoints
+    maintenance/    verify, repair, import, export
+
+A layer imports only what stands above it here, storage first.
+"""

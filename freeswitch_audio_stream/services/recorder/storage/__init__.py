@@ -1,0 +1,11 @@
+"""Where audio is kept.
+
+    interface.py    what every store does, and its errors
+    wav.py          WAV headers: RIFF, and RF64 from 4 GB on
+    journal.py      records on disk: checksummed, append-only
+    commits.py      the thread that makes them durable, many at a time
+    recovery.py     from what a crash has left to recordings that go on
+    file_store.py   the store in a directory
+    catalogue.py    what every catalogue of sessions does
+    sqlite.py       the catalogue in SQLite
+"""

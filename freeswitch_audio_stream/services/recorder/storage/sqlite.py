@@ -1,0 +1,94 @@
+"""The catalogue in SQLite: one file, one thread."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any, Sequence
+
+from ....errors import SettingError
+from ....web.worker_lanes import WorkerLane
+from .catalogue import SessionFilter, SessionRow, Status
+
+_COLUMNS = tuple(field.name for field in fields(SessionRow))
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sessions (
+    id TEXT PRIMARY KEY, user TEXT NOT NULL, rate INTEGER NOT NULL, channels INTEGER NOT NULL, format TEXT NOT NULL,
+    status TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL, closed REAL, chunks INTEGER NOT NULL,
+    received INTEGER NOT NULL, audio_bytes INTEGER NOT NULL, place TEXT NOT NULL, degraded TEXT NOT NULL,
+    error TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sessions_by_time ON sessions (created DESC, id);
+CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user, created DESC);
+"""
+_PUT = f"INSERT OR REPLACE INTO sessions ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_STOP_SECONDS = 30.0
+
+
+class SqliteCatalogue:
+    """A `Catalogue` in a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it. Blocks. Raise SettingError where it cannot be used."""
+        try:
+            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                raise SettingError(f"{path} was made by a later version of the recorder: use that one")
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.executescript(_SCHEMA)
+            self._database.execute(f"PRAGMA user_version={_VERSION}")
+        except sqlite3.Error as error:
+            raise SettingError(f"the catalogue {path} cannot be used: {error}; move it away, and run "
+                               "'freeswitch-audio-stream recorder repair', which makes it anew") from error
+        self._lane = WorkerLane("catalogue", 1, _raise)
+
+    async def put(self, row: SessionRow) -> None:
+        await self._lane.run(self._execute, _PUT, (*astuple(row)[:5], row.status.value, *astuple(row)[6:]))
+
+    async def get(self, id: str) -> SessionRow | None:
+        rows = await self._lane.run(self._execute, f"SELECT {', '.join(_COLUMNS)} FROM sessions WHERE id = ?", (id,))
+        return _row(rows[0]) if rows else None
+
+    async def find(self, which: SessionFilter, limit: int, offset: int = 0) -> tuple[Sequence[SessionRow], int]:
+        where, values = _where(which)
+        rows = await self._lane.run(self._execute, f"SELECT {', '.join(_COLUMNS)} FROM sessions {where} ORDER BY "
+                                    "created DESC, id LIMIT ? OFFSET ?", (*values, limit, offset))
+        total = await self._lane.run(self._execute, f"SELECT COUNT(*) FROM sessions {where}", values)
+        return [_row(row) for row in rows], total[0][0]
+
+    async def usage(self, user: str) -> tuple[int, int]:
+        rows = await self._lane.run(self._execute, "SELECT COALESCE(SUM(audio_bytes), 0), COALESCE(SUM(status = "
+                                    "'active'), 0) FROM sessions WHERE user = ?", (user,))
+        return rows[0][0], rows[0][1]
+
+    async def remove(self, id: str) -> None:
+        await self._lane.run(self._execute, "DELETE FROM sessions WHERE id = ?", (id,))
+
+    async def close(self) -> None:
+        await self._lane.run(self._database.close)
+        self._lane.stop(time.monotonic() + _STOP_SECONDS)
+
+    def _execute(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        return self._database.execute(statement, values).fetchall()
+
+
+def _where(which: SessionFilter) -> tuple[str, tuple[Any, ...]]:
+    conditions = [(text, value) for text, value in (
+        ("user = ?", which.user), ("status = ?", which.status.value if which.status else None),
+        ("created >= ?", which.since), ("created < ?", which.before)) if value is not None]
+    if not conditions:
+        return "", ()
+    return "WHERE " + " AND ".join(text for text, _ in conditions), tuple(value for _, value in conditions)
+
+
+def _row(values: Sequence[Any]) -> SessionRow:
+    named = dict(zip(_COLUMNS, values))
+    return SessionRow(**{**named, "status": Status(named["status"])})
+
+
+def _raise(error: BaseException) -> None:
+    raise error
