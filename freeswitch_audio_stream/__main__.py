@@ -35,6 +35,8 @@ class Program:
 PROGRAMS = (
     Program("agent", "a WebSocket server to try streams with: it prints, records, plays and echoes",
             ".services.agent.server", "servers"),
+    Program("gateway", "a voice gateway: a phone call over plain HTTP, answered by an agent",
+            ".services.gateway.server", "gateway"),
     Program("demo", "a caller and an agent talk through the whole module, on an embedded switch or a FreeSWITCH",
             ".demo.__main__", "servers"),
     Program("bench", "what a stream costs, how late its audio is, and how many fit on this machine",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
@@ -53,12 +54,20 @@ def answer_errors(app: FastAPI, on_fault: Callable[[BaseException], None],
     app.state.refusal_of = refusal_of
     app.state.on_fault = on_fault
     app.add_exception_handler(AudioStreamError, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_parameters)
     app.add_exception_handler(Exception, _fail)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
     refusal: Refusal = request.app.state.refusal_of(error)
     return JSONResponse({"detail": str(refusal)}, refusal.status, refusal.headers)
+
+
+async def _refuse_parameters(request: Request, error: Exception) -> Response:
+    """What FastAPI finds wrong in a path or a query, as a sentence like any other refusal."""
+    assert isinstance(error, RequestValidationError)
+    faults = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()[:5])
+    return await _refuse(request, Refusal(422, f"a parameter cannot be used: {faults}"))
 
 
 async def _fail(request: Request, error: Exception) -> Response:

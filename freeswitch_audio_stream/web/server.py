@@ -27,11 +27,14 @@ class _Uvicorn(uvicorn.Server):
     """uvicorn's server, which has its connections from a listener of ours."""
 
     def __init__(self, config: uvicorn.Config,
-                 make_listener: Callable[[Callable[[], http_protocol.HttpProtocol]], Listener]) -> None:
+                 make_listener: Callable[[Callable[[], http_protocol.HttpProtocol]], Listener],
+                 on_start: Callable[[], object]) -> None:
         super().__init__(config)
+        self._on_start = on_start
         self.listener = make_listener(lambda: http_protocol.HttpProtocol(config, self.server_state, {}))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_start()
         self.listener.open()
         await super().startup(sockets=[])
 
@@ -45,13 +48,15 @@ class WebServer:
 
     def __init__(self, app: Any, *, listen: ListenAddress, limits: ConnectionLimits, name: str,
                  tell: Callable[[str], None], on_fault: Callable[[BaseException], None],
-                 tls: Certificate | None = None, upgrade: type[asyncio.Protocol] | None = None) -> None:
+                 tls: Certificate | None = None, upgrade: type[asyncio.Protocol] | None = None,
+                 on_start: Callable[[], object] = lambda: None) -> None:
         """Listen, but accept nothing before `start`. Raise SettingError where that cannot be, or `tls` not be used.
 
         `name` is what the server is called in errors, in the log and, without its article, in the name of its thread,
         such as "the media server". `tell` writes a line to the log, and `on_fault` is told of defects; both are called
         on the server's thread. `upgrade` takes the connections that ask for a WebSocket, as uvicorn's `Config.ws` has
-        it; None: such requests are answered as any other.
+        it; None: such requests are answered as any other. `on_start` is called on the server's event loop
+        before the first connection is accepted.
         """
         self._name = name
         self._on_fault = on_fault
@@ -61,7 +66,7 @@ class WebServer:
         self.address = host_and_port(*self._socket.getsockname()[:2])
         """Host and port; the port is never 0."""
         self._uvicorn = _Uvicorn(configure(app, upgrade), lambda make: Listener(
-            self._socket, make, context, limits, http_protocol.REQUEST_SECONDS, name, tell, on_fault))
+            self._socket, make, context, limits, http_protocol.REQUEST_SECONDS, name, tell, on_fault), on_start)
         self._thread: threading.Thread | None = None
 
     @property
