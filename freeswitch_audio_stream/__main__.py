@@ -37,6 +37,8 @@ PROGRAMS = (
             ".services.agent.server", "servers"),
     Program("gateway", "a voice gateway: a phone call over plain HTTP, answered by an agent",
             ".services.gateway.server", "gateway"),
+    Program("recorder", "records audio that is sent over WebSocket, and never loses what it has acknowledged",
+            ".services.recorder.program", "recorder"),
     Program("demo", "a caller and an agent talk through the whole module, on an embedded switch or a FreeSWITCH",
             ".demo.__main__", "servers"),
     Program("bench", "what a stream costs, how late its audio is, and how many fit on this machine",

@@ -29,7 +29,7 @@ class Environment:
                 yield Given(row, text, self.origin.format(row.variable))
 
     def unknown(self, tables: Sequence[Table[Any]]) -> Iterator[str]:
-        prefixes = tuple(table.variable_prefix for table in tables)
+        prefixes = tuple(table.variable_prefix for table in tables if table.variable_prefix)  # else all were ours
         known = {row.variable for table in tables for row in table.rows}
         for name in sorted(self.variables):
             if name.startswith(prefixes) and name not in known:

@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import time
-from typing import Any, Callable
+from typing import Any, Awaitable, Callable
 
 import uvicorn
 
@@ -49,17 +49,20 @@ class WebServer:
     def __init__(self, app: Any, *, listen: ListenAddress, limits: ConnectionLimits, name: str,
                  tell: Callable[[str], None], on_fault: Callable[[BaseException], None],
                  tls: Certificate | None = None, upgrade: type[asyncio.Protocol] | None = None,
-                 on_start: Callable[[], object] = lambda: None) -> None:
+                 on_start: Callable[[], object] = lambda: None,
+                 background: Callable[[], Awaitable[None]] | None = None) -> None:
         """Listen, but accept nothing before `start`. Raise SettingError where that cannot be, or `tls` not be used.
 
         `name` is what the server is called in errors, in the log and, without its article, in the name of its thread,
         such as "the media server". `tell` writes a line to the log, and `on_fault` is told of defects; both are called
         on the server's thread. `upgrade` takes the connections that ask for a WebSocket, as uvicorn's `Config.ws` has
         it; None: such requests are answered as any other. `on_start` is called on the server's event loop
-        before the first connection is accepted.
+        before the first connection is accepted. `background` runs on that loop from its start on, and is cancelled when
+        all connections are closed; the end waits for it.
         """
         self._name = name
         self._on_fault = on_fault
+        self._background = background
         context = tls.context(name) if tls else None
         self.scheme = "https" if context else "http"
         self._socket = listen.listen(name)
@@ -105,6 +108,8 @@ class WebServer:
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(self._on_loop_fault)
         try:
+            if self._background is not None:
+                loop.create_task(self._guard(self._background()))
             loop.run_until_complete(self._uvicorn.serve(sockets=[]))
             loop.run_until_complete(_finish(loop))
         except Exception as error:
@@ -112,6 +117,12 @@ class WebServer:
         finally:
             asyncio.set_event_loop(None)
             loop.close()
+
+    async def _guard(self, background: Awaitable[None]) -> None:
+        try:
+            await background
+        except Exception as error:
+            self._on_fault(error)
 
     def _on_loop_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Tell what asyncio would write to a stderr that nobody reads."""

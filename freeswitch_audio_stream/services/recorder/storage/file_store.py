@@ -51,6 +51,8 @@ class _Open:
 
     unfinished: Unfinished
     files: dict[int, int] = field(default_factory=dict)
+    has_failed: bool = False
+    """A write could not be done, so none may follow: what is stored has no gap."""
     dirty: bool = False
     """Its files have been written to since the segment was begun."""
 
@@ -200,12 +202,14 @@ class FileStore:
                 records += journal.pack(self._prepare(pending.job, lengths), self._number)
             except (OSError, StoreError) as error:
                 pending.error = _store_error(error)
+                self._fail(pending.job)
                 continue
             if pending.job.write is not None:
                 written.append((pending, pending.job.write))
         if records and not self._write_journal(b"".join(records)):
             for pending in batch:
                 pending.error = pending.error or self._refusal
+                self._fail(pending.job)
             self._cut_off(lengths)
             return
         self._count(written)
@@ -229,6 +233,9 @@ class FileStore:
         open = self._open.get(job.id)
         if open is None:
             raise UnknownRecording(f"the recording {job.id} has been closed or deleted")
+        if open.has_failed and job.write.parts:
+            raise StoreError("a chunk before this one could not be stored, and nothing may follow a gap: the recording "
+                             "ends there; begin another session")
         parts = []
         begun = {stream: lengths.get((job.id, stream), open.unfinished.length(stream)) for stream, _ in job.write.parts}
         at = dict(begun)
@@ -245,6 +252,10 @@ class FileStore:
             raise
         lengths.update({(job.id, stream): length for stream, length in at.items()})
         return journal.Record(journal.Kind.ADDED, job.id, job.write.progress, tuple(parts))
+
+    def _fail(self, job: _Job) -> None:
+        if job.write is not None and job.id in self._open:
+            self._open[job.id].has_failed = True
 
     def _file(self, open: _Open, stream: int) -> int:
         if stream not in open.files:

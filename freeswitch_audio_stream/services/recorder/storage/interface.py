@@ -115,7 +115,8 @@ class AudioStore(Protocol):
     async def append(self, id: str, write: Write) -> None:
         """Add to an unfinished recording; on return it is durable (unless the sync policy says otherwise).
 
-        Writes of one recording are carried out in the order of the calls. One that fails changes nothing.
+        Writes of one recording are carried out in the order of the calls. One that fails changes nothing, and those
+        after it fail as well: what is stored has no gap. The recording can only be finished then.
         """
 
     async def read(self, id: str, offset: int, most: int, stream: int = AUDIO) -> bytes:

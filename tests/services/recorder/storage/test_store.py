@@ -267,9 +267,10 @@ def test_a_full_disk_refuses_and_spoils_nothing(tmp_path: Path, monkeypatch: pyt
             await store.append(what.id, write(b"x" * 200, 2, 204))
         await store.append(other.id, write(b"ok", 1, 2))
         assert store.unfinished[what.id].progress == Progress(1, 4)
-        await store.append(what.id, write(b"efgh", 2, 8))
+        with pytest.raises(StoreError, match="gap"):
+            await store.append(what.id, write(b"efgh", 3, 8))
         return Path((await store.finish(what.id)).place).read_bytes()[HEADER_BYTES:]
-    assert run(lambda: FileStore(tmp_path, print), use) == b"abcdefgh"
+    assert run(lambda: FileStore(tmp_path, print), use) == b"abcd"
 
 
 def test_a_disk_that_fails_to_sync_is_trusted_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,8 @@
+"""The WebSocket and HTTP endpoints.
+
+    app.py          the application, its routes, and what it refuses
+    websocket.py    the WebSocket endpoints
+    answers.py      bodies of answers, as the specification has them
+    metrics.py      /metrics
+    protocol.py     WebSockets as uvicorn has them, with our limit of a message
+"""

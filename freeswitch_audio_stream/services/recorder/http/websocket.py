@@ -1,0 +1,211 @@
+"""The WebSocket endpoints: chunks in, acknowledgements out, each in the order of the chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..formats.wav_input import FormatError
+from ..sessions.session import Input, Session, SessionClosed
+from ..sessions.sessions import Sessions, TooManySessions
+from ..storage.catalogue import SessionRow
+from ..storage.interface import Progress, StoreError
+from .answers import Invalid, check_channels, check_format, check_rate, check_user, message, session_info
+
+NORMAL, POLICY, INTERNAL = 1000, 1008, 1011
+_IN_FLIGHT = 64
+"""Chunks that are not acknowledged yet; more are not read."""
+_MB = 1 << 20
+
+
+async def serve_new(socket: WebSocket, sessions: Sessions) -> None:
+    """A connection that begins a session."""
+    query = socket.query_params
+    try:
+        rate = check_rate(query.get("sample_rate"), sessions.audio.default_sample_rate)
+        channels = check_channels(query.get("channels"), sessions.audio.default_channels)
+        format = check_format(query.get("format"), sessions.audio.default_format)
+        user = check_user(query.get("user_id"))
+    except Invalid as error:
+        return await refuse(socket, POLICY, error.body)
+    try:
+        session = await sessions.begin(user, rate, channels, format)
+    except (TooManySessions, StoreError) as error:
+        return await refuse(socket, INTERNAL, {"error": "Session creation failed", "reason": str(error)})
+    await Connection(socket, sessions, session).serve("Session created")
+
+
+async def serve_existing(socket: WebSocket, sessions: Sessions, id: str) -> None:
+    """A connection to a session that there is."""
+    session = sessions.active.get(id.lower())
+    user = socket.query_params.get("user_id")
+    if session is None or session.is_closing or (user and session.row.user and user != session.row.user):
+        row = None if session else await sessions.catalogue.get(id.lower())
+        error = "Session is closed" if row else "Session not found"
+        return await refuse(socket, POLICY, {"error": error, "session_id": id})
+    if len(session.inputs) >= sessions.audio.max_connections_per_session:
+        return await refuse(socket, POLICY, {"error": "Too many connections to this session", "session_id": id,
+                                             "limit": sessions.audio.max_connections_per_session})
+    await Connection(socket, sessions, session).serve("Connected to session")
+
+
+async def refuse(socket: WebSocket, code: int, body: dict[str, Any]) -> None:
+    """Say why, and close: a client in a browser sees no more of a refused handshake than that it was."""
+    try:
+        await socket.accept()
+        await socket.send_text(orjson.dumps(body).decode())
+        await socket.close(code, str(body["error"])[:120])
+    except (WebSocketDisconnect, RuntimeError):
+        pass  # it has gone
+
+
+class _Closed(Exception):
+    """This connection is over: with this code, after this message."""
+
+    def __init__(self, code: int, body: dict[str, Any]) -> None:
+        self.code = code
+        self.body = body
+
+
+class Connection:
+    """One connection to a session. Two tasks: this one reads, the other answers."""
+
+    def __init__(self, socket: WebSocket, sessions: Sessions, session: Session) -> None:
+        self._socket = socket
+        self._sessions = sessions
+        self._session = session
+        self._answers: asyncio.Queue[tuple[asyncio.Future[Progress], int] | dict[str, Any]] = asyncio.Queue(_IN_FLIGHT)
+
+    async def serve(self, greeting: str) -> None:
+        """Serve it to its end."""
+        session = self._session
+        joined = session.join()
+        tasks: list[asyncio.Task[Any]] = []
+        try:
+            await self._socket.accept()
+            row = session.current()
+            await self._send(message(greeting, row.id, row.chunks, "active", acked_bytes=row.received,
+                                     sample_rate=row.rate, channels=row.channels))
+            tasks = [asyncio.ensure_future(self._read(joined)), asyncio.ensure_future(self._answer()),
+                     asyncio.ensure_future(self._watch())]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # it has gone
+        except _Closed as closed:
+            await self._close(closed)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._leave(joined)
+
+    async def _leave(self, joined: Input) -> None:
+        try:
+            await self._session.leave(joined)
+        except StoreError as error:
+            await self._sessions.close(self._session, str(error))
+
+    async def _close(self, closed: _Closed) -> None:
+        try:
+            await self._send(closed.body)
+            await self._socket.close(closed.code)
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+
+    async def _send(self, body: dict[str, Any]) -> None:
+        await self._socket.send_text(orjson.dumps(body).decode())
+
+    async def _read(self, joined: Input) -> None:
+        patience = self._sessions.audio.connection_timeout_seconds
+        while True:
+            try:
+                received = await asyncio.wait_for(self._socket.receive(), patience)
+            except asyncio.TimeoutError:
+                raise _Closed(POLICY, self._error(f"nothing has come for {patience} s", "Connection timed out"))
+            if received["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(received.get("code", 1005))
+            data = received.get("bytes")
+            if data is not None:
+                await self._answers.put(self._take(joined, data))
+            elif await self._control(received.get("text") or ""):
+                await self._answers.join()
+                row = await self._sessions.close(self._session)
+                raise _Closed(NORMAL, self._final(row))
+
+    def _take(self, joined: Input, chunk: bytes) -> tuple[asyncio.Future[Progress], int] | dict[str, Any]:
+        audio = self._sessions.audio
+        if len(chunk) > audio.max_chunk_size_mb * _MB:
+            return self._error(f"the chunk has more than {audio.max_chunk_size_mb} MB: send smaller ones")
+        if not chunk:
+            return self._error("the chunk is empty")
+        try:
+            return self._session.add(joined, chunk), len(chunk)
+        except SessionClosed:
+            failed: asyncio.Future[Progress] = asyncio.get_running_loop().create_future()
+            failed.set_exception(SessionClosed("the session is closed"))
+            return failed, len(chunk)
+        except FormatError as error:
+            return self._error(str(error))
+        except StoreError as error:
+            failed = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed, len(chunk)
+
+    async def _answer(self) -> None:
+        while True:
+            answer = await self._answers.get()
+            try:
+                await self._send(answer if isinstance(answer, dict) else await self._acknowledgement(*answer))
+            finally:
+                self._answers.task_done()
+
+    async def _acknowledgement(self, future: asyncio.Future[Progress], size: int) -> dict[str, Any]:
+        try:
+            progress = await future
+        except SessionClosed:
+            row = await asyncio.shield(self._session.closed)
+            raise _Closed(NORMAL, self._final(row))
+        except StoreError as error:
+            await self._sessions.close(self._session, str(error))
+            raise _Closed(INTERNAL, self._error(str(error)))
+        counters = self._sessions.counters
+        counters.chunks += 1
+        counters.received += size
+        if self._sessions.has_lasted_too_long(self._session):
+            await self._sessions.close(self._session)
+        more = {"degraded": self._session.degraded} if self._session.degraded else {}
+        return message("Chunk processed successfully", self._session.row.id, progress.chunks, "active",
+                       chunk_id=progress.chunks, acked_bytes=progress.received, **more)
+
+    async def _watch(self) -> None:
+        """The session may be closed by others: over HTTP, by another connection, by a limit."""
+        row = await asyncio.shield(self._session.closed)
+        await self._answers.join()
+        raise _Closed(NORMAL if not row.error else INTERNAL, self._final(row))
+
+    async def _control(self, text: str) -> bool:
+        """Return whether the session is to be closed; anything else is answered."""
+        try:
+            said = orjson.loads(text)
+        except ValueError:
+            said = None
+        if isinstance(said, dict) and said.get("type") == "control" and said.get("action") == "close_session":
+            return True
+        await self._answers.put(self._error('the only control message is {"type": "control", "action": '
+                                            '"close_session"}; audio is sent as binary messages',
+                                            "Unknown control message"))
+        return False
+
+    def _error(self, reason: str, text: str = "Failed to process chunk") -> dict[str, Any]:
+        row = self._session.current()
+        return message(text, row.id, row.chunks, "error", acked_bytes=row.received, error=reason)
+
+    def _final(self, row: SessionRow) -> dict[str, Any]:
+        more = session_info(row, "")
+        text = "Session closed" if not row.error else "Failed to process chunk"
+        return {**more, **message(text, row.id, row.chunks, row.status.value)}

@@ -1,0 +1,71 @@
+"""Puts the parts together, and takes them apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable
+
+from ...web.certificate import Certificate
+from ...web.connection_limits import choose_limits, open_files
+from ...web.keys import Keys
+from ...web.listen_address import ListenAddress
+from ...web.server import WebServer
+from .http.app import Endpoints, make_app
+from .http.protocol import make_protocol
+from .sessions.sessions import Sessions
+from .settings import AudioSettings, ServiceSettings
+from .storage.file_store import FileStore, Policy
+from .storage.sqlite import SqliteCatalogue
+
+_STOP_SECONDS = 60.0
+
+
+class RecorderService:
+    """A recorder from `start` to `stop`; both may be called once, on any thread, and block."""
+
+    def __init__(self, audio: AudioSettings, service: ServiceSettings, tell: Callable[[str], None]) -> None:
+        """Repair what a crash has left, and listen. Raise SettingError where that cannot be."""
+        self._audio, self._service, self._tell = audio, service, tell
+        self._store = FileStore(Path(audio.audio_storage_path), tell, Policy(service.sync))
+        try:
+            self._catalogue = SqliteCatalogue(self._store.folder.path / "catalogue.sqlite")
+            place = self._store.folder.wav
+            self._endpoints = Endpoints(Keys(dict.fromkeys(service.api_keys.split(), True)),
+                                        lambda id: str(place(id)), self._on_fault)
+            self._server = WebServer(
+                make_app(self._endpoints), listen=ListenAddress(service.host, service.port),
+                name="the recorder", tell=tell,
+                limits=choose_limits(open_files() // 2, open_files() // 2, open_files()), on_fault=self._on_fault,
+                upgrade=make_protocol(audio.max_message_size_bytes), background=self._run,
+                tls=Certificate(service.cert_file, service.key_file) if service.cert_file else None)
+        except BaseException:
+            self._store.folder.release()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"{self._server.scheme}://{self._server.address}"
+
+    def start(self) -> None:
+        """Serve from now on."""
+        self._server.start()
+
+    def stop(self) -> bool:
+        """End; sessions that are active go on at the next start. Return False if it has not ended within a minute."""
+        return self._server.stop(_STOP_SECONDS)
+
+    async def _run(self) -> None:
+        sessions = Sessions(self._store, self._catalogue, self._audio, self._service, self._tell)
+        try:
+            await sessions.open()
+            self._endpoints.sessions = sessions
+            await sessions.sweep()
+        finally:
+            for session in list(sessions.active.values()):
+                await self._catalogue.put(session.current())
+            await self._store.close()
+            await self._catalogue.close()
+
+    def _on_fault(self, error: BaseException) -> None:
+        self._tell(f"defect: {error!r}")

@@ -1,0 +1,5 @@
+"""Sessions: what they are, who is connected to them, and which limits they have.
+
+    session.py      one session
+    sessions.py     all of them: begun, found, completed, repaired
+"""

@@ -1,0 +1,170 @@
+"""All sessions: begun, found, completed, and after a crash taken up again. On the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import Callable
+
+from ....errors import AudioStreamError
+from ..settings import AudioSettings, ServiceSettings
+from ..storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
+from ..storage.interface import AudioStore, Recording, StoreError
+from .session import Session
+
+_SWEEP_SECONDS = 1.0
+_MB = 1_000_000
+
+
+class TooManySessions(AudioStreamError):
+    """A limit of sessions is reached: which."""
+
+
+@dataclass
+class Counters:
+    """What has happened since the start; for metrics."""
+
+    sessions: int = 0
+    chunks: int = 0
+    received: int = 0
+    failures: int = 0
+
+
+class Sessions:
+    """Every active session has one object here; those that have ended are in the catalogue."""
+
+    def __init__(self, store: AudioStore, catalogue: Catalogue, audio: AudioSettings, service: ServiceSettings,
+                 tell: Callable[[str], None]) -> None:
+        self.store = store
+        self.catalogue = catalogue
+        self.audio = audio
+        self.active: dict[str, Session] = {}
+        self.counters = Counters()
+        self._service = service
+        self._tell = tell
+        self._used: dict[str, int] = {}
+        """Bytes of samples of users in sessions that have ended."""
+        self._beginning = 0
+
+    async def open(self) -> None:
+        """Take up what was unfinished when the service ended, however it did."""
+        for unfinished in list(self.store.unfinished.values()):
+            row = await self.catalogue.get(unfinished.recording.id) or _row(unfinished.recording)
+            row = replace(row, status=Status.ACTIVE, closed=None, degraded=row.degraded or unfinished.damage)
+            await self._activate(row)
+            await self.catalogue.put(self.active[row.id].current())
+        await self._complete_rows()
+
+    async def _complete_rows(self) -> None:
+        """Rows of sessions that were finished just before the service ended, and say that they are active."""
+        rows, _ = await self.catalogue.find(SessionFilter(status=Status.ACTIVE), 1_000_000)
+        for row in rows:
+            if row.id not in self.active:
+                try:
+                    stored = await self.store.stored(row.id)
+                except StoreError as error:
+                    done = replace(row, status=Status.ERROR, closed=time.time(), error=str(error))
+                else:
+                    done = replace(row, status=Status.COMPLETED, closed=time.time(), place=stored.place,
+                                   audio_bytes=stored.audio_bytes)
+                await self.catalogue.put(done)
+
+    async def begin(self, user: str, rate: int, channels: int, format: str) -> Session:
+        """Begin a session; raise TooManySessions, or StoreError where it cannot be stored."""
+        if len(self.active) + self._beginning >= self.audio.max_concurrent_sessions:
+            raise TooManySessions(f"{self.audio.max_concurrent_sessions} sessions are active, which is the limit: "
+                                  "close one, or try again later")
+        of_user = sum(session.row.user == user for session in self.active.values())
+        if user and self._service.user_sessions and of_user >= self._service.user_sessions:
+            raise TooManySessions(f"this user has {of_user} active sessions, which is the limit: close one first")
+        recording = Recording(str(uuid.uuid4()), rate, channels, user, format, time.time())
+        self._beginning += 1
+        try:
+            await self.store.begin(recording)
+            await self.catalogue.put(_row(recording))
+            session = await self._activate(_row(recording))
+        finally:
+            self._beginning -= 1
+        self.counters.sessions += 1
+        return session
+
+    async def _activate(self, row: SessionRow) -> Session:
+        if row.user not in self._used:
+            self._used[row.user] = (await self.catalogue.usage(row.user))[0]
+        session = self.active[row.id] = Session(row, self.store, lambda: self._most_bytes(row))
+        return session
+
+    def _most_bytes(self, row: SessionRow) -> int | None:
+        if not self._service.user_quota_mb or not row.user:
+            return None
+        others = sum(session.current().audio_bytes for session in self.active.values()
+                     if session.row.user == row.user and session.row.id != row.id)
+        return max(0, self._service.user_quota_mb * _MB - self._used[row.user] - others)
+
+    async def find(self, id: str) -> SessionRow | None:
+        """Return a session, active or not; None where there is none."""
+        session = self.active.get(id)
+        return session.current() if session else await self.catalogue.get(id)
+
+    async def close(self, session: Session, error: str = "") -> SessionRow:
+        """Complete a session, or end it with an error, and return its final state; whoever asks second waits."""
+        if session.is_closing:
+            return await asyncio.shield(session.closed)
+        session.is_closing = True
+        session.error = error
+        try:
+            stored = await self.store.finish(session.row.id)
+        except StoreError as failure:
+            self._tell(f"session {session.row.id} cannot be finished: {failure}")
+            row = replace(session.current(), status=Status.ERROR, closed=time.time(), error=error or str(failure))
+        else:
+            row = replace(session.current(), status=Status.ERROR if error else Status.COMPLETED, closed=time.time(),
+                          place=stored.place, audio_bytes=stored.audio_bytes)
+        if row.status is Status.ERROR:
+            self.counters.failures += 1
+        self._used[row.user] = self._used.get(row.user, 0) + row.audio_bytes
+        await self.catalogue.put(row)
+        self.active.pop(row.id, None)
+        session.closed.set_result(row)
+        return row
+
+    async def delete(self, id: str) -> bool:
+        """Remove a session and its recording; return False where there is none."""
+        session = self.active.get(id)
+        if session is not None:
+            await self.close(session)
+        row = await self.catalogue.get(id)
+        if row is None:
+            return False
+        await self.store.delete(id)
+        await self.catalogue.remove(id)
+        if row.user in self._used:
+            self._used[row.user] = (await self.catalogue.usage(row.user))[0]
+        return True
+
+    async def sweep(self) -> None:
+        """Complete sessions that nobody is connected to, or that have lasted too long; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            for session in list(self.active.values()):
+                try:
+                    await self._check(session)
+                except Exception as error:
+                    self._tell(f"session {session.row.id} cannot be completed: {error}")
+
+    async def _check(self, session: Session) -> None:
+        silent = not session.inputs and time.monotonic() - session.idle_since > self.audio.connection_timeout_seconds
+        if silent or self.has_lasted_too_long(session):
+            await self.close(session)
+
+    def has_lasted_too_long(self, session: Session) -> bool:
+        """Return whether it has reached the longest duration, by the clock or by its samples."""
+        most = self.audio.max_session_duration_hours * 3600
+        return time.time() - session.row.created > most or session.seconds > most
+
+
+def _row(recording: Recording) -> SessionRow:
+    return SessionRow(recording.id, recording.user, recording.rate, recording.channels, recording.format, Status.ACTIVE,
+                      recording.created, recording.created)

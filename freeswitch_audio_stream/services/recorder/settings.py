@@ -1,0 +1,69 @@
+"""What there is to set: the variables of the API's specification by their names, and the service's own.
+
+    freeswitch-audio-stream recorder --port 8000 --audio-storage-path /var/lib/recorder
+
+Each is a variable of the environment, a line of an environment file (``.env``) or an option; each of these overrides
+those before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...config import Table, setting
+
+RATES = (8000, 16000, 22050, 44100, 48000, 96000)
+CHANNELS = (1, 2)
+FORMATS = ("wav",)
+LOG_LEVELS = ("quiet", "panic", "fatal", "error", "warning", "info", "verbose", "debug")
+_KEYS = r" *([A-Za-z0-9._~+/=-]{16,256}( +|$))*"
+
+
+def _texts(values: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(map(str, values))
+
+
+@dataclass(frozen=True)
+class AudioSettings:
+    """Those of the specification, each valid; see `AUDIO` for meaning, unit and range."""
+
+    audio_storage_path: str = setting("/app/audio_sessions", "The folder of the recordings.", pattern_rule="a path")
+    default_sample_rate: int = setting(44100, "The rate of a session that asks for none.", unit="Hz",
+                                       choices=_texts(RATES))
+    default_channels: int = setting(1, "The channels of a session that asks for none.", choices=_texts(CHANNELS))
+    default_format: str = setting("wav", "The format of a session that asks for none.", choices=FORMATS)
+    max_session_duration_hours: int = setting(24, "A session is completed when it has lasted so long.", unit="h",
+                                              minimum=1, maximum=720)
+    max_chunk_size_mb: int = setting(10, "The largest chunk that is taken.", unit="MB", minimum=1, maximum=64)
+    max_concurrent_sessions: int = setting(100, "Sessions that may be active at once.", minimum=1, maximum=10_000)
+    max_connections_per_session: int = setting(5, "Connections that one session may have at once.", minimum=1,
+                                               maximum=100)
+    connection_timeout_seconds: int = setting(
+        300, "A connection that sends nothing for so long is closed; a session without connections is completed after "
+        "the same time.", unit="s", minimum=1, maximum=86_400)
+    max_message_size_bytes: int = setting(10_485_760, "A WebSocket message that is longer ends its connection (1009).",
+                                          unit="bytes", minimum=1024, maximum=67_108_864)
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The service's own, each valid; see `SERVICE` for meaning, unit and range."""
+
+    host: str = setting("127.0.0.1", "The address to listen on; :: is all.", pattern_rule="an IPv4 or IPv6 address")
+    port: int = setting(8000, "Its TCP port; 0: any that is free.", minimum=0, maximum=65535)
+    cert_file: str = setting("", "A PEM file of the certificate to show; empty: no TLS.", pattern_rule="a path")
+    key_file: str = setting("", "A PEM file of its key; empty: the key is in cert-file.", pattern_rule="a path")
+    api_keys: str = setting(
+        "", "Keys of which clients must show one; empty: everybody may record, and hear what is recorded.",
+        pattern=_KEYS, pattern_rule="texts of 16 to 256 letters, digits and -._~+/=, with blanks between them",
+        secret=True)
+    sync: str = setting("always", "When audio is made durable: always, before it is acknowledged; interval, within a "
+                        "second; never, when the kernel sees fit.", choices=("always", "interval", "never"))
+    user_quota_mb: int = setting(0, "Samples that one user may have stored; 0: no limit.", unit="MB", minimum=0,
+                                 maximum=1_000_000_000)
+    user_sessions: int = setting(0, "Sessions that one user may have active at once; 0: no limit.", minimum=0,
+                                 maximum=10_000)
+
+
+AUDIO = Table(AudioSettings, "")
+SERVICE = Table(ServiceSettings, "RECORDER_")

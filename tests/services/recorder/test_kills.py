@@ -1,0 +1,128 @@
+"""Nothing acknowledged is lost: the service is killed at random instants under load, and the files are compared with
+what its clients were told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from .service import PATIENCE, Recorder
+from .test_clients import read_wav
+
+_CLIENTS = 6
+_IN_FLIGHT = 8
+
+
+@dataclass
+class Client:
+    """Sends one endless sequence of bytes, from where the service says that it is; logs what was acknowledged."""
+
+    number: int
+    random: random.Random
+    id: str = ""
+    acknowledged: list[tuple[int, int]] = field(default_factory=list)
+    """Chunks and bytes, as the acknowledgements had them."""
+    sent: bytearray = field(default_factory=bytearray)
+
+    def _next(self, begin: int) -> bytes:
+        end = begin + self.random.choice((1, 3, 160, 1600, 4096, 9001))
+        while len(self.sent) < end:
+            self.sent += self.random.randbytes(1 << 16)
+        return bytes(self.sent[begin:end])
+
+    def _log(self, said: dict[str, object]) -> None:
+        assert said["status"] == "active", said
+        chunks, size = int(str(said["chunk_count"])), int(str(said["acked_bytes"]))
+        if self.acknowledged:  # what was acknowledged once stays
+            assert (chunks, size) >= self.acknowledged[-1]
+        self.acknowledged.append((chunks, size))
+
+    async def stream(self, recorder: Recorder, on_acknowledged: asyncio.Semaphore) -> None:
+        """Until the service is gone."""
+        try:
+            path = f"/{self.id}" if self.id else "?sample_rate=8000"
+            async with connect(recorder.ws(path)) as connection:
+                hello = json.loads(await connection.recv())
+                self.id = hello["session_id"]
+                self._log(hello)
+                position, waiting = hello["acked_bytes"], 0
+                while True:
+                    while waiting < _IN_FLIGHT:
+                        chunk = self._next(position)
+                        await connection.send(chunk)
+                        position, waiting = position + len(chunk), waiting + 1
+                    self._log(json.loads(await connection.recv()))
+                    waiting -= 1
+                    on_acknowledged.release()
+        except (ConnectionClosed, OSError, EOFError):
+            pass
+
+    async def close(self, recorder: Recorder) -> dict[str, object]:
+        async with connect(recorder.ws(f"/{self.id}")) as connection:
+            self._log(json.loads(await connection.recv()))
+            await connection.send(json.dumps({"type": "control", "action": "close_session"}))
+            final: dict[str, object] = json.loads(await connection.recv())
+            return final
+
+
+async def load(recorder: Recorder, clients: list[Client], acknowledgements: int) -> None:
+    """All clients stream until the service is killed, behind so many acknowledgements."""
+    counted = asyncio.Semaphore(0)
+    tasks = [asyncio.create_task(client.stream(recorder, counted)) for client in clients]
+
+    async def count() -> None:
+        for _ in range(acknowledgements):
+            await counted.acquire()
+    await asyncio.wait_for(count(), PATIENCE)
+    await asyncio.to_thread(recorder.kill)
+    await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
+
+
+def check(clients: list[Client], recorder: Recorder) -> int:
+    """Compare the clients' logs with the files; return how many chunks were acknowledged."""
+    total = 0
+    for client in clients:
+        final = asyncio.run(client.close(recorder))
+        chunks, size = client.acknowledged[-1]
+        assert (final["status"], final["chunk_count"], final["acked_bytes"]) == ("completed", chunks, size)
+        rate, channels, samples = read_wav(str(final["file_path"]))
+        assert (rate, channels) == (8000, 1) and not final["degraded"]
+        assert samples == bytes(client.sent[:size - size % 2])  # every byte, in order, once
+        total += chunks
+    return total
+
+
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_killed_at_random_instants_under_load(tmp_path: Path, kills: int) -> None:
+    chance = random.Random()
+    clients = [Client(number, random.Random(number)) for number in range(_CLIENTS)]
+    for _ in range(kills):
+        asyncio.run(load(Recorder(tmp_path), clients, chance.randrange(1, 300)))
+    recorder = Recorder(tmp_path)
+    print(f"{kills} kills, {check(clients, recorder)} chunks acknowledged, "
+          f"{sum(client.acknowledged[-1][1] for client in clients)} bytes")
+    recorder.stop()
+
+
+def test_a_stop_in_between_is_no_end(tmp_path: Path) -> None:
+    client = Client(1, random.Random(1))
+
+    async def stop() -> None:
+        recorder, counted = Recorder(tmp_path), asyncio.Semaphore(0)
+        task = asyncio.create_task(client.stream(recorder, counted))
+        await counted.acquire()
+        await asyncio.to_thread(recorder.stop)
+        await task
+    asyncio.run(stop())
+    recorder = Recorder(tmp_path)
+    assert recorder.json(f"/api/audio/sessions/{client.id}")["status"] == "active"
+    check([client], recorder)
+    recorder.stop()
