@@ -59,7 +59,7 @@ class RecorderService:
         sessions = Sessions(self._store, self._catalogue, self._audio, self._service, self._tell)
         try:
             await sessions.open()
-            self._endpoints.sessions = sessions
+            self._endpoints.open(sessions)
             await sessions.sweep()
         finally:
             for session in list(sessions.active.values()):

@@ -81,7 +81,11 @@ async def load(recorder: Recorder, clients: list[Client], acknowledgements: int)
     async def count() -> None:
         for _ in range(acknowledgements):
             await counted.acquire()
-    await asyncio.wait_for(count(), PATIENCE)
+    counting = asyncio.create_task(asyncio.wait_for(count(), PATIENCE))
+    done, _ = await asyncio.wait({counting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    assert counting in done, "a client was sent away while the service ran"
     await asyncio.to_thread(recorder.kill)
     await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
 

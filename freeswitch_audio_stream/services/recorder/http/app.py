@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime
 from typing import Any, AsyncIterator, Callable, Optional
@@ -27,6 +28,7 @@ from .metrics import CONTENT_TYPE, metrics
 from .websocket import POLICY, refuse, serve_existing, serve_new
 
 _PIECE_BYTES = 1 << 18
+_OPENING_SECONDS = 60.0
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _DESCRIPTION = """Record audio over WebSocket: `ws://…/api/ws/audio` begins a session, and
 `ws://…/api/ws/audio/{session_id}` continues one. Binary messages are audio, WAV or raw 16-bit samples; each is answered
@@ -67,6 +69,24 @@ class Endpoints:
         self.place = place
         self.on_fault = on_fault
         self.failures = FailureLimit()
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def open(self, sessions: Sessions) -> None:
+        """Answer from now on. On the event loop."""
+        self.sessions = sessions
+        for waiting in self._waiting:
+            waiting.set_result(None)
+
+    async def opened(self) -> Sessions:
+        """Return the sessions when they have been taken up: whoever is connecting again waits for its own."""
+        if self.sessions is None:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiting)
+            try:
+                await asyncio.wait({waiting}, timeout=_OPENING_SECONDS)
+            finally:
+                self._waiting.discard(waiting)
+        return self.ready
 
     @property
     def ready(self) -> Sessions:
@@ -151,7 +171,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 async def _socket(socket: WebSocket) -> Sessions | None:
     try:
         _check_key(socket)
-        return _endpoints(socket).ready
+        return await _endpoints(socket).opened()
     except Invalid as error:
         await refuse(socket, POLICY, error.body)
         return None
