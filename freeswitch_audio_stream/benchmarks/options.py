@@ -54,6 +54,9 @@ SUBCOMMANDS = (
 RESAMPLER = "resampler"
 _RESAMPLER_HELP = "the resampler beside soxr's best and the one that FreeSWITCH uses: CPU, delay, spectrum"
 
+GATEWAY = "gateway"
+_GATEWAY_HELP = "the HTTP gateway: live sessions on one process, and its share of what a bare handler does"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -73,6 +76,7 @@ class Options:
     against: str = PEER_START
     busy_threads: tuple[int, ...] = ()
     churn: int = 0
+    chunk_ms: int = 100
 
 
 T = TypeVar("T")
@@ -139,12 +143,16 @@ _positive = _checked(int, lambda number: number > 0, "a number above 0")
 _count = _checked(int, lambda number: number >= 0, "a number")
 _streams = _checked(int, lambda number: 0 < number <= _MOST_STREAMS, f"a number from 1 to {_MOST_STREAMS}")
 _duration = _checked(float, lambda number: 0 <= number < 1e6, "a number of seconds")
+_chunk_ms = _checked(int, lambda number: 20 <= number <= 100, "a number of ms from 20 to 100")
 _file = _checked(Path, lambda file: file.is_file(), "a file")
 _folder = _checked(Path, lambda folder: folder.is_dir(), "a folder")
 
 
-def _add_output(parser: argparse.ArgumentParser) -> None:
+def _add_freeswitch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeswitch", type=_folder, metavar="PREFIX", help="an installed FreeSWITCH with mod_python3")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--json", type=_output_file, metavar="FILE", help="everything, single rounds included")
     output.add_argument("--plot", type=_picture, metavar="FILE", help="a PNG; needs matplotlib")
@@ -163,7 +171,18 @@ def _add_work(parser: argparse.ArgumentParser, command: Subcommand) -> None:
     work.add_argument("--goals", action="store_true", help="instead of these: just what the goals are about")
 
 
+def _add_gateway(parser: argparse.ArgumentParser) -> None:
+    _add_output(parser)
+    parser.add_argument("--streams", type=_several(_streams), default=(300,), metavar="N",
+                        help="live sessions (default: 300)")
+    parser.add_argument("--chunk-ms", type=_chunk_ms, default=100, metavar="MS", help="default: %(default)s")
+    parser.add_argument("--seconds", type=_duration, default=20.0, help="of one measurement (default: %(default)g)")
+    parser.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
+    parser.set_defaults(freeswitch=None)
+
+
 def _add(parser: argparse.ArgumentParser, command: Subcommand) -> None:
+    _add_freeswitch(parser)
     _add_output(parser)
     parser.add_argument("--embedded", action="store_true", help="use the embedded switch even so")
     parser.add_argument("--site-packages", type=_folder, metavar="FOLDER",
@@ -194,7 +213,10 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in SUBCOMMANDS:
         _add(commands.add_parser(command.name, help=command.help, description=command.help), command)
-    _add_output(commands.add_parser(RESAMPLER, help=_RESAMPLER_HELP, description=_RESAMPLER_HELP))
+    resampler = commands.add_parser(RESAMPLER, help=_RESAMPLER_HELP, description=_RESAMPLER_HELP)
+    _add_freeswitch(resampler)
+    _add_output(resampler)
+    _add_gateway(commands.add_parser(GATEWAY, help=_GATEWAY_HELP, description=_GATEWAY_HELP))
     return main
 
 
@@ -202,7 +224,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     """From a command line; ends the process with a sentence where it is wrong."""
     reader = parser()
     given = vars(reader.parse_args(arguments))
-    if given["command"] == RESAMPLER:
+    if given["command"] in (RESAMPLER, GATEWAY):
         return Options(**given)
     against = given.pop("against", None)
     if against is not None and given["peer_module"] is None:

@@ -1,0 +1,120 @@
+"""The processes of a run: the gateway or the bare server, each fresh, and the load."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from ..child import Child
+from ..errors import BenchError
+from ..switches.processes import CpuTime, Memory, cpu_time, memory
+
+_PACKAGE = __name__.split(".")[0]
+_SETTINGS = "AUDIO_STREAM_GATEWAY_"
+_END_SECONDS = 30.0
+
+
+def allow_many_connections() -> None:
+    """Have the processes that are started from now on open as many files as this machine lets them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class GatewayProcess:
+    """``freeswitch-audio-stream gateway`` with the agent echo, as its user starts it; a context manager."""
+
+    def __init__(self, callers: int) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+        options = ["--port", "0", "--max-sessions", callers, "--max-sessions-per-tenant", callers,
+                   "--max-connections", 2 * callers + 50]
+        self._process = subprocess.Popen([sys.executable, "-m", _PACKAGE, "gateway", *map(str, options)], text=True,
+                                         stdout=subprocess.PIPE, start_new_session=True, env=kept)
+        self.pid = self._process.pid
+        assert self._process.stdout is not None
+        self.host, self.port = _place(self._process.stdout.readline(), "the gateway")
+        self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> GatewayProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGTERM):  # the second time it does not wait for sessions
+            self._process.send_signal(number)
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class BareProcess(Child):
+    """The bare handler."""
+
+    def __init__(self, chunk_ms: int) -> None:
+        super().__init__("freeswitch_audio_stream.benchmarks.gateway.bare_server", chunk_ms)
+        self.host, self.port = _place(self.answer(), "the bare server")
+
+
+def _place(line: str, name: str) -> tuple[str, int]:
+    url = urlsplit(line.rpartition(" ")[2].strip())
+    if not line.startswith("listening on ") or url.hostname is None or url.port is None:
+        raise BenchError(f"{name} has not started; its error, if it has said one, is above")
+    return url.hostname, url.port
+
+
+Server = GatewayProcess | BareProcess
+
+
+class Load(Child):
+    """The process that is the load."""
+
+    def __init__(self) -> None:
+        super().__init__("freeswitch_audio_stream.benchmarks.gateway.load")
+        self._runs = 0
+
+    def put_on(self, server: Server, kind: str, callers: int, chunk_ms: int, seconds: float, warm: float
+               ) -> dict[str, Any]:
+        """Return what the load has measured, and the server's CPU (in cores) and memory meanwhile."""
+        self._runs += 1
+        self.tell(orjson.dumps({"kind": kind, "host": server.host, "port": server.port, "callers": callers,
+                                "chunk_ms": chunk_ms, "seconds": seconds, "warm": warm, "key": "",
+                                "name": f"bench-{self._runs}"}).decode())
+        resting = memory(server.pid)
+        self._expect("begun")
+        before = cpu_time(server.pid)
+        self._expect("done")
+        used, full = cpu_time(server.pid) - before, memory(server.pid)
+        result = self._result(self.answer())
+        return {**result, **_costs(used, resting, full, result, callers)}
+
+    def _expect(self, word: str) -> None:
+        line = self.answer()
+        if line != word:
+            self._result(line)
+            raise BenchError(f"the load has said {line!r}")
+
+    @staticmethod
+    def _result(line: str) -> dict[str, Any]:
+        result: dict[str, Any] = orjson.loads(line)
+        if "error" in result:
+            raise BenchError(f"the load cannot be put on the server: {result['error']}")
+        return result
+
+
+def _costs(used: CpuTime, resting: Memory, full: Memory, result: dict[str, Any], callers: int) -> dict[str, float]:
+    return {"cpu": used.total / result["seconds"], "resident_mib": full.resident / (1 << 20),
+            "kib_per_session": (full.resident - resting.resident) / 1024 / callers}
