@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from types import TracebackType
+from typing import TypeVar
 
 from .errors import BenchError
 
 _END_SECONDS = 30.0
 _TERMINATE_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 class Child:
@@ -79,7 +82,7 @@ class Child:
         except OSError:
             pass  # it ended with something unread
 
-    def __enter__(self) -> Child:
+    def __enter__(self: T) -> T:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,

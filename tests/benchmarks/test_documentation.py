@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from freeswitch_audio_stream.benchmarks.options import RESAMPLER, SUBCOMMANDS, WAYS, parse
+from freeswitch_audio_stream.benchmarks.options import GATEWAY, RESAMPLER, SUBCOMMANDS, WAYS, parse
 from freeswitch_audio_stream.benchmarks.work import ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, peer_module
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS
 
@@ -18,7 +18,7 @@ NAMED = words(re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE))
 
 def test_subcommands_and_their_defaults() -> None:
     rows = table("Command of bench")
-    assert [words(row[0]) for row in rows] == [[command.name] for command in SUBCOMMANDS] + [[RESAMPLER]]
+    assert [words(row[0]) for row in rows] == [[command.name] for command in SUBCOMMANDS] + [[RESAMPLER], [GATEWAY]]
     for row, command in zip(rows, SUBCOMMANDS):
         assert row[2:] == [str(command.streams[0]), f"{command.seconds:g}", str(command.rounds)]
 
@@ -46,8 +46,9 @@ def test_the_peer_is_addressed_as_described() -> None:
 
 
 def test_every_option_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parse(["cost", "--help"])
+    for command in ("cost", GATEWAY):
+        with pytest.raises(SystemExit):
+            parse([command, "--help"])
     known = capsys.readouterr().out
     named = set(re.findall(r"--[a-z-]+", " ".join(NAMED)))
     assert {"--json", "--plot", "--goals", "--against"} <= named

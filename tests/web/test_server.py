@@ -12,6 +12,7 @@ import pytest
 from freeswitch_audio_stream.errors import SettingError
 from freeswitch_audio_stream.web.certificate import Certificate
 from freeswitch_audio_stream.web.connection_limits import ConnectionLimits
+from freeswitch_audio_stream.web.http_protocol import HttpProtocol
 from freeswitch_audio_stream.web.listen_address import ListenAddress
 from tests.engine.harness import PATIENCE, until
 from tests.transports.certificates import make
@@ -34,6 +35,17 @@ def test_from_start_to_stop() -> None:
     with pytest.raises(OSError):
         program.connect()
     assert program.told == [] and program.faults == []
+
+
+def test_no_answer_waits_for_an_acknowledgement(program: Program) -> None:
+    """Nagle's algorithm would hold back the body, which is written after the head (RFC 896, RFC 1122 4.2.3.4)."""
+    with program.connect() as client:
+        client.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+        (connection,) = program.server._uvicorn.server_state.connections
+        assert isinstance(connection, HttpProtocol)
+        sock = connection.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 def test_what_was_never_started_can_be_stopped() -> None:

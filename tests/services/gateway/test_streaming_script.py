@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from .harness import Site
 from .small_server import serving
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "test_http_streaming.sh"
+TENANT = "00000000-0000-0000-0000-000000000001"
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 
 
@@ -36,6 +38,18 @@ def test_a_server_of_the_api_passes() -> None:
     assert "the agent has answered with 1000 ms of audio so far" in ended.stdout
     assert ended.stdout.endswith("All 26 answers are as they should be.\n")
     assert len(server.ended) == 1 and server.audio == {}
+
+
+@pytest.mark.parametrize("key", ["", "0123456789abcdef-key"])
+def test_our_gateway_passes(key: str) -> None:
+    site = Site(key, api_keys=f"{TENANT}={key}" if key else "")
+    try:
+        ended = run(site.gateway.url, API_KEY=key)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "the agent has answered with 1000 ms of audio so far" in ended.stdout
+        assert site.request("GET", "/api/voice/sessions")[1]["count"] == 0
+    finally:
+        site.close()
 
 
 def test_the_url_may_come_from_the_environment_and_end_with_a_slash() -> None:
