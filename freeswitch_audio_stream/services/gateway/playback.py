@@ -90,10 +90,12 @@ class PlaybackAccount:
         return self._cleared_at is not None or now - self._ordered_at >= _REPORT_SECONDS
 
     def _advance(self, now: float) -> None:
-        if not self._tells and not self._clears:
-            passed = int((now - self._as_of) * 1000) * BYTES_PER_MS
-            self.heard = min(self.delivered, self.heard + max(0, passed))
-        self._as_of = now
+        if self._tells or self._clears or self.heard == self.delivered:
+            self._as_of = now
+            return
+        passed = max(0, int(round((now - self._as_of) * 1000, 3)))
+        self._as_of += passed / 1000  # the rest of a millisecond counts the next time
+        self.heard = min(self.delivered, self.heard + passed * BYTES_PER_MS)
 
     def _settle(self) -> int:
         answered, self._clears = self._clears, 0
