@@ -25,6 +25,8 @@ from .agents import Profiles
 from .authorisation import Authorisation
 from .conversation import Conversations
 from .metrics import CONTENT_TYPE, Metrics
+from .page.monitor import Monitor
+from .page.routes import add_page
 from .store.interface import (Heard, Input, Opening, SessionExists, SessionGone, SessionKey, SessionStore, TooManyPolls,
                               TooManySessions, TooMuchAudio)
 
@@ -46,6 +48,7 @@ class Parts:
     profiles: Profiles
     authorisation: Authorisation
     metrics: Metrics
+    monitor: Monitor
     tell: Callable[[str], None]
     on_fault: Callable[[BaseException], None]
 
@@ -65,6 +68,7 @@ def make_app(parts: Parts) -> FastAPI:
     _add_sessions(app)
     _add_audio(app)
     _add_operation(app)
+    add_page(app, parts.store, parts.monitor, parts.authorisation.scope)
     return app
 
 
@@ -192,6 +196,7 @@ async def post_audio(request: Request, call_id: str = _ID) -> Response:
                         ) from error
     if error_text:
         raise Refusal(500, f"the agent has failed: {error_text}")
+    parts.monitor.posted(key, audio)
     parts.metrics.count("chunks_total")
     parts.metrics.count("received_audio_bytes_total", len(audio))
     return Response(b'{"status":"streamed"}', media_type="application/json")
@@ -228,6 +233,7 @@ async def poll(request: Request, call_id: str = _ID, timeout: int = Query(
         parts.metrics.count("clears_total")
     if received is not None:
         answer["position"] = taken.position
+    parts.monitor.polled(key, taken.audio)
     parts.metrics.count("sent_audio_bytes_total", len(taken.audio))
     return _json(answer)
 

@@ -23,6 +23,7 @@ from .app import Parts, make_app
 from .authorisation import Authorisation, check_listening
 from .conversation import Conversations
 from .metrics import Metrics
+from .page.monitor import Monitor
 from .settings import GATEWAY, GatewaySettings, keys_of
 from .store.interface import Limits, SessionStore
 from .store.memory import MemoryStore
@@ -43,10 +44,11 @@ class Gateway:
         self._tell = tell
         self._store: SessionStore = MemoryStore(_limits(settings))
         self._metrics = Metrics()
+        self._monitor = Monitor()
         self.conversations = Conversations(self._store, lambda name: profiles.choose(name).profile, create,
                                            self._tell_of_agent, self._on_fault)
         self._app = make_app(Parts(self._store, self.conversations, profiles, Authorisation(tenants), self._metrics,
-                                   tell, self._on_fault))
+                                   self._monitor, tell, self._on_fault))
         self._web = WebServer(self._app, listen=ListenAddress(settings.address, settings.port), name="the gateway",
                               limits=_connections(settings), tell=tell, on_fault=self._on_fault, tls=_tls(settings),
                               on_start=self._begin)
@@ -88,6 +90,7 @@ class Gateway:
     async def _end(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self._monitor.is_closed = True
         self._store.release_polls()
         await self.conversations.end()
 

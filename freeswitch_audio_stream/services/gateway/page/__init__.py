@@ -1,0 +1,1 @@
+"""The page at ``/``: live sessions, their transcripts, levels and answer times."""
