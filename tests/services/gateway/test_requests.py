@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -245,3 +246,11 @@ def test_operation(site: Site) -> None:
     assert rows["audio_stream_gateway_received_audio_bytes_total"] == "320"
     for page in ("/docs", "/redoc"):
         assert site.raw("GET", page)[0] == 200
+
+
+@pytest.mark.parametrize("query", ["timeout=60001", "timeout=-1", "timeout=", "timeout=1e3", "timeout=٣", "heard=x",
+                                   "received=9007199254740993", "timeout=" + "9" * 5000])
+def test_a_wrong_number_in_the_query_is_named(site: Site, query: str) -> None:
+    site.create()
+    status, told = site.request("GET", f"/api/voice/stream/call/response?{quote(query, safe='=')}")
+    assert status == 422 and told["detail"].startswith(f"{query.partition('=')[0]} in the query is a number from 0 to ")
