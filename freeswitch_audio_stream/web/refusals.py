@@ -58,6 +58,11 @@ def answer_errors(app: FastAPI, on_fault: Callable[[BaseException], None],
     app.add_exception_handler(Exception, _fail)
 
 
+async def answer_error(request: Request, error: Exception) -> Response:
+    """Return what `answer_errors` has an application answer, for who does without its middleware."""
+    return await (_refuse if isinstance(error, AudioStreamError) else _fail)(request, error)
+
+
 async def _refuse(request: Request, error: Exception) -> Response:
     refusal: Refusal = request.app.state.refusal_of(error)
     return JSONResponse({"detail": str(refusal)}, refusal.status, refusal.headers)

@@ -131,11 +131,14 @@ class RunningConversation:
             start.cancel()
 
     async def _step(self, agent: Agent) -> None:
+        wake, pause = self._lease.wake, self._pause
+        timer = None if pause is None else asyncio.get_running_loop().call_later(pause, wake.set)
         try:
-            await asyncio.wait_for(self._lease.wake.wait(), self._pause)
-        except asyncio.TimeoutError:
-            pass
-        self._lease.wake.clear()
+            await wake.wait()  # not wait_for, which makes a task of it, once for every piece of audio
+        finally:
+            if timer is not None:
+                timer.cancel()
+        wake.clear()
         inputs = await self._store.read(self._lease)
         await self._take(agent, inputs)
         if inputs or not self._output.is_empty:

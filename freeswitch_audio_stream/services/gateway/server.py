@@ -19,7 +19,7 @@ from ...web.connection_limits import ConnectionLimits, choose_limits, open_files
 from ...web.listen_address import ListenAddress
 from ...web.server import WebServer
 from .agents import Profiles, create
-from .app import Parts, make_app
+from .app import HotPath, Parts, make_app
 from .authorisation import Authorisation, check_listening
 from .conversation import Conversations
 from .metrics import Metrics
@@ -49,7 +49,8 @@ class Gateway:
                                            self._tell_of_agent, self._on_fault)
         self._app = make_app(Parts(self._store, self.conversations, profiles, Authorisation(tenants), self._metrics,
                                    self._monitor, tell, self._on_fault))
-        self._web = WebServer(self._app, listen=ListenAddress(settings.address, settings.port), name="the gateway",
+        self._web = WebServer(HotPath(self._app), name="the gateway",
+                              listen=ListenAddress(settings.address, settings.port),
                               limits=_connections(settings), tell=tell, on_fault=self._on_fault, tls=_tls(settings),
                               on_start=self._begin)
         self.url = f"{self._web.scheme}://{self._web.address}"

@@ -254,3 +254,22 @@ def test_a_wrong_number_in_the_query_is_named(site: Site, query: str) -> None:
     site.create()
     status, told = site.request("GET", f"/api/voice/stream/call/response?{quote(query, safe='=')}")
     assert status == 422 and told["detail"].startswith(f"{query.partition('=')[0]} in the query is a number from 0 to ")
+
+
+def test_a_defect_on_the_short_cut_is_told_and_answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audio and polls do without the application's middleware, which does this for all others."""
+    async def fail(*_: Any) -> str:
+        raise ZeroDivisionError("for the test")
+    site.create()
+    with monkeypatch.context() as patch:
+        patch.setattr(site.gateway._store, "post", fail)
+        status, told = site.post(bytes(320))
+    assert status == 500 and told == {"detail": "a defect of this server, which its log tells of"}
+    assert any("defect: " in line and "ZeroDivisionError: for the test" in line for line in site.log)
+    site.log.clear()
+    assert site.post(bytes(320))[0] == 200
+
+
+def test_other_methods_on_the_short_cut_s_paths_are_the_application_s(site: Site) -> None:
+    for method, path in (("GET", "/api/voice/stream/call"), ("DELETE", "/api/voice/stream/call/response")):
+        assert site.raw(method, path)[0] == 405
