@@ -21,7 +21,7 @@ from ... import __version__
 from ...errors import AgentNotFound, AudioStreamError
 from ...web.documentation import add_documentation
 from ...web.refusals import RETRY_SECONDS, Refusal, Refused, answer_error, answer_errors, documented, refusal_of
-from ...web.request_body import read_body
+from ...web.request_body import has_gone, read_body
 from . import messages
 from .agents import Profiles
 from .authorisation import Authorisation
@@ -234,15 +234,14 @@ async def create_session(request: Request) -> Response:
 async def post_audio(request: Request, call_id: str = _ID) -> Response:
     parts = _parts(request)
     key = SessionKey(parts.authorisation.scope(request), call_id)
-    asked: messages.PostAudio = messages.read_model(
-        messages.PostAudio, await read_body(request, messages.MAX_BODY_BYTES))
+    text, heard, sequence = messages.read_post(await read_body(request, messages.MAX_BODY_BYTES))
     try:
-        audio = messages.read_audio(asked.audio)
+        audio = messages.read_audio(text)
     except ValueError as error:
         return _stream_refused(parts, 400, "invalid_audio", str(error))
-    inputs: list[Input] = [audio] if asked.heard is None else [Heard(asked.heard, False), audio]
+    inputs: list[Input] = [audio] if heard is None else [Heard(heard, False), audio]
     try:
-        error_text = await parts.store.post(key, inputs, asked.sequence)
+        error_text = await parts.store.post(key, inputs, sequence)
     except SessionGone:
         return _stream_refused(parts, 404, "session_not_found", str(_not_found()))
     except TooMuchAudio as error:
@@ -271,7 +270,7 @@ async def poll(request: Request, call_id: str = _ID, timeout: int = Query(
     key = SessionKey(parts.authorisation.scope(request), call_id)
 
     async def is_wanted() -> bool:
-        return not await request.is_disconnected()
+        return not has_gone(request)
     try:
         taken = await parts.store.take(key, timeout / 1000, heard, received, is_wanted)
     except SessionGone as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import sys
 from datetime import datetime, timezone
 from typing import Any, List, Literal, Optional
 
@@ -18,6 +19,7 @@ MAX_TIMEOUT_MS = 60_000
 DEFAULT_TIMEOUT_MS = 5_000
 MAX_BODY_BYTES = 10 << 20
 _MAX_MS = 1 << 40
+_MAX_NUMBER = 1 << 53
 _Text = Field("", max_length=256)
 
 
@@ -41,8 +43,8 @@ class PostAudio(BaseModel):
                              json_schema_extra={"contentEncoding": "base64"})
     heard: Optional[StrictInt] = Field(None, ge=0, le=_MAX_MS,
                                        description="ms of the session's audio that the caller has heard so far")
-    sequence: Optional[StrictInt] = Field(None, ge=0, le=1 << 53, description="a number above that of the post before: "
-                                          "what is sent again after a lost answer is taken once")
+    sequence: Optional[StrictInt] = Field(None, ge=0, le=_MAX_NUMBER, description="a number above that of the post "
+                                          "before: what is sent again after a lost answer is taken once")
 
 
 class SessionCreated(BaseModel):
@@ -112,11 +114,22 @@ def read_model(model: type[BaseModel], body: bytes) -> Any:
         raise Refusal(422, f"the body cannot be used: {faults}") from error
 
 
+def read_post(body: bytes) -> tuple[str, int | None, int | None]:
+    """Return audio, heard and sequence of a body; raise Refusal as `read_model` does."""
+    try:
+        value = orjson.loads(body)
+        if type(value["audio"]) is str and len(value) == 1:  # as nearly all are: nothing else is to be checked
+            return value["audio"], None, None
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        pass  # what is wrong with it is found below
+    asked: PostAudio = read_model(PostAudio, body)
+    return asked.audio, asked.heard, asked.sequence
+
+
 def read_audio(text: str) -> bytes:
     """Return the samples in a text of base64, of either alphabet, padded or not; raise ValueError."""
-    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        audio = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        audio = _decode(text)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"audio is no base64: {error}") from error
     if not audio:
@@ -124,6 +137,16 @@ def read_audio(text: str) -> bytes:
     if len(audio) % 2:
         raise ValueError(f"audio has {len(audio)} bytes, and a sample has 2: send whole samples")
     return audio
+
+
+def _decode(text: str) -> bytes:
+    if sys.version_info >= (3, 11):
+        try:
+            return binascii.a2b_base64(text, strict_mode=True)  # several times as fast, and what nearly all send
+        except (binascii.Error, ValueError):
+            pass
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 def info(state: SessionState) -> dict[str, Any]:

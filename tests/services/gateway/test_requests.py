@@ -138,6 +138,14 @@ def test_audio_that_cannot_be_used(site: Site, body: bytes, status: int, word: s
     assert site.agent().audio == b""
 
 
+@pytest.mark.parametrize("text", ["_v8=", "/v8=", "_v8", "/v8"])
+@pytest.mark.parametrize("more", [{}, {"heard": 5}, {"other": None}], ids=str)
+def test_audio_in_either_alphabet_padded_or_not(site: Site, text: str, more: dict[str, Any]) -> None:
+    site.create()
+    assert site.request("POST", "/api/voice/stream/call", {"audio": text, **more}) == (200, {"status": "streamed"})
+    until(lambda: site.agent().audio == b"\xfe\xff")
+
+
 @pytest.mark.parametrize("method, path, body", [
     ("POST", "/api/voice/stream/{}", {"audio": "AAA="}), ("GET", "/api/voice/stream/{}/response?timeout=0", None),
     ("POST", "/api/voice/session/{}/end", None), ("GET", "/api/voice/session/{}", None)])
