@@ -146,6 +146,7 @@ def _endpoints(connection: Request | WebSocket) -> Endpoints:
 
 async def _admit(request: Request) -> None:
     _check_key(request)
+    await _endpoints(request).opened()
 
 
 def _check_key(connection: Request | WebSocket) -> None:
