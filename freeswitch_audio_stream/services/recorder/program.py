@@ -13,6 +13,7 @@ from typing import Any, Sequence
 
 from ...config import Environment, Options, add_options, parse_environment_file, resolve
 from ...errors import AudioStreamError
+from .formats.decoder import is_there
 from .service import RecorderService
 from .settings import AUDIO, SERVICE, AudioSettings, ServiceSettings
 
@@ -58,6 +59,9 @@ def _settings(options: argparse.Namespace) -> tuple[AudioSettings, ServiceSettin
     service, more = resolve(SERVICE, sources, [AUDIO])
     for complaint in dict.fromkeys(complaints + more):
         _tell(complaint)
+    if not is_there():
+        _tell("there is no FFmpeg here (apt-get install ffmpeg): compressed audio will be refused, "
+              "WAV of the session's format and raw samples not")
     return audio, service
 
 

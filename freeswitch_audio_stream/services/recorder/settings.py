@@ -14,7 +14,7 @@ from ...config import Table, setting
 
 RATES = (8000, 16000, 22050, 44100, 48000, 96000)
 CHANNELS = (1, 2)
-FORMATS = ("wav",)
+FORMATS = ("wav", "mp3", "flac", "aac")
 LOG_LEVELS = ("quiet", "panic", "fatal", "error", "warning", "info", "verbose", "debug")
 _KEYS = r" *([A-Za-z0-9._~+/=-]{16,256}( +|$))*"
 
@@ -32,6 +32,8 @@ class AudioSettings:
                                        choices=_texts(RATES))
     default_channels: int = setting(1, "The channels of a session that asks for none.", choices=_texts(CHANNELS))
     default_format: str = setting("wav", "The format of a session that asks for none.", choices=FORMATS)
+    ffmpeg_loglevel: str = setting("error", "What FFmpeg, which decodes compressed audio, is to log.",
+                                   choices=LOG_LEVELS)
     max_session_duration_hours: int = setting(24, "A session is completed when it has lasted so long.", unit="h",
                                               minimum=1, maximum=720)
     max_chunk_size_mb: int = setting(10, "The largest chunk that is taken.", unit="MB", minimum=1, maximum=64)

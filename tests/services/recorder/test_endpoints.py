@@ -66,7 +66,7 @@ def test_a_session_from_beginning_to_end(recorder: Recorder) -> None:
     ("?sample_rate=8001", {"error": "Invalid sample rate", "valid_values": [8000, 16000, 22050, 44100, 48000, 96000]}),
     ("?sample_rate=x", {"error": "Invalid sample rate", "valid_values": [8000, 16000, 22050, 44100, 48000, 96000]}),
     ("?channels=3", {"error": "Invalid channels", "valid_values": [1, 2]}),
-    ("?format=tiff", {"error": "Invalid format", "valid_values": ["wav"]}),
+    ("?format=tiff", {"error": "Invalid format", "valid_values": ["wav", "mp3", "flac", "aac"]}),
     ("/not-a-uuid", {"error": "Session not found", "session_id": "not-a-uuid"}),
     ("/..%2f..%2fetc%2fpasswd", None), (f"/{UNKNOWN}", {"error": "Session not found", "session_id": UNKNOWN})])
 def test_what_is_refused_with_1008(recorder: Recorder, query: str, body: Any) -> None:
@@ -115,8 +115,6 @@ def test_what_is_no_control_message_and_no_chunk(recorder: Recorder) -> None:
             connection.send(wrong)
             said = answer(connection)
             assert said["status"] == "error" and said["error"]
-        connection.send(b"OggS" + bytes(100))
-        assert "Ogg" in answer(connection)["error"]
         assert close(connection)["chunk_count"] == 0
 
 

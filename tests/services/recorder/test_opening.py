@@ -15,7 +15,8 @@ def test_every_request_about_sessions_waits() -> None:
     async def main() -> None:
         endpoints = Endpoints(Keys({}), str, print)
         app, said = make_app(endpoints), []
-        scope = {"type": "http", "method": "GET", "path": "/api/audio/sessions/none", "headers": [], "query_string": b"",
+        scope = {"type": "http", "method": "GET", "path": "/api/audio/sessions/none", "headers": [],
+                 "query_string": b"",
                  "client": ("127.0.0.1", 1), "http_version": "1.1", "scheme": "http", "server": ("x", 1)}
 
         async def receive() -> dict[str, object]:

@@ -1,7 +1,8 @@
 """What one connection sends: raw samples, or WAV files, in messages of any length.
 
-What begins with RIFF is WAV: its header is taken as the format, its samples go on, and what follows them is left out.
-Everything else is raw samples, 16-bit little-endian, of the session's rate and channels. Pure; one for a connection.
+What begins with RIFF is WAV: where its format is the session's, its samples go on, and what follows them is left out.
+What has to be decoded is told by `Compressed`. Everything else is raw samples, 16-bit little-endian, of the session's
+rate and channels. Pure; one for a connection.
 """
 
 from __future__ import annotations
@@ -18,6 +19,15 @@ class FormatError(AudioStreamError):
     """The audio is of a kind that cannot be recorded in this session: which, and what to send."""
 
 
+class Compressed(Exception):
+    """What comes is to be decoded: its kind, and all bytes of it so far."""
+
+    def __init__(self, kind: str, data: bytes) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.data = data
+
+
 class WavInput:
     """Take messages, and give samples; the samples of a message may be fewer than its bytes, never more than those that
     have come.
@@ -32,7 +42,7 @@ class WavInput:
         self._is_wav = False
 
     def take(self, message: bytes) -> bytes:
-        """Return the samples that are complete with this message; raise FormatError."""
+        """Return the samples that are complete with this message; raise FormatError, or Compressed."""
         if self._is_wav and message[:4] == b"RIFF" and message[8:12] == b"WAVE":
             self._is_decided = False  # another file begins: programs send each chunk as a file of its own
         if not self._is_decided:
@@ -52,7 +62,9 @@ class WavInput:
     def _decide(self, data: bytes) -> bytes:
         self._undecided = b""
         if not _may_be_wav(data):
-            _check_raw(data)
+            kind = _compressed_kind(data, self._recording.format)
+            if kind:
+                raise Compressed(kind, data)
             self._is_decided, self._remaining = True, None
             return data
         try:
@@ -64,29 +76,25 @@ class WavInput:
                 raise FormatError(f"this WAV file has no samples within its first {LONGEST_HEADER} bytes")
             self._undecided, self._remaining = data, 0
             return b""
-        self._check(header)
+        if not self._fits(header):
+            raise Compressed("wav", data)
         self._is_decided = self._is_wav = True
         self._remaining = header.data_bytes
         return data[header.offset:]
 
-    def _check(self, header: WavHeader) -> None:
+    def _fits(self, header: WavHeader) -> bool:
         wanted = (self._recording.rate, self._recording.channels, _BITS, True)
-        if (header.rate, header.channels, header.bits, header.is_pcm) != wanted:
-            kind = "" if header.is_pcm else " not linear"
-            raise FormatError(
-                f"this WAV file has {header.rate} Hz, {header.channels} channel(s) and {header.bits} bits{kind}, and "
-                f"the session {self._recording.rate} Hz, {self._recording.channels} and {_BITS} bits linear: begin a "
-                f"session with sample_rate={header.rate}&channels={header.channels}, and send 16-bit samples")
+        return (header.rate, header.channels, header.bits, header.is_pcm) == wanted
 
 
 def _may_be_wav(data: bytes) -> bool:
     return (b"RIFF".startswith(data[:4]) or b"RF64".startswith(data[:4])) and b"WAVE".startswith(data[8:12])
 
 
-_COMPRESSED = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\x1aE\xdf\xa3": "WebM"}
+_MARKS = {b"fLaC": "flac", b"OggS": "ogg", b"ID3": "mp3", b"\x1aE\xdf\xa3": "webm"}
 
 
-def _check_raw(data: bytes) -> None:
-    for mark, name in _COMPRESSED.items():
-        if data.startswith(mark):
-            raise FormatError(f"this is {name}: send WAV or raw 16-bit samples")
+def _compressed_kind(data: bytes, named: str) -> str:
+    """Return what the first bytes say, else what the client has named; "" for raw samples."""
+    marked = next((kind for mark, kind in _MARKS.items() if data.startswith(mark)), "")
+    return marked or ("" if named == "wav" else named)

@@ -170,6 +170,8 @@ class Connection:
         except SessionClosed:
             row = await asyncio.shield(self._session.closed)
             raise _Closed(NORMAL, self._final(row))
+        except FormatError as error:
+            raise _Closed(POLICY, self._error(str(error)))
         except StoreError as error:
             await self._sessions.close(self._session, str(error))
             raise _Closed(INTERNAL, self._error(str(error)))

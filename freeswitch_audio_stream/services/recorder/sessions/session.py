@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from dataclasses import replace
 from typing import Callable
 
+import orjson
+
 from ....errors import AudioStreamError
-from ..formats.wav_input import WavInput
+from ..formats.decoder import Decoder
+from ..formats.wav_input import Compressed, FormatError, WavInput
 from ..storage.catalogue import SessionRow
 from ..storage.interface import AUDIO, AudioStore, Progress, StoreError, Unfinished, Write
 
@@ -31,13 +35,17 @@ class Input:
         self.wav = WavInput(unfinished.recording)
         self.skip = 0
         """Bytes to leave out: they complete a sample that others could not wait for."""
+        self.decoder: Decoder | None = None
+        self.source = 0
+        """The stream of what it has sent compressed."""
 
 
 class Session:
     """One active session; on the event loop."""
 
-    def __init__(self, row: SessionRow, store: AudioStore, most_bytes: Callable[[], int | None]) -> None:
-        """`most_bytes` returns how many bytes its user may store in this session."""
+    def __init__(self, row: SessionRow, store: AudioStore, most_bytes: Callable[[], int | None], longest_seconds: float,
+                 log_level: str) -> None:
+        """`most_bytes` returns how many bytes its user may store in this session; `log_level` is FFmpeg's."""
         self.row = row
         self._store = store
         self._unfinished = store.unfinished[row.id]
@@ -45,6 +53,12 @@ class Session:
         self._audio = self._unfinished.length()
         self._partial: Input | None = None
         self._most_bytes = most_bytes
+        self._longest = longest_seconds
+        self._log_level = log_level
+        self._sources: dict[int, tuple[str, int]] = {
+            int(stream): (kind, done) for stream, (kind, done) in orjson.loads(self._progress.note or b"{}").items()}
+        """What has been sent compressed and is not all decoded: its kind, and the bytes of samples that are there."""
+        self._last_source = max([0, *self._unfinished.lengths])
         self.inputs: set[Input] = set()
         self.idle_since = time.monotonic()
         self.closed: asyncio.Future[SessionRow] = asyncio.get_running_loop().create_future()
@@ -76,6 +90,7 @@ class Session:
         """Remove a connection; what it has sent is complete."""
         self.inputs.discard(left)
         self.idle_since = time.monotonic()
+        await self._finish_source(left)
         rest = left.wav.end()
         if rest and not self.is_closing:
             await self._write(left, rest, 0, 0)
@@ -87,8 +102,73 @@ class Session:
         """
         if self.is_closing:
             raise SessionClosed("the session is closed")
-        samples = sender.wav.take(chunk)
+        if sender.decoder is not None:
+            return asyncio.ensure_future(self._decode(sender, sender.decoder, chunk, len(chunk)))
+        try:
+            samples = sender.wav.take(chunk)
+        except Compressed as found:
+            self._last_source += 1
+            sender.source = self._last_source
+            self._sources[sender.source] = (found.kind, 0)
+            sender.decoder = self._decoder(sender, found.kind)
+            return asyncio.ensure_future(self._decode(sender, sender.decoder, found.data, len(chunk)))
         return self._write(sender, samples, 1, len(chunk))
+
+    def _decoder(self, sender: Input, kind: str, skip: int = 0) -> Decoder:
+        sender.skip = skip
+        return Decoder(kind, self._unfinished.recording, partial(self._decoded, sender), self._log_level)
+
+    async def _decode(self, sender: Input, decoder: Decoder, data: bytes, size: int) -> Progress:
+        """What came compressed is durable as it came, before it is acknowledged: it can be decoded again."""
+        self._progress = self._advanced(1, size)
+        progress, _ = await asyncio.gather(self._store_it(Write(((sender.source, data),), self._progress)),
+                                           decoder.feed(data))
+        return progress
+
+    async def _decoded(self, sender: Input, samples: bytes) -> None:
+        left_out = min(sender.skip, len(samples))
+        samples, sender.skip = samples[left_out:], sender.skip - left_out
+        if self.seconds > self._longest:
+            raise FormatError("the audio is longer than a session may last")
+        if samples:
+            kind, done = self._sources[sender.source]
+            self._sources[sender.source] = (kind, done + len(samples))
+            await self._write(sender, samples, 0, 0)
+
+    async def _finish_source(self, sender: Input) -> None:
+        """Decode what is left of what a connection has sent."""
+        decoder, sender.decoder = sender.decoder, None
+        if decoder is None:
+            return
+        try:
+            await decoder.finish()
+        except FormatError as error:
+            self.degraded = self.degraded or str(error)
+        self._sources.pop(sender.source, None)
+
+    async def finish_sources(self) -> None:
+        """Decode what is left of all connections, before the session is finished."""
+        for sender in list(self.inputs):
+            await self._finish_source(sender)
+
+    async def decode_again(self) -> None:
+        """After a crash: decode what was acknowledged compressed and is not there as samples yet."""
+        for source, (kind, done) in list(self._sources.items()):
+            sender = Input(self._unfinished)
+            sender.source = source
+            sender.decoder = self._decoder(sender, kind, done)
+            at = 0
+            try:
+                while piece := await self._store.read(self.row.id, at, 1 << 18, source):
+                    await sender.decoder.feed(piece)
+                    at += len(piece)
+            except FormatError as error:
+                self.degraded = self.degraded or str(error)
+            await self._finish_source(sender)
+
+    def _advanced(self, chunks: int, size: int) -> Progress:
+        note = orjson.dumps({str(source): state for source, state in self._sources.items()}) if self._sources else b""
+        return Progress(self._progress.chunks + chunks, self._progress.received + size, note)
 
     def _aligned(self, sender: Input, samples: bytes) -> bytes:
         """Return the samples so that they begin where a sample may: a sender's half of one is filled up with zeros."""
@@ -103,12 +183,12 @@ class Session:
         return samples
 
     def _write(self, sender: Input, samples: bytes, chunks: int, size: int) -> asyncio.Future[Progress]:
-        samples = self._aligned(sender, samples)
+        samples = samples if sender.source else self._aligned(sender, samples)
         most = self._most_bytes()
         if most is not None and self._audio + len(samples) > most:
             raise QuotaReached("the user's share of the storage is used up: delete recordings, or ask for more")
         self._audio += len(samples)
-        self._progress = Progress(self._progress.chunks + chunks, self._progress.received + size)
+        self._progress = self._advanced(chunks, size)
         return asyncio.ensure_future(self._store_it(Write(((AUDIO, samples),) if samples else (), self._progress)))
 
     async def _store_it(self, write: Write) -> Progress:

@@ -53,7 +53,7 @@ class Sessions:
         for unfinished in list(self.store.unfinished.values()):
             row = await self.catalogue.get(unfinished.recording.id) or _row(unfinished.recording)
             row = replace(row, status=Status.ACTIVE, closed=None, degraded=row.degraded or unfinished.damage)
-            await self._activate(row)
+            await (await self._activate(row)).decode_again()
             await self.catalogue.put(self.active[row.id].current())
         await self._complete_rows()
 
@@ -93,7 +93,9 @@ class Sessions:
     async def _activate(self, row: SessionRow) -> Session:
         if row.user not in self._used:
             self._used[row.user] = (await self.catalogue.usage(row.user))[0]
-        session = self.active[row.id] = Session(row, self.store, lambda: self._most_bytes(row))
+        session = self.active[row.id] = Session(
+            row, self.store, lambda: self._most_bytes(row), self.audio.max_session_duration_hours * 3600.0,
+            self.audio.ffmpeg_loglevel)
         return session
 
     def _most_bytes(self, row: SessionRow) -> int | None:
@@ -115,6 +117,7 @@ class Sessions:
         session.is_closing = True
         session.error = error
         try:
+            await session.finish_sources()
             stored = await self.store.finish(session.row.id)
         except StoreError as failure:
             self._tell(f"session {session.row.id} cannot be finished: {failure}")
