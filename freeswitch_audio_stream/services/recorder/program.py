@@ -13,7 +13,7 @@ from typing import Any, Sequence
 
 from ...config import Environment, Options, add_options, parse_environment_file, resolve
 from ...errors import AudioStreamError
-from .formats.decoder import is_there
+from .formats.ffmpeg import is_there
 from .service import RecorderService
 from .settings import AUDIO, SERVICE, AudioSettings, ServiceSettings
 

@@ -57,6 +57,8 @@ class Recorder:
         assert self.process.returncode == 0 and not any("defect" in line for line in self.told), self.told
 
     def _end(self, number: int) -> None:
+        if self.process.returncode is not None:
+            return  # it has ended already
         self.process.send_signal(number)
         self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)

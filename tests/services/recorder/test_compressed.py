@@ -95,6 +95,10 @@ def test_what_is_no_audio_ends_the_connection_not_the_session(recorder: Recorder
             for _ in range(1000):
                 connection.send(b"fLaC" + bytes(20_000))
                 said = json.loads(connection.recv(PATIENCE))
-        assert (said["status"], connection.close_code) == ("error", 1008) and "FFmpeg" in said["error"]
+        assert (said["status"], connection.close_code) == ("error", 1008)
+    assert "cannot decode this as flac" in said["error"] and "(FFmpeg: " in said["error"]
     with connect(recorder.ws(f"/{id}")) as connection:
         assert answer(connection)["status"] == "active"
+    recorder.stop()
+    heard = [line for line in recorder.told if line.startswith(f"session {id}: FFmpeg: ")]
+    assert 0 < len(heard) <= 21  # of a flood of complaints, the first

@@ -44,8 +44,10 @@ class Session:
     """One active session; on the event loop."""
 
     def __init__(self, row: SessionRow, store: AudioStore, most_bytes: Callable[[], int | None], longest_seconds: float,
-                 log_level: str) -> None:
-        """`most_bytes` returns how many bytes its user may store in this session; `log_level` is FFmpeg's."""
+                 log_level: str, tell: Callable[[str], None]) -> None:
+        """`most_bytes` returns how many bytes its user may store in this session; `log_level` is FFmpeg's, and `tell`
+        gets what it says.
+        """
         self.row = row
         self._store = store
         self._unfinished = store.unfinished[row.id]
@@ -55,6 +57,7 @@ class Session:
         self._most_bytes = most_bytes
         self._longest = longest_seconds
         self._log_level = log_level
+        self._tell = tell
         self._sources: dict[int, tuple[str, int]] = {
             int(stream): (kind, done) for stream, (kind, done) in orjson.loads(self._progress.note or b"{}").items()}
         """What has been sent compressed and is not all decoded: its kind, and the bytes of samples that are there."""
@@ -116,7 +119,8 @@ class Session:
 
     def _decoder(self, sender: Input, kind: str, skip: int = 0) -> Decoder:
         sender.skip = skip
-        return Decoder(kind, self._unfinished.recording, partial(self._decoded, sender), self._log_level)
+        return Decoder(kind, self._unfinished.recording, partial(self._decoded, sender), self._log_level,
+                       lambda line: self._tell(f"session {self.row.id}: FFmpeg: {line}"))
 
     async def _decode(self, sender: Input, decoder: Decoder, data: bytes, size: int) -> Progress:
         """What came compressed is durable as it came, before it is acknowledged: it can be decoded again."""

@@ -95,7 +95,7 @@ class Sessions:
             self._used[row.user] = (await self.catalogue.usage(row.user))[0]
         session = self.active[row.id] = Session(
             row, self.store, lambda: self._most_bytes(row), self.audio.max_session_duration_hours * 3600.0,
-            self.audio.ffmpeg_loglevel)
+            self.audio.ffmpeg_loglevel, self._tell)
         return session
 
     def _most_bytes(self, row: SessionRow) -> int | None:
