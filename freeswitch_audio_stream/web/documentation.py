@@ -7,6 +7,7 @@ nothing meanwhile. All URLs are relative: a proxy may serve the application unde
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ _CACHED = {"Cache-Control": "max-age=86400"}
 def add_documentation(app: FastAPI) -> None:
     """Serve ``/docs`` (Swagger UI) and ``/redoc`` (Redoc) of an application that was made without FastAPI's own pages.
 
-    Reads the scripts, 3 MB, into memory: to serve them blocks nothing.
+    Reads the scripts, 3 MB, into memory, once for the life of the process: to serve them blocks nothing.
     """
     app.state.documentation = _load()
     app.add_route("/docs", _swagger, include_in_schema=False)
@@ -39,6 +40,7 @@ def add_documentation(app: FastAPI) -> None:
     app.add_route(f"/{_ASSETS}/{{name}}", _asset, include_in_schema=False)
 
 
+@cache  # an application that is made again, as at each load into FreeSWITCH, would leave its copy to the garbage
 def _load() -> dict[str, tuple[bytes, str]]:
     spec = find_spec("fastapi_offline")  # found, not imported: its application is not ours
     if spec is None or spec.origin is None:
