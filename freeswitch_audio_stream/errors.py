@@ -20,6 +20,7 @@
     │   ├── AgentNotFound           no profile has that name, or no installed package that agent
     │   └── ServiceRefused          the service behind an agent will not serve, however often it is asked
     ├── CompileError                the core could not be compiled for this machine's processor
+    ├── CoreFull                    the compiled core has no record left for another stream
     ├── ImpossibleStep              a defect of ours: `state` has no `step` in its table
     ├── LoadingEnded                the module is not wanted any more before it was there
     └── SwitchError                 FreeSWITCH does not do what was asked of it
@@ -133,6 +134,10 @@ class ServiceRefused(AgentError):
 
 class CompileError(AudioStreamError):
     """The core could not be compiled for this machine's processor: why, and what to do."""
+
+
+class CoreFull(AudioStreamError):
+    """All records of the compiled core are in use: no other stream fits into this process until one has ended."""
 
 
 class ImpossibleStep(AudioStreamError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Mapping
 
 from ..commands import Start
-from ..errors import CapacityRefused, MediaNotFound, RefusedError, SettingError
+from ..errors import CapacityRefused, CoreFull, MediaNotFound, RefusedError, SettingError
 from ..realtime.core import Core, Worker
 from .call import Call
 from .call_finder import CallFinder
@@ -68,7 +68,7 @@ class Starter:
             call.forget()
             if isinstance(error, SettingError):
                 raise RefusedError(str(error)) from error
-            if isinstance(error, IndexError):
+            if isinstance(error, CoreFull):
                 raise CapacityRefused("no more streams fit into this process") from error
             raise
 

@@ -182,7 +182,7 @@ class Core:
             worker.start()
 
     def open_path(self, form: PathFormat, templates: Sequence[MediaTemplate]) -> tuple[MediaPath, Worker]:
-        """Return a new stream's compiled state and the worker that serves it; raise IndexError if MAX_STREAMS are open.
+        """Return a new stream's compiled state and the worker that serves it; raise CoreFull if MAX_STREAMS are open.
         """
         record, worker = self._open_record(None)
         return MediaPath(record, form, templates), worker
@@ -195,7 +195,7 @@ class Core:
 
     def open_source(self, form: PathFormat, worker: Worker) -> MediaPath:
         """A capture ring that the dispatcher of `worker` reads, instead of an I/O loop: its index comes by
-        the dispatcher's queue for every chunk. IndexError as in `open_path`.
+        the dispatcher's queue for every chunk. Raise CoreFull as `open_path` does.
         """
         record, _ = self._open_record(worker)
         record[0]["io_queue"] = worker.dispatch_queue.address

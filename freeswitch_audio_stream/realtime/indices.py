@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..errors import CoreFull
+
 _REST = 64  # that rest while there are others
 
 
@@ -24,7 +26,9 @@ class Indices:
         return self._count - self._used + len(self._resting)
 
     def take(self) -> int:
-        """Take a free number and return it; raise IndexError if none is free."""
+        """Take a free number and return it; raise CoreFull if none is free."""
+        if not len(self):
+            raise CoreFull(f"all {self._count} records of the compiled core are in use")
         if len(self._resting) > _REST or self._used == self._count:
             return self._resting.popleft()
         self._used += 1

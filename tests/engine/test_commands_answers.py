@@ -9,9 +9,11 @@ import orjson
 import pytest
 
 from freeswitch_audio_stream.commands import USAGE
+from freeswitch_audio_stream.errors import CoreFull
 from freeswitch_audio_stream.module import API_NAME, RESULT_VARIABLE
+from freeswitch_audio_stream.realtime.core import Core
 from freeswitch_audio_stream.services.agent.server import Agent
-from freeswitch_audio_stream.simulator import EmbeddedCall
+from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
 
 from .harness import PATIENCE, Platform, closed, noise, until
 from .raw_server import RawServer
@@ -370,6 +372,21 @@ def test_streams_at_once_have_a_limit(agent: Agent) -> None:
     until(lambda: len(orjson.loads(platform.run("list"))) == 1)
     platform.start(call, agent.url, stream_id="c")
     platform.close()
+
+
+@pytest.mark.parametrize("opening, prefix", [("open_path", ""), ("open_source", "{resampler=soxr}")])
+def test_a_full_core_refuses_and_keeps_nothing(platform: Platform, agent: Agent, monkeypatch: pytest.MonkeyPatch,
+                                               opening: str, prefix: str) -> None:
+    def full(*_: object) -> None:
+        raise CoreFull("as if all records were in use")
+    call = platform.call(codec=CodecSpec("L16", 16000))
+    free = len(platform.module.registry._core._indices)
+    with monkeypatch.context() as patch:
+        patch.setattr(Core, opening, full)
+        assert platform.run(f"{call.uuid} s start {prefix}{agent.url} {START}") == \
+            "-ERR no more streams fit into this process"
+    assert len(platform.module.registry._core._indices) == free
+    platform.connect(agent, call, prefix)
 
 
 def test_simultaneous_starts_do_not_exceed_the_limit(agent: Agent) -> None:

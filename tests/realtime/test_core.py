@@ -13,6 +13,7 @@ from typing import Callable
 import numpy as np
 import pytest
 
+from freeswitch_audio_stream.errors import CoreFull
 from freeswitch_audio_stream.native.memory import Arena
 from freeswitch_audio_stream.realtime import core as core_module
 from freeswitch_audio_stream.realtime import wakeup
@@ -107,7 +108,7 @@ def test_many_open_at_once_and_no_more_than_there_is_room_for(core: Core) -> Non
     try:
         while True:
             paths.append(open_path(core))
-    except IndexError:
+    except CoreFull:
         pass
     assert len(paths) == MAX_STREAMS and len({path.index for path in paths}) == len(paths)
     core.close_path(paths[7])
@@ -332,7 +333,7 @@ def test_indices_are_used_again_after_a_rest() -> None:
     assert len(used) == 65, "as many as rest, and one"
     taken = [indices.take() for _ in range(200)]
     assert sorted(taken) == list(range(200))
-    with pytest.raises(IndexError):
+    with pytest.raises(CoreFull):
         indices.take()
     indices.give_back(taken[7])
     assert indices.take() == taken[7]

@@ -24,7 +24,7 @@ class Conversion:
     """From one capture ring to another; only on the dispatcher."""
 
     def __init__(self, core: Core, worker: Worker, form: PathFormat, rate: int, target: MediaPath) -> None:
-        """`form` is that of `target`; `rate` (Hz) is the call's. Raises IndexError as `Core.open_source`."""
+        """`form` is that of `target`; `rate` (Hz) is the call's. Raise CoreFull as `Core.open_source` does."""
         self.source = core.open_source(replace(form, rate=rate, chunk_ms=_CHUNK_MS), worker)
         self._target = target
         self._stream = soxr.ResampleStream(rate, form.rate, form.channels, dtype="int16", quality="VHQ")

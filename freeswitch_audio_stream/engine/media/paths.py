@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
+from ...errors import CoreFull
 from ...realtime.core import Core, Worker
 from ...realtime.path import MediaPath
 from ..call import Call
@@ -60,13 +61,13 @@ class MediaPaths:
 
 
 def open_media(core: Core, plan: Plan, call: Call) -> MediaPaths:
-    """Take from the core what a stream needs. Any thread. Raises IndexError where it has no more."""
+    """Take from the core what a stream needs. Any thread. Raise CoreFull if it has no record left."""
     path, worker = core.open_path(*plan.form)
     # The compiled core converts by itself, unless it is not to.
     if plan.settings.resampler != "soxr" or call.read_rate in (0, plan.info.rate):
         return MediaPaths(core, worker, path, None)
     try:
         return MediaPaths(core, worker, path, Conversion(core, worker, path.format, call.read_rate, path))
-    except IndexError:
+    except CoreFull:
         core.close_path(path)
         raise
