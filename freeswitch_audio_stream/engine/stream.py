@@ -63,7 +63,8 @@ class Stream:
         self.attachment = Attachment(call, path, media.capture, self._end_when_free)
         self._timers = Timers(dispatcher)
         self.player = Player(path, self._reporter, self._timers,
-                             lambda name, status: self.sender.checkpoint(name, status))
+                             lambda name, status: self.sender.checkpoint(name, status),
+                             lambda *report: self.sender.heard(*report))
         conversation = ProtocolConversation(plan.protocol, plan.info)
         receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, sounds,
                                    self._reporter, lambda: self.link.hung_up())

@@ -99,7 +99,7 @@ class PlayAudio:
     """Name to report when the caller has heard the last sample; None = report nothing."""
     item: str | None = None
     """The server's id of the response that this audio is a part of; `ProtocolSession.heard` reports how much of it the
-    caller has heard. None = report nothing."""
+    caller has heard. None = report nothing. A protocol with items has no binary audio for the caller."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,29 @@ class TextReceived:
 
 @dataclass(frozen=True)
 class HangUp:
-    """The server ends the stream."""
+    """The server ends the stream; the call goes on."""
 
 
-Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp]
+class CallAction(Enum):
+    """What a server may ask for that concerns the call itself, not its stream."""
+
+    ANSWER = "answer"
+    HANG_UP = "hang_up"
+    TRANSFER = "transfer"
+    SEND_DIGITS = "send_digits"
+
+
+@dataclass(frozen=True)
+class ControlCall:
+    """The server asks for something to be done with the call. The application is told, by an event, and does it or not:
+    the stream goes on and the call is left alone.
+    """
+
+    action: CallAction
+    argument: str = ""
+    """Where to transfer the call to, the digits (0-9, *, #, A-D) for the other party, or why to hang up; "" if the
+    server does not say. Untrusted text."""
+
+
+Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp,
+                 ControlCall]

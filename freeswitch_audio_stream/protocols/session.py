@@ -54,8 +54,11 @@ class ProtocolSession:
         return ()
 
     def heard(self, item: str, milliseconds: int, complete: bool) -> Sequence[OutMessage]:
-        """Return the messages that report how much the caller has heard of the audio with this `PlayAudio.item`: all
-        of it (`complete`), or the given milliseconds, after which the rest was cleared.
+        """Return the messages that report how much the caller has heard of the audio with this `PlayAudio.item`.
+
+        `milliseconds` is the total of all its audio so far that was heard, rounded down; 0 if none was. Where
+        `complete`, that is all that has come by now: more may come, and is then reported as well. Else the rest was
+        cleared. Items of an earlier connection are not reported to a new one.
         """
         return ()
 

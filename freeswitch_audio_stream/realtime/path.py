@@ -41,6 +41,17 @@ class Piece(NamedTuple):
     """True for every part of a message that is compressed (RFC 7692); never for control frames."""
 
 
+class SettledMark(NamedTuple):
+    """A mark of the playback queue that the caller has come to, or that was cleared."""
+
+    number: int
+    was_played: bool
+    """Whether the caller has heard all samples before it; else they were cleared."""
+    heard: int
+    """Up to which sample, counted from the first that was ever queued, the queue had been heard or cleared earlier when
+    this mark settled: for a cleared mark, where the caller was interrupted."""
+
+
 class MediaPath:
     """The compiled state of one stream; made by `core.Core.open_path`."""
 
@@ -369,12 +380,12 @@ class MediaPath:
         field = self._field
         return int(field["play_write"]) == int(field["play_read"]) and not field["play_active"]
 
-    def take_marks(self) -> list[tuple[int, bool]]:
-        """Return the marks settled since the last call, in order: number, and True if played, False if cleared."""
+    def take_marks(self) -> list[SettledMark]:
+        """Return the marks settled since the last call, in order. Only the stream's dispatcher."""
         table = self._arena.part("marks").view(np.int64).reshape(MARKS, MARK_WORDS)
         first, last = int(self._field["marks_taken"]), wakeup.marks_settled(self.address)
-        settled = [(int(value), status == MARK_PLAYED)
-                   for _, kind, value, status in (table[index % MARKS] for index in range(first, last))
+        settled = [SettledMark(int(value), bool(status == MARK_PLAYED), int(heard))
+                   for _, kind, value, status, heard in (table[index % MARKS] for index in range(first, last))
                    if kind == MARK_NAMED]
         wakeup.release_marks(self.address, last)
         return settled

@@ -64,8 +64,8 @@ ATTEND_WAKE = 1 << 16
 ATTEND_PLAYBACK_FULL = 1 << 17
 ATTEND_GARBAGE = 1 << 18
 
-# Entries of the playback side list: int64 position, kind, value, status.
-MARK_WORDS = 4
+# Entries of the playback side list: int64 position, kind, value, status, and how much had been heard when it settled.
+MARK_WORDS = 5
 MARK_NAMED, MARK_RATE = range(2)
 MARK_PENDING, MARK_PLAYED, MARK_CLEARED = range(3)
 

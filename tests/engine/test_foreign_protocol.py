@@ -1,5 +1,5 @@
 """A wire format of another kind, written in this file alone, runs through the whole module: two opening messages,
-counters as text, chunk and timestamp in each media message, marks that come back.
+counters as text, chunk and timestamp in each media message, marks that come back, and how much of an answer was heard.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from websockets.sync.server import ServerConnection, serve
 from freeswitch_audio_stream.audio import Encoding, Samples, Track, decode, encode
 from freeswitch_audio_stream.errors import MessageError
 from freeswitch_audio_stream.protocols import PROTOCOLS, ProtocolSession, WireProtocol
-from freeswitch_audio_stream.protocols.messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio,
-                                                        Running, SetCheckpoint, StreamInfo)
+from freeswitch_audio_stream.protocols.messages import (CallAction, ClearAudio, ControlCall, Incoming, MediaTemplate,
+                                                        OutMessage, PlayAudio, Running, SetCheckpoint, StreamInfo)
 
-from .harness import PATIENCE, Platform, find, noise, until
+from .harness import PATIENCE, Platform, audible, find, noise, until
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,19 @@ class PhoneSession(ProtocolSession):
     def checkpoint(self, name: str, status: str) -> Sequence[OutMessage]:
         return [numbered("mark", orjson.dumps({"name": name, "status": status}))]
 
+    def heard(self, item: str, milliseconds: int, complete: bool) -> Sequence[OutMessage]:
+        return [numbered("heard", orjson.dumps({"item": item, "ms": milliseconds, "complete": complete}))]
+
     def receive(self, message: bytes) -> Sequence[Incoming]:
         body = orjson.loads(message)
         if body["event"] == "media":
-            return [PlayAudio(base64.b64decode(body["payload"]), Encoding.MULAW, 8000)]
+            return [PlayAudio(base64.b64decode(body["payload"]), Encoding.MULAW, 8000, item=body.get("item"))]
         if body["event"] == "mark":
             return [SetCheckpoint(body["name"])]
         if body["event"] == "clear":
             return [ClearAudio()]
+        if body["event"] == "transfer":
+            return [ControlCall(CallAction.TRANSFER, body["to"])]
         raise MessageError("phone", f"there is no event {body['event']}")
 
 
@@ -170,3 +175,71 @@ def test_a_new_connection_is_a_new_conversation(platform: Platform, server: Phon
     assert [body["event"] for body in again[:3]] == ["connected", "start", "media"]
     assert [body["sequenceNumber"] for body in again[1:4]] == ["1", "2", "3"]
     assert (again[2]["media"]["chunk"], again[2]["media"]["timestamp"]) == ("1", "0")
+
+
+def answer(server: PhoneServer, item: str, samples: int) -> None:
+    """An item in messages of 20 ms, as fast as they can be sent."""
+    audio = base64.b64encode(encode(noise(160), Encoding.MULAW)).decode()
+    for _ in range(samples // 160):
+        server.send(event="media", payload=audio, item=item)
+
+
+def heard(server: PhoneServer, number: int = 0) -> list[tuple[str, int, bool]]:
+    """What the stream has reported of items."""
+    return [(body["item"], body["ms"], body["complete"])
+            for body in server.messages(number) if body["event"] == "heard"]
+
+
+def test_the_server_learns_what_the_caller_has_heard(platform: Platform, server: PhoneServer) -> None:
+    call = platform.call(app="playback")
+    platform.start(call, "{protocol=phone}" + server.url)
+    until(server.messages)
+    answer(server, "first", 16_000)
+    until(lambda: heard(server)[-1:] == [("first", 2000, True)])
+    answer(server, "second", 160 * 100)
+    answer(server, "third", 160 * 1000)
+    until(lambda: len(audible(call.heard())) > 40_000)
+    server.send(event="clear")
+    until(lambda: ("third", False) in [(item, complete) for item, _, complete in heard(server)])
+    assert [report for report in heard(server) if report[0] == "second"][-1] == ("second", 2000, True)
+    milliseconds = heard(server)[-1][1]
+    platform.tell(call, "stop")
+    until(lambda: server.messages()[-1]["event"] == "stop")
+    assert len(audible(call.heard())) == 32_000 + 8 * milliseconds, "to the sample"
+    assert not platform.events("stream_error", call)
+
+
+def test_what_is_left_at_the_end_was_not_heard(platform: Platform, server: PhoneServer) -> None:
+    call = platform.call(app="playback")
+    platform.start(call, "{protocol=phone}" + server.url)
+    until(server.messages)
+    answer(server, "last", 160 * 1000)
+    until(lambda: call.heard().any())
+    platform.tell(call, "stop")
+    until(lambda: server.messages()[-1]["event"] == "stop")
+    (item, milliseconds, complete), = heard(server)
+    assert (item, complete) == ("last", False)
+    assert len(audible(call.heard())) - 8 * milliseconds in (0, 160), "but for a frame that was just being written"
+
+
+def test_another_connection_is_told_nothing_of_the_items_of_the_last(platform: Platform, server: PhoneServer) -> None:
+    call = platform.call(app="playback")
+    platform.start(call, "{protocol=phone}" + server.url)
+    until(server.messages)
+    answer(server, "old", 160 * 50)
+    until(lambda: call.heard().any())
+    server.connections[0][0].socket.close()
+    until(lambda: server.messages(1))
+    answer(server, "new", 160 * 50)
+    until(lambda: heard(server, 1) == [("new", 1000, True)])
+    assert heard(server, 1) == [("new", 1000, True)]
+
+
+def test_what_the_server_wants_done_with_the_call_is_an_event(platform: Platform, server: PhoneServer) -> None:
+    call = platform.call()
+    platform.start(call, "{protocol=phone}" + server.url)
+    until(server.messages)
+    server.send(event="transfer", to="1000")
+    body = platform.event("call_control", call)
+    assert (body["action"], body["argument"]) == ("transfer", "1000")
+    assert platform.status(call)["state"] == "streaming"

@@ -8,8 +8,8 @@ from typing import Any, Callable, Sequence
 import orjson
 
 from ...errors import MessageError
-from ...protocols.messages import (ClearAudio, HangUp, Incoming, PlayAudio, SetCheckpoint, StreamAudio, TextReceived,
-                                   TranscriptionReceived)
+from ...protocols.messages import (ClearAudio, ControlCall, HangUp, Incoming, PlayAudio, SetCheckpoint, StreamAudio,
+                                   TextReceived, TranscriptionReceived)
 from ..call import Call
 from ..connection.inbox import BINARY, TEXT, Message
 from ..events.message_log import MessageLog
@@ -101,6 +101,8 @@ class MessageReceiver:
             self._take_sound(message)
         elif isinstance(message, HangUp):
             self._on_hang_up()
+        elif isinstance(message, ControlCall):
+            self._reporter.fire("call_control", action=message.action.value, argument=message.argument or None)
 
     def _take_sound(self, message: StreamAudio) -> None:
         """Audio as a file for the application, and to the caller where that is wanted, which needs no file."""

@@ -6,11 +6,13 @@ from typing import Any, Callable
 
 from ...audio import Samples, decode
 from ...protocols.messages import PlayAudio
-from ...realtime.path import MediaPath
+from ...realtime.counters import Statistics
+from ...realtime.path import MediaPath, SettledMark
 from ...realtime.records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN,
                                  ATTEND_PLAYBACK_STARTED)
 from ..dispatch.timers import Timers
 from ..events.reports import Reporter
+from .heard_items import HeardItems
 from .talk_spurts import TalkSpurts
 
 OnSettled = Callable[[str], None]
@@ -25,27 +27,33 @@ class Player:
     """
 
     def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers,
-                 answer: Callable[[str, str], None]) -> None:
-        """`answer(name, status)` tells the server what became of a checkpoint."""
+                 answer: Callable[[str, str], None], tell_heard: Callable[[str, int, bool], None]) -> None:
+        """`answer(name, status)` tells the server what became of a checkpoint, and `tell_heard` is as
+        `ProtocolSession.heard`.
+        """
         self._path = path
         self._reporter = reporter
         self._answer = answer
-        self._marks: dict[int, OnSettled] = {}
+        self._marks: dict[int, Callable[[SettledMark], None]] = {}
         self._next_number = 0
         self._chunks = 0
         self._chunks_waiting = 0
         self._talk_spurts = TalkSpurts(path, reporter, timers)
+        self._items = HeardItems(self._mark_item, tell_heard)
         self._odd_byte = b""  # half a sample: the other half begins the next binary message
 
     def play(self, message: PlayAudio) -> None:
         """Queue audio behind what waits."""
         samples = decode(message.audio, message.encoding)
-        queued_ms = self.queued_ms
+        before = self._path.statistics()
+        self._items.before(message.item, before.queued)
         accepted = self._path.play(samples, message.rate)
+        if message.item is not None:
+            self._items.queued(message.item, before.queued, before.queued + accepted, message.rate)
         self._talk_spurts.announce(accepted)
         if accepted > 0 or len(samples) == 0:
             self._reporter.fire("media_play_start", checkpoint=message.checkpoint, sampleRate=message.rate,
-                                durationMs=1000 * accepted // message.rate, queuedMs=queued_ms)
+                                durationMs=1000 * accepted // message.rate, queuedMs=_queued_ms(before))
         if message.checkpoint is not None:
             self.checkpoint(message.checkpoint)
         elif accepted > 0:
@@ -80,8 +88,9 @@ class Player:
         self._reporter.emit("play", body)
 
     def new_connection(self) -> None:
-        """What comes from now on begins with a whole sample."""
+        """What comes from now on begins with a whole sample, and is of other items."""
         self._odd_byte = b""
+        self._items.forget()
 
     def play_binary(self, data: bytes, rate: int) -> None:
         """Queue a binary message that did not come by the compiled way (the connection has deflate)."""
@@ -95,6 +104,16 @@ class Player:
             self._reporter.error("checkpoints", f"too many checkpoints wait to be reached: {name!r} is ignored")
 
     def _mark(self, on_settled: OnSettled) -> bool:
+        return self._set_mark(lambda mark: on_settled("played" if mark.was_played else "cleared"))
+
+    def _mark_item(self, on_settled: Callable[[SettledMark], None]) -> bool:
+        if self._set_mark(on_settled):
+            return True
+        self._reporter.error("checkpoints", "too many checkpoints wait to be reached: the server is not told how much "
+                             "of its answer the caller has heard")
+        return False
+
+    def _set_mark(self, on_settled: Callable[[SettledMark], None]) -> bool:
         number = self._next_number
         self._next_number += 1
         self._marks[number] = on_settled
@@ -113,6 +132,7 @@ class Player:
         # A mark behind it tells when it is gone, and the checkpoints before it.
         if self._talk_spurts.take() and not self._mark(self._talk_spurts.tell):
             self._talk_spurts.tell("cleared")
+        self._items.clear(self._path.statistics().queued)
         self._talk_spurts.cleared(self._path.clear())
 
     def pause(self, paused: bool) -> None:
@@ -140,17 +160,20 @@ class Player:
                                  "audio every 20 ms, or raise playback-secs")
 
     def _take_marks(self) -> None:
-        for number, played in self._path.take_marks():
-            on_settled = self._marks.pop(number, None)
+        for mark in self._path.take_marks():
+            on_settled = self._marks.pop(mark.number, None)
             if on_settled is not None:
-                on_settled("played" if played else "cleared")
+                on_settled(mark)
 
     def abandon(self) -> None:
         """What waits will never be heard."""
+        statistics = self._path.statistics()
+        heard = statistics.queued - statistics.play_waiting  # marks taken after this know better
         self._take_marks()
+        self._items.abandon(heard)
         marks, self._marks = self._marks, {}
-        for on_settled in marks.values():
-            on_settled("cleared")
+        for number, on_settled in marks.items():
+            on_settled(SettledMark(number, False, heard))
         self._talk_spurts.end_if_heard()
         self._talk_spurts.end("cleared")
 
@@ -159,8 +182,6 @@ class Player:
         """Whether there is anything that the caller has not heard yet."""
         return bool(self._marks) or not self._path.has_been_heard
 
-    @property
-    def queued_ms(self) -> int:
-        """Milliseconds that wait to be played."""
-        statistics = self._path.statistics()
-        return 1000 * statistics.play_waiting // max(1, statistics.play_rate)
+
+def _queued_ms(statistics: Statistics) -> int:
+    return 1000 * statistics.play_waiting // max(1, statistics.play_rate)

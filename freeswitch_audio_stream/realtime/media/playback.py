@@ -54,7 +54,7 @@ def _finish_marks(address: int, upto: int, limit: int, status: int) -> None:
         if mark[1] == MARK_RATE:
             stream.play_rate = mark[2]
         settled = 1
-        mark[3] = status
+        mark[3], mark[4] = status, stream.play_read - stream.play_flush
         index += 1
     store_release(address + _MARKS_READ, index)
     if settled:
@@ -275,7 +275,7 @@ def _append_mark(address: int, kind: int, value: int) -> int:
     if index - load_acquire(address + _MARKS_TAKEN) >= stream.marks_capacity:
         return 0
     mark = _mark_at(stream, index)
-    mark[0], mark[1], mark[2], mark[3] = stream.play_write, kind, value, MARK_PENDING
+    mark[0], mark[1], mark[2], mark[3], mark[4] = stream.play_write, kind, value, MARK_PENDING, 0
     store_release(address + _MARKS_WRITE, index + 1)
     return 1
 

@@ -32,10 +32,15 @@ def play_out(stream: OpenStream) -> Samples:
     return np.concatenate(heard)
 
 
+def taken(stream: OpenStream) -> list[tuple[int, bool]]:
+    """Number and fate of the marks settled since the last call."""
+    return [(mark.number, mark.was_played) for mark in stream.path.take_marks()]
+
+
 def marks(stream: OpenStream) -> list[tuple[int, bool]]:
     """The marks settled since the last call, of which the core has told."""
     told = bool(stream.attention() & ATTEND_MARK)
-    settled: list[tuple[int, bool]] = stream.path.take_marks()
+    settled = taken(stream)
     assert told or not settled
     return settled
 
@@ -173,7 +178,7 @@ def test_a_resampled_mark_comes_when_its_sample_is_heard(open_stream: Opening, f
 def test_a_mark_alone_is_played_with_the_next_frame(open_stream: Opening) -> None:
     stream = open_stream()
     stream.path.mark(7)
-    assert stream.path.take_marks() == []
+    assert taken(stream) == []
     stream.leg.play_silence()
     assert marks(stream) == [(7, True)]
 
@@ -186,7 +191,7 @@ def test_too_many_marks_are_refused_and_taken_ones_make_room(open_stream: Openin
     assert accepted == 1024
     stream.leg.play_silence()
     assert not stream.path.mark(1), "played, but not taken yet"
-    assert stream.path.take_marks() == [(number, True) for number in range(1024)]
+    assert taken(stream) == [(number, True) for number in range(1024)]
     assert stream.path.mark(1)
 
 
@@ -235,6 +240,32 @@ def test_what_comes_behind_a_clear_plays_and_its_marks_survive(open_stream: Open
     assert marks(stream) == [(3, True)]
 
 
+def test_a_settled_mark_says_how_much_was_heard(open_stream: Opening) -> None:
+    stream = open_stream()
+    stream.path.play(noise(400), 8000)
+    stream.path.mark(1)
+    stream.path.play(noise(8000), 8000)
+    stream.path.mark(2)
+    stream.leg.play_silence(5)
+    stream.path.clear()
+    stream.path.play(noise(100), 8000)
+    stream.path.mark(3)
+    stream.leg.play_silence(2)
+    assert stream.path.take_marks() == [(1, True, 480), (2, False, 800), (3, True, 8500)]
+
+
+def test_what_the_filter_holds_back_was_not_heard(open_stream: Opening) -> None:
+    stream = open_stream()
+    stream.leg.set_write_codec(16000, 20)
+    stream.path.play(smooth(8000, 0.5), 8000)
+    stream.path.mark(1)
+    stream.leg.play_silence(3)
+    stream.path.clear()
+    stream.leg.play_silence()
+    (_, was_played, heard), = stream.path.take_marks()
+    assert not was_played and heard < 480 <= heard + 8000 * 0.003
+
+
 def test_clears_in_a_row(open_stream: Opening) -> None:
     stream = open_stream()
     for number in range(5):
@@ -278,7 +309,7 @@ def test_clear_while_frames_are_written(open_stream: Opening) -> None:
     settled: list[int] = []
     while len(settled) < rounds:
         stream.leg.play_silence()
-        settled += [number for number, _ in stream.path.take_marks()]
+        settled += [mark.number for mark in stream.path.take_marks()]
         assert speaker.is_alive() or stream.path.statistics().play_waiting == 0 or len(settled) <= rounds
     speaker.join(PATIENCE)
     assert settled == list(range(rounds))
@@ -314,7 +345,7 @@ def test_a_clear_takes_effect_in_a_pause_too(open_stream: Opening) -> None:
     stream.attention()
     assert not stream.leg.play_silence().any()
     assert stream.attention() == ATTEND_MARK | ATTEND_PLAYBACK_IDLE
-    assert stream.path.take_marks() == [(1, False)]
+    assert taken(stream) == [(1, False)]
     stream.path.pause_playback(False)
     assert not stream.leg.play_silence().any() and stream.attention() == 0
     stream.path.play(noise(160), 8000)
@@ -397,7 +428,7 @@ def test_segments_of_different_rates_play_in_order(open_stream: Opening) -> None
         stream.path.mark(number)
     stream.leg.set_write_codec(16000, 20)
     heard = play_out(stream)
-    assert stream.path.take_marks() == [(number, True) for number in range(len(rates))]
+    assert taken(stream) == [(number, True) for number in range(len(rates))]
     start = 0
     for rate, samples in zip(rates, spoken):
         # A segment is as long as it is; where it is converted, its filter's delay comes on top.
