@@ -163,7 +163,7 @@ def test_shell_lines_are_right(typed: Sequence[str]) -> None:
     elif first in ("./scripts/demo", "./scripts/bench") or first.endswith("/freeswitch-audio-stream"):
         program = [first.removeprefix("./scripts/")] if first.startswith(".") and "scripts" in first else []
         program += [word for word in typed[1:3] if not word.startswith("-")][:2 - len(program)]
-        if program[0] == "bench":
+        if program[0] == "bench" or program[1:] and program[0] == "recorder":
             assert options <= options_of(help_of("-m", "freeswitch_audio_stream", *program[:2]))
         else:
             assert program[0] in {known.name for known in PROGRAMS} | {"version"}

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from freeswitch_audio_stream.services.recorder.http.app import Endpoints, make_app  # noqa: E402
+from freeswitch_audio_stream.services.recorder.maintenance.commands import COMMANDS  # noqa: E402
 from freeswitch_audio_stream.services.recorder.settings import AUDIO, SERVICE  # noqa: E402
 from freeswitch_audio_stream.web.keys import Keys  # noqa: E402
 
@@ -28,3 +29,7 @@ def test_endpoints() -> None:
     documented = set(re.findall(r"`(GET|POST|DELETE) (/[^`]*)`", PAGE))
     assert documented == {(method.upper(), path) for path, methods in app.openapi()["paths"].items()
                           for method in methods}
+
+
+def test_commands() -> None:
+    assert re.findall(r"^\| `recorder (\w+)[ `]", PAGE, re.MULTILINE) == list(COMMANDS)

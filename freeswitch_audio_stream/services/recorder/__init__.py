@@ -1,6 +1,7 @@
 """The recorder: a service that takes audio over WebSocket and never loses what it has acknowledged.
 
     settings.py     what there is to set
+    options.py      options and environment files
     program.py      ``freeswitch-audio-stream recorder``
     service.py      puts the parts together, and takes them apart
     storage/        where audio is kept: journal, files, catalogue

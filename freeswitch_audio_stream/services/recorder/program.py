@@ -1,31 +1,35 @@
-"""``freeswitch-audio-stream recorder``: runs the service until SIGINT or SIGTERM."""
+"""``freeswitch-audio-stream recorder``: runs the service until SIGINT or SIGTERM, or one of the commands."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import signal
 import sys
 import threading
-from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
-from ...config import Environment, Options, add_options, parse_environment_file, resolve
 from ...errors import AudioStreamError
 from .formats.ffmpeg import is_there
+from .maintenance.commands import COMMANDS, run
+from .options import add_settings, read_settings
 from .service import RecorderService
-from .settings import AUDIO, SERVICE, AudioSettings, ServiceSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; return the exit status."""
-    options = _parser().parse_args(arguments)
+    """Run the service until SIGINT or SIGTERM, or a command; return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        return run(given[0], given[1:])
+    options = _parser().parse_args(given)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        audio, service = _settings(options)
+        audio, service = read_settings(options, _tell)
+        if not is_there():
+            _tell("there is no FFmpeg here (apt-get install ffmpeg): compressed audio will be refused, "
+                  "WAV of the session's format and raw samples not")
         _raise_file_limit()
         recorder = RecorderService(audio, service, _tell)
         recorder.start()
@@ -38,31 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    commands = "\n".join(f"  {name:<8} {command.summary}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
-        prog="freeswitch-audio-stream recorder",
+        prog="freeswitch-audio-stream recorder", formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [OPTIONS]\n       %(prog)s COMMAND [OPTIONS]",
         description="Records audio that is sent over WebSocket, and never loses what it has acknowledged.",
-        epilog="example: freeswitch-audio-stream recorder --port 8000 --audio-storage-path recordings")
-    parser.add_argument("--env-file", type=Path, metavar="FILE",
-                        help="an environment file with settings (default: .env in this folder, where there is one)")
-    for table in (SERVICE, AUDIO):
-        add_options(parser, table)
+        epilog=f"commands (each with --help):\n{commands}\n\n"
+               "example: freeswitch-audio-stream recorder --port 8000 --audio-storage-path recordings")
+    add_settings(parser)
     return parser
-
-
-def _settings(options: argparse.Namespace) -> tuple[AudioSettings, ServiceSettings]:
-    path = options.env_file or Path(".env")
-    lines = {}
-    if options.env_file or path.exists():
-        lines = parse_environment_file(path.read_text(), str(path))
-    sources: list[Any] = [Environment(lines, f"{{}} in {path}"), Environment(os.environ), Options(vars(options))]
-    audio, complaints = resolve(AUDIO, sources, [SERVICE])
-    service, more = resolve(SERVICE, sources, [AUDIO])
-    for complaint in dict.fromkeys(complaints + more):
-        _tell(complaint)
-    if not is_there():
-        _tell("there is no FFmpeg here (apt-get install ffmpeg): compressed audio will be refused, "
-              "WAV of the session's format and raw samples not")
-    return audio, service
 
 
 def _raise_file_limit() -> None:

@@ -1,6 +1,7 @@
-"""From the bytes of a client to samples.
+"""From the bytes of a client to samples, and back.
 
     wav_input.py    raw samples, and WAV files in pieces of any length
     ffmpeg.py       the program FFmpeg: its limits, and what it says
-    decoder.py      compressed audio, by FFmpeg
+    decoder.py      compressed audio to samples
+    encoder.py      samples to compressed audio
 """

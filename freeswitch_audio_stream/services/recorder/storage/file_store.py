@@ -21,7 +21,7 @@ from typing import Callable, Mapping, Sequence
 from ....web.worker_lanes import WorkerLane
 from . import journal
 from .commits import Committer, Pending
-from .folder import Folder, in_file, remove, sync_path, write_all
+from .folder import Folder, in_file, remove, write_all
 from .interface import (AUDIO, Recording, StorageFull, Stored, StoreError, Unfinished, UnknownRecording, Write)
 from .recovery import Recovery
 from .wav import HEADER_BYTES, write_header
@@ -120,9 +120,6 @@ class FileStore:
             await self._committer.submit(_Job(id))
         await self._lane.run(self._remove, id)
 
-    async def take_in(self, recording: Recording, wav: Path) -> Stored:
-        return await self._lane.run(self._take_in, recording, wav)
-
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
@@ -178,15 +175,6 @@ class FileStore:
             self.folder.sync()
         except OSError as error:
             raise _store_error(error) from error
-
-    def _take_in(self, recording: Recording, wav: Path) -> Stored:
-        try:
-            sync_path(wav)
-            wav.rename(self.folder.wav(recording.id))
-            self.folder.sync()
-        except OSError as error:
-            raise _store_error(error) from error
-        return self._stored(recording.id)
 
     # On the committing thread.
 

@@ -12,18 +12,24 @@ from .interface import AUDIO
 from .wav import HEADER_BYTES
 
 _MODE = 0o640
+_LOCK = "lock"
 
 
 class Folder:
     """Finished recordings lie in the folder itself, what is unfinished in one below. Blocks."""
 
-    def __init__(self, path: Path) -> None:
-        """Make the folders, and take them for this process alone. Raise SettingError where that cannot be."""
+    def __init__(self, path: Path, exclusive: bool = True) -> None:
+        """Make the folders, and take them for this process alone. Raise SettingError where that cannot be.
+
+        Not `exclusive`: the service may use them meanwhile; `release` is not called then.
+        """
         self.path = path.absolute()
         self.work = self.path / "unfinished"
         try:
             self.work.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+            if not exclusive:
+                return
+            self._lock = os.open(self.work / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
         except OSError as error:
             raise SettingError(f"recordings cannot be stored in {self.path}: {error.strerror or error}; choose a "
                                "folder that the service's user may write to (AUDIO_STORAGE_PATH)") from error
@@ -33,6 +39,16 @@ class Folder:
             os.close(self._lock)
             raise SettingError(f"another recorder uses {self.path}: stop it, or choose another folder "
                                "(AUDIO_STORAGE_PATH)") from error
+
+    @staticmethod
+    def is_in_use(path: Path) -> bool:
+        """Return whether a service uses the folder. Its lock is looked up, not tried: a service may start right now."""
+        try:
+            inode = (path / "unfinished" / _LOCK).stat().st_ino
+            locks = Path("/proc/locks").read_text()
+        except OSError:
+            return False
+        return any(f":{inode} " in line and "FLOCK" in line for line in locks.splitlines())
 
     def release(self) -> None:
         """Let another process have it."""
@@ -53,6 +69,14 @@ class Folder:
     def open(self, id: str, stream: int) -> int:
         """Return a descriptor of a stream's file, which is made where there is none."""
         return os.open(self.stream(id, stream), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+
+    def take_in(self, id: str, path: Path) -> Path:
+        """Make a whole file of our form, which is moved away, a finished recording; return where it is then."""
+        sync_path(path)
+        os.chmod(path, _MODE)
+        path.rename(self.wav(id))
+        self.sync()
+        return self.wav(id)
 
     def segment(self, number: int) -> Path:
         """Return where a segment of the journal is."""

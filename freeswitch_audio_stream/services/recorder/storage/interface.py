@@ -7,7 +7,6 @@ WAV file will hold. The others are what clients have sent compressed, kept until
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Mapping, Protocol
 
 from ....errors import AudioStreamError
@@ -130,9 +129,6 @@ class AudioStore(Protocol):
 
     async def delete(self, id: str) -> None:
         """Remove a recording, finished or not; on return it will not come back. Removing nothing is no error."""
-
-    async def take_in(self, recording: Recording, wav: Path) -> Stored:
-        """Take a whole WAV file of our form as a finished recording; it is moved away."""
 
     async def close(self) -> None:
         """Make everything durable and let go of it. What is unfinished will be there at the next start."""

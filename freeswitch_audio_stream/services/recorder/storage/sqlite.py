@@ -6,7 +6,7 @@ import sqlite3
 import time
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Iterator, Sequence
 
 from ....errors import SettingError
 from ....web.worker_lanes import WorkerLane
@@ -25,26 +25,34 @@ CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user, created DESC);
 """
 _PUT = f"INSERT OR REPLACE INTO sessions ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _STOP_SECONDS = 30.0
+_BUSY_SECONDS = 30.0
+"""How long it waits for another process that writes: a command, beside the service."""
 
 
 class SqliteCatalogue:
     """A `Catalogue` in a file."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Blocks. Raise SettingError where it cannot be used."""
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        """Open the file, or make it unless it is `read_only`. Blocks. Raise SettingError where it cannot be used."""
         try:
-            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+            self._database = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None,
+                                             timeout=_BUSY_SECONDS)
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
                 raise SettingError(f"{path} was made by a later version of the recorder: use that one")
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(_SCHEMA)
-            self._database.execute(f"PRAGMA user_version={_VERSION}")
+            if not read_only:
+                self._prepare()
         except sqlite3.Error as error:
-            raise SettingError(f"the catalogue {path} cannot be used: {error}; move it away, and run "
-                               "'freeswitch-audio-stream recorder repair', which makes it anew") from error
+            raise SettingError(f"the catalogue {path} cannot be used: {error}; run 'freeswitch-audio-stream recorder "
+                               "repair', which makes it anew") from error
         self._lane = WorkerLane("catalogue", 1, _raise)
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.executescript(_SCHEMA)
+        self._database.execute(f"PRAGMA user_version={_VERSION}")
 
     async def put(self, row: SessionRow) -> None:
         await self._lane.run(self._execute, _PUT, (*astuple(row)[:5], row.status.value, *astuple(row)[6:]))
@@ -74,6 +82,12 @@ class SqliteCatalogue:
 
     def _execute(self, statement: str, values: Sequence[Any]) -> list[Any]:
         return self._database.execute(statement, values).fetchall()
+
+
+def read_rows(database: sqlite3.Connection) -> Iterator[SessionRow]:
+    """Yield what can be read of a catalogue that may be damaged; raise sqlite3.Error at the first that cannot."""
+    for values in database.execute(f"SELECT {', '.join(_COLUMNS)} FROM sessions"):
+        yield _row(values)
 
 
 def _where(which: SessionFilter) -> tuple[str, tuple[Any, ...]]:
