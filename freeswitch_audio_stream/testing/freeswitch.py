@@ -21,6 +21,7 @@ _MODULE_FOLDERS = ("lib/freeswitch/mod", "mod", "lib64/freeswitch/mod")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _RTP_PORTS = 4000
+_SHOWN = 4000  # characters, of a crash
 _SHIM = "audio_stream"
 
 
@@ -73,6 +74,10 @@ class FreeSwitch:
         return file.read_text(errors="replace") if file.exists() else ""
 
     @property
+    def _errors(self) -> Path:
+        return self.folder / "log/stderr"
+
+    @property
     def pid(self) -> int:
         """Of the running process."""
         assert self._process is not None, "not started"
@@ -106,13 +111,15 @@ class FreeSwitch:
         """
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONHOME"}
         environment["PYTHONPATH"] = os.pathsep.join(_our_python_path()) if python_path else ""
+        environment["PYTHONFAULTHANDLER"] = "1"  # a crash says on stderr what its Python threads were doing
         folder = self.folder
-        self._process = subprocess.Popen(
-            [str(self.prefix / "bin/freeswitch"), "-conf", str(folder / "conf"), "-log", str(folder / "log"),
-             "-db", str(folder / "db"), "-run", str(folder / "run"), "-scripts", str(folder / "scripts"),
-             "-mod", str(self._modules), "-nonat", "-nf", "-np", "-c", *extra],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
-            start_new_session=True)  # an interrupt from the terminal is for us, who end it in order
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [str(self.prefix / "bin/freeswitch"), "-conf", str(folder / "conf"), "-log", str(folder / "log"),
+                 "-db", str(folder / "db"), "-run", str(folder / "run"), "-scripts", str(folder / "scripts"),
+                 "-mod", str(self._modules), "-nonat", "-nf", "-np", "-c", *extra],
+                env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, cwd=folder,
+                start_new_session=True)  # an interrupt from the terminal is for us, who end it in order
         try:
             return self._connect()
         except BaseException:
@@ -141,20 +148,27 @@ class FreeSwitch:
         return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> int:
-        """End the process (SIGTERM, then SIGKILL); return its exit status, below 0 for a signal."""
+        """End the process (SIGTERM, then SIGKILL); return its exit status, below 0 for a signal.
+
+        Print the end of the log and of stderr when it has crashed.
+        """
         if self._process is None:
             return 0
         process, self._process = self._process, None
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            return process.wait(_STOP_SECONDS)
+            status = process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
         finally:
             if process.stdin is not None:
                 process.stdin.close()
+        if status < 0:
+            print(f"FreeSWITCH ended by signal {-status}; its log ends with:\n{self.log[-_SHOWN:]}\n"
+                  f"and stderr with:\n{self._errors.read_text(errors='replace')[-_SHOWN:]}")
+        return status
 
     def __enter__(self) -> FreeSwitch:
         return self
