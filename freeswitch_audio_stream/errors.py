@@ -20,6 +20,7 @@
     │   ├── AgentNotFound           no profile has that name, or no installed package that agent
     │   └── ServiceRefused          the service behind an agent will not serve, however often it is asked
     ├── CompileError                the core could not be compiled for this machine's processor
+    ├── CoreFailed                  a thread of the compiled core did not come up
     ├── CoreFull                    the compiled core has no record left for another stream
     ├── ImpossibleStep              a defect of ours: `state` has no `step` in its table
     ├── LoadingEnded                the module is not wanted any more before it was there
@@ -134,6 +135,10 @@ class ServiceRefused(AgentError):
 
 class CompileError(AudioStreamError):
     """The core could not be compiled for this machine's processor: why, and what to do."""
+
+
+class CoreFailed(AudioStreamError):
+    """A thread of the compiled core ended at its start; the log says why, if that was an exception."""
 
 
 class CoreFull(AudioStreamError):

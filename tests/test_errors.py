@@ -12,8 +12,8 @@ def _documented() -> dict[str, str]:
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
         name = line.lstrip(" │├└─").split(" ")[0]
-        if not name.endswith(("Error", "Timeout", "Found", "Refused", "Symbols", "Version", "Ended", "Step", "Full")) \
-                or name == line:
+        if not name.endswith(("Error", "Timeout", "Found", "Refused", "Symbols", "Version", "Ended", "Step", "Full",
+                              "Failed")) or name == line:
             continue
         depth = (len(line) - len(line.lstrip(" │├└─"))) // 4 - 1
         path[depth:] = [name]

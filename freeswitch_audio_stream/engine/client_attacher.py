@@ -6,7 +6,8 @@ from ..audio import Track
 from ..commands import Start
 from ..errors import MediaNotFound
 from .call_finder import CallFinder
-from .connection.media_clients import PREFIX, ClientLimits, ClientSession, MediaClient, PendingConnection
+from .connection.media_clients import (PREFIX, ClientLimits, ClientSession, CountedClient, MediaClient,
+                                       PendingConnection)
 from .starting import Starter
 from .stream_table import StreamTable
 
@@ -24,18 +25,27 @@ class ClientAttacher:
         self._calls = calls
         self._starter = starter
 
-    def attach(self, client: MediaClient) -> PendingConnection:
+    def admit(self, place: str) -> CountedClient:
+        """Count a client of `place` before there is a call for it; raise CapacityRefused if it is one too many.
+
+        Return what goes to `attach`, or else has to leave.
+        """
+        return CountedClient(place, self._client_limits)
+
+    def attach(self, client: MediaClient, counted: CountedClient | None = None) -> PendingConnection:
         """Attach a client to its call: captures from now on, and waits for the end of its handshake.
 
-        What is answered must be given a connection, or told that there is none. Raises CallNotFound, MediaNotFound
-        (no early media is asked for), CapacityRefused or another RefusedError.
+        The connection returned must be given to it, or told that there is none. Raise CallNotFound, MediaNotFound
+        (no early media is asked for), CapacityRefused or another RefusedError; then it is `counted` no more.
         """
-        self._check_media(client.uuid)
-        client_session = ClientSession(client, self._client_limits)
         try:
+            self._check_media(client.uuid)
+            counted = counted or self.admit(client.place)
+            client_session = ClientSession(client, counted)
             self._start(client_session)
         except BaseException:
-            client_session.leave()
+            if counted is not None:
+                counted.leave()
             raise
         return client_session.pending
 

@@ -170,11 +170,17 @@ async def attach_to_conference(request: Request, name: str = Path(description="t
     protocol = check_encapsulation(encapsulation)
     if not is_conference_name(name):
         raise Refusal(422, "a conference's name has at most 128 letters, digits and any of _.~-")
-    leg = await parts.lanes.joining.run(parts.conferences.join, name)
-    client = MediaClient(leg, f"conference {name}", protocol, _peer(request), _shown(request), name,
+    room = f"conference {name}"
+    counted = parts.clients.admit(room)  # whoever is one too many costs the switch no leg
+    try:
+        leg = await parts.lanes.joining.run(parts.conferences.join, name)
+    except BaseException:
+        counted.leave()
+        raise
+    client = MediaClient(leg, room, protocol, _peer(request), _shown(request), name,
                          on_left=lambda: parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg)))
     try:
-        return _Upgraded(await parts.lanes.attaching.run(parts.clients.attach, client))
+        return _Upgraded(await parts.lanes.attaching.run(parts.clients.attach, client, counted))
     except BaseException:
         parts.lanes.leaving.submit(lambda: parts.conferences.leave(leg))
         raise

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..audio import ALAW_DECODE, ALAW_ENCODE, MULAW_DECODE, MULAW_ENCODE
+from ..errors import CoreFailed
 from ..native.libc import EPOLL_EVENT_BYTES
 from ..native.memory import Arena
 from ..protocols.messages import MediaTemplate
@@ -42,6 +43,7 @@ STREAMS_TOGETHER = 512
 """Streams that one I/O loop serves before the next is used."""
 
 _SCRATCH_BYTES = 1 << 20
+_GIVE_UP_SECONDS = 5.0  # for the threads that run, where one does not
 _forever: list[Core] = []  # FreeSWITCH or a compiled thread may still hold an address of theirs
 _idle: list[Core] = []  # those that were stopped and have nothing left to do
 
@@ -89,14 +91,16 @@ class Worker:
         self.clock_thread = 0
 
     def start(self) -> None:
-        """Start the threads. What is left in the queues is taken then: it belongs to no stream any more."""
+        """Start the threads; raise CoreFailed if the write clock does not come up: `stop` ends the other.
+
+        What is left in the queues is taken then: it belongs to no stream any more.
+        """
         for record in (self._io_loop, self._clock_loop):
             record["stop"] = 0
         self._clock_loop["thread"] = 0
-        self._threads = [
-            start_thread(f"{self._name}-io", run_io_loop, int(self._io_loop.ctypes.data)),
-            start_thread(f"{self._name}-clock", run_write_clock, int(self._clock_loop.ctypes.data),
-                         carries_calls=True)]
+        self._threads = [start_thread(f"{self._name}-io", run_io_loop, int(self._io_loop.ctypes.data))]
+        self._threads.append(start_thread(f"{self._name}-clock", run_write_clock, int(self._clock_loop.ctypes.data),
+                                          carries_calls=True))
         self.clock_thread = self._wait_for_clock()
 
     def _set_up_io_loop(self, streams: int) -> None:
@@ -116,7 +120,11 @@ class Worker:
 
     def _wait_for_clock(self) -> int:
         # The thread's first act is to say who it is.
+        clock = self._threads[-1]
         while not self._clock_loop[0]["thread"]:
+            if not clock.is_alive() and not self._clock_loop[0]["thread"]:
+                raise CoreFailed(f"the thread {clock.name}, which writes audio to parked calls, ended at its start: "
+                                 "look for an exception in the log, and load the module again")
             time.sleep(0.001)
         return int(self._clock_loop[0]["thread"])
 
@@ -163,14 +171,16 @@ class Core:
         self._serves: dict[int, Worker] = {}  # by index of the stream
         # Calls go on to report their digits to its hook when the module has been unloaded and loaded again.
         self.digits = dtmf.DigitQueue(self._made[0].dispatch_queue.event_fd)
-        self.start(functions, workers)
         _forever.append(self)
+        self.start(functions, workers)
 
     def _make_worker(self, number: int) -> Worker:
         return Worker(f"audio-stream-{number}", int(self._streams.ctypes.data), int(self._functions.ctypes.data))
 
     def start(self, functions: Mapping[str, int], workers: int) -> None:
-        """Start the threads, at first or after `stop` has answered True."""
+        """Start the threads, at first or after `stop` has answered True; raise CoreFailed if one does not come up: then
+        none runs.
+        """
         for name in C_FUNCTIONS:
             self._functions[name] = functions[name]
         self._made += [self._make_worker(number) for number in range(len(self._made), workers)]
@@ -178,8 +188,12 @@ class Core:
         """Those whose threads run."""
         self._next_clock = itertools.cycle(self.workers)
         self.digits.discard()
-        for worker in self.workers:
-            worker.start()
+        try:
+            for worker in self.workers:
+                worker.start()
+        except BaseException:
+            self.stop(_GIVE_UP_SECONDS)
+            raise
 
     def open_path(self, form: PathFormat, templates: Sequence[MediaTemplate]) -> tuple[MediaPath, Worker]:
         """Return a new stream's compiled state and the worker that serves it; raise CoreFull if MAX_STREAMS are open.

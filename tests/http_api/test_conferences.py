@@ -46,11 +46,22 @@ def test_the_leg_is_a_ghost_that_nobody_lets_in(site: Site) -> None:
 
 def test_clients_of_a_conference_are_counted_together(site: Site) -> None:
     clients = [site.connect(ROOM) for _ in range(8)]
+    legs = len(site.dialled)
     answer = site.request(f"{ROOM}?token={TOKEN}&encapsulation=sln")
     assert answer.status == 503 and "media-server-max-clients-per-call" in answer.detail
-    refused = site.dialled[-1][0]["origination_uuid"]
-    until(lambda: site.switch.sessions.find(refused) is None)
+    assert len(site.dialled) == legs, "no leg was made for it"
     clients[0].close()
+
+
+def test_whoever_could_not_join_does_not_count(site: Site) -> None:
+    commands = site.switch.commands.of_the_switch
+    commands["originate"] = lambda arguments: "-ERR CHAN_NOT_IMPLEMENTED"
+    try:
+        for _ in range(9):
+            assert "mod_loopback" in site.request(f"{ROOM}?token={TOKEN}&encapsulation=sln").detail
+    finally:
+        commands["originate"] = site._originate
+    site.connect(ROOM).close()
 
 
 def test_the_client_goes_when_the_conference_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import os
 import socket
 import threading
@@ -13,7 +14,8 @@ from typing import Callable
 import numpy as np
 import pytest
 
-from freeswitch_audio_stream.errors import CoreFull
+from freeswitch_audio_stream import threads
+from freeswitch_audio_stream.errors import CoreFailed, CoreFull
 from freeswitch_audio_stream.native.memory import Arena
 from freeswitch_audio_stream.realtime import core as core_module
 from freeswitch_audio_stream.realtime import wakeup
@@ -213,6 +215,42 @@ def test_a_core_with_a_stream_left_is_not_used_again(switch: FakeFreeSwitch, no_
     another = start_core(switch.addresses, workers=1)
     assert another is not core
     assert another.stop(PATIENCE)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_clock_that_does_not_come_up_ends_the_start_and_all_threads(
+        switch: FakeFreeSwitch, no_idle_cores: None, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    before = threading.active_count()
+    run, begun = core_module.run_write_clock, itertools.count(1)
+
+    def last_one_ends(loop: int) -> None:
+        if next(begun) != workers:
+            run(loop)
+    with monkeypatch.context() as patch:
+        patch.setattr(core_module, "run_write_clock", last_one_ends)
+        with pytest.raises(CoreFailed, match=f"audio-stream-{workers - 1}-clock, .* ended at its start"):
+            start_core(switch.addresses, workers)
+    assert threading.active_count() == before
+    core = start_core(switch.addresses, workers)
+    stream = OpenStream(core, switch)
+    use_it(stream)
+    stream.close()
+    del switch.legs[stream.leg.session]
+    assert core.stop(PATIENCE)
+
+
+def test_a_thread_that_cannot_be_had_ends_the_start_as_well(
+        switch: FakeFreeSwitch, no_idle_cores: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = threading.active_count()
+
+    def start_thread(name: str, *arguments: object, **options: bool) -> threading.Thread:
+        if name.endswith("clock"):
+            raise RuntimeError("can't start new thread")
+        return threads.start_thread(name, *arguments, **options)  # type: ignore[arg-type]
+    monkeypatch.setattr(core_module, "start_thread", start_thread)
+    with pytest.raises(RuntimeError):
+        start_core(switch.addresses, workers=1)
+    assert threading.active_count() == before
 
 
 def test_digits_that_came_while_nobody_read_them_are_forgotten(switch: FakeFreeSwitch, no_idle_cores: None) -> None:

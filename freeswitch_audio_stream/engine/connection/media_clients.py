@@ -118,31 +118,39 @@ def _turn_away(pending: PendingConnection, outcome: Outcome) -> None:
         outcome.close()
 
 
-class ClientSession:
-    """A client's stay: from its place in the table to its leaving."""
+class CountedClient:
+    """A client that counts, from before anything is done for it to its leaving. Any thread."""
 
-    def __init__(self, client: MediaClient, table: ClientLimits) -> None:
-        """Raises CapacityRefused."""
-        table.enter(client.place)
-        self.client = client
-        self.pending = PendingConnection()
-        self._table = table
+    def __init__(self, place: str, limits: ClientLimits) -> None:
+        """Count a client of `place`; raise CapacityRefused if it is one too many."""
+        limits.enter(place)
+        self._place = place
+        self._limits = limits
         self._stays = [True]
 
     def leave(self) -> None:
-        """It counts no more; a second call does nothing. Any thread."""
+        """Count it no more; a second call does nothing."""
         try:
             self._stays.pop()  # in one step: two threads may get here at once
         except IndexError:
             return
-        self._table.leave(self.client.place)
+        self._limits.leave(self._place)
+
+    def count(self) -> tuple[int, int]:
+        """Return how many clients its place has, and how many there are in all."""
+        return self._limits.count(self._place)
+
+
+class ClientSession:
+    """A client's stay, with the end of its handshake."""
+
+    def __init__(self, client: MediaClient, counted: CountedClient) -> None:
+        self.client = client
+        self.pending = PendingConnection()
+        self.leave, self.count = counted.leave, counted.count
 
     def end(self) -> None:
         """Its stream is over."""
         self.leave()
         self.pending.cancel()
         self.client.on_left()
-
-    def count(self) -> tuple[int, int]:
-        """Clients of its place, and of all."""
-        return self._table.count(self.client.place)
