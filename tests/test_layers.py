@@ -49,6 +49,7 @@ ONLY = {
     **dict.fromkeys(("fastapi", "fastapi_offline", "h11", "pydantic", "starlette", "uvicorn"),
                     {"web", "http_api", "services"}),
     "jwt": {"http_api"},
+    "redis": {"services"},
     "freeswitch": set(),
 }
 PURE = {"errors", "audio", "protocols", "config", "commands"}

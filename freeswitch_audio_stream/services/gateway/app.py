@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from ... import __version__
 from ...errors import AgentNotFound, AudioStreamError
 from ...web.documentation import add_documentation
+from ...web.occasionally import Occasionally
 from ...web.refusals import RETRY_SECONDS, Refusal, Refused, answer_error, answer_errors, documented, refusal_of
 from ...web.request_body import has_gone, read_body
 from . import messages
@@ -29,15 +30,15 @@ from .conversation import Conversations
 from .metrics import CONTENT_TYPE, Metrics
 from .page.monitor import Monitor
 from .page.routes import add_page
-from .store.interface import (Heard, Input, Opening, SessionExists, SessionGone, SessionKey, SessionStore, TooManyPolls,
-                              TooManySessions, TooMuchAudio)
+from .store.interface import (Heard, Input, Opening, SessionExists, SessionGone, SessionKey, SessionStore, StoreAway,
+                              TooManyPolls, TooManySessions, TooMuchAudio)
 
 _DESCRIPTION = """A phone call over plain HTTP: create a session, post what the caller says, poll for what the agent
 answers, end the session. Audio is 16-bit linear PCM, little-endian, 16,000 Hz, one channel, in base64."""
 _REFUSALS: Mapping[int, str] = {
     401: "no API key, or a wrong one", 404: "there is no such session",
     429: "too much at once; Retry-After says when to come back",
-    503: "the gateway is being shut down; Retry-After says when to come back",
+    503: "the gateway is being shut down, or its Redis is away; Retry-After says when to come back",
 }
 
 
@@ -62,8 +63,13 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.is_draining = False
 
+    away = Occasionally(parts.tell)
+
     def refuse(error: AudioStreamError) -> Refusal:
         parts.metrics.count("refusals_total")
+        if isinstance(error, StoreAway):
+            away.tell(f"a request is refused with 503: {error}")
+            return Refusal(503, "sessions cannot be reached at present", {"Retry-After": "1"})
         return refusal_of(error)
     answer_errors(app, parts.on_fault, refuse)
     add_documentation(app)
@@ -100,11 +106,11 @@ def _add_sessions(app: FastAPI) -> None:
                  s422="something in the body is wrong, or, with strict-agents, there is no such agent"),
              **options)(create_session)
     app.post("/api/voice/session/{call_id}/end", summary="End a session", response_model=messages.SessionEnded,
-             responses=_responses(401, 404, 429), **options)(end_session)
+             responses=_responses(401, 404, 429, 503), **options)(end_session)
     app.get("/api/voice/session/{call_id}", summary="What a session is at present",
-            response_model=messages.SessionInfo, responses=_responses(401, 404, 429), **options)(get_session)
+            response_model=messages.SessionInfo, responses=_responses(401, 404, 429, 503), **options)(get_session)
     app.get("/api/voice/sessions", summary="All sessions", response_model=messages.Sessions,
-            responses=_responses(401, 429), **options)(get_sessions)
+            responses=_responses(401, 429, 503), **options)(get_sessions)
 
 
 def _add_audio(app: FastAPI) -> None:
@@ -112,14 +118,14 @@ def _add_audio(app: FastAPI) -> None:
     refused = {"model": messages.StreamRefused}
     app.post("/api/voice/stream/{call_id}", summary="Send what the caller says", response_model=messages.Streamed,
              openapi_extra=_body(messages.PostAudio), responses={
-                 **_responses(401, 429, s413="the body is longer than 10 MiB", s422="something in the body is wrong",
-                              s500="the agent has failed"),
+                 **_responses(401, 429, 503, s413="the body is longer than 10 MiB",
+                              s422="something in the body is wrong", s500="the agent has failed"),
                  400: {**refused, "description": "the audio cannot be used, or the body is no JSON",
                        "model": messages.StreamRefused | Refused},
                  404: {**refused, "description": _REFUSALS[404]}}, **options)(post_audio)
     app.get("/api/voice/stream/{call_id}/response", summary="Wait for what the agent says",
             response_model=messages.AgentAnswer, responses=_responses(
-                401, 404, 429, s422="a number in the query is wrong", s500="the agent has failed"),
+                401, 404, 429, 503, s422="a number in the query is wrong", s500="the agent has failed"),
             **options)(poll)
 
 

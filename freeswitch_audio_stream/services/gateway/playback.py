@@ -20,10 +20,11 @@ class PlaybackAccount:
         self._begin = before.given
         self.given = before.given
         """The end of all audio that was given and not cleared."""
-        self.delivered = before.heard
+        self.delivered = before.delivered
         self.heard = before.heard
         self._tells = False
-        self._as_of = 0.0
+        self._as_of: float | None = None
+        """Up to when the time that has passed is in the estimate."""
         self._clears = 0
         """Orders to clear that were not answered yet."""
         self._given_since = self._delivered_since = 0
@@ -43,7 +44,9 @@ class PlaybackAccount:
 
     @property
     def snapshot(self) -> Playback:
-        return Playback(self.given + self._given_since, self.heard)
+        if self._clears:  # who takes over cannot know how much of what is cleared is heard meanwhile
+            return Playback(self.heard + self._given_since, self.heard, self.heard + self._delivered_since)
+        return Playback(self.given, self.heard, self.delivered)
 
     def play(self, audio_bytes: int) -> None:
         """The agent has given audio."""
@@ -90,7 +93,7 @@ class PlaybackAccount:
         return self._cleared_at is not None or now - self._ordered_at >= _REPORT_SECONDS
 
     def _advance(self, now: float) -> None:
-        if self._tells or self._clears or self.heard == self.delivered:
+        if self._as_of is None or self._tells or self._clears or self.heard == self.delivered:
             self._as_of = now
             return
         passed = max(0, int(round((now - self._as_of) * 1000, 3)))

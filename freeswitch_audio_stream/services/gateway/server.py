@@ -42,7 +42,7 @@ class Gateway:
         check_listening(settings.address, tenants)
         profiles = Profiles.load(settings.agents_dir, settings.agents, settings.default_agent, settings.strict_agents)
         self._tell = tell
-        self._store: SessionStore = MemoryStore(_limits(settings))
+        self._store = _store(settings, tell)
         self._metrics = Metrics()
         self._monitor = Monitor()
         self.conversations = Conversations(self._store, lambda name: profiles.choose(name).profile, create,
@@ -62,10 +62,13 @@ class Gateway:
         self._web.start()
 
     def drain(self, seconds: float, hurry: threading.Event) -> None:
-        """Accept no new sessions, and return when there are none, after so many seconds, or when `hurry` is set."""
+        """Accept no new sessions, and return when there are none, after so many seconds, or when `hurry` is set.
+
+        Where other processes take over, it does not wait.
+        """
         self._app.state.is_draining = True
         waited = 0.0
-        while self._store.figures["sessions"] and waited < seconds and not hurry.wait(0.05):
+        while self._store.figures["sessions"] and not self._store.others and waited < seconds and not hurry.wait(0.05):
             waited += 0.05
 
     def stop(self) -> bool:
@@ -81,6 +84,7 @@ class Gateway:
         self._sweeper = self._loop.create_task(self._sweep())
 
     async def _sweep(self) -> None:
+        await self._store.start()
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
@@ -94,6 +98,7 @@ class Gateway:
         self._monitor.is_closed = True
         self._store.release_polls()
         await self.conversations.end()
+        await self._store.stop()
 
     def _tell_of_agent(self, text: str) -> None:
         self._metrics.count("agents_failed_total")
@@ -101,6 +106,22 @@ class Gateway:
 
     def _on_fault(self, error: BaseException) -> None:
         self._tell("defect: " + "".join(traceback.format_exception(type(error), error, error.__traceback__)).strip())
+
+
+def _store(settings: GatewaySettings, tell: Callable[[str], None]) -> SessionStore:
+    """Return the store of the settings; raise SettingError where there cannot be one."""
+    if not settings.redis_url:
+        return MemoryStore(_limits(settings))
+    try:
+        from .store.redis.store import RedisStore
+    except ImportError as error:
+        raise SettingError(f"redis-url is set, and the package redis is not there ({error}): "
+                           "pip install 'freeswitch_audio_stream[gateway]'") from error
+    try:
+        return RedisStore(settings.redis_url, _limits(settings), prefix=settings.redis_prefix,
+                          is_cluster=settings.redis_cluster, tell=tell)
+    except ValueError as error:
+        raise SettingError(f"redis-url cannot be used: {error}") from error
 
 
 def _limits(settings: GatewaySettings) -> Limits:
@@ -139,7 +160,9 @@ def read_settings(options: argparse.Namespace, environment: Any) -> tuple[Gatewa
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"the file {options.config} of --config cannot be read: {error}") from error
         sources.append(ConfigurationFile(parse_environment_file(text, str(options.config)), str(options.config)))
-    return resolve(GATEWAY, [*sources, Environment(environment), Options(vars(options))])
+    usual = Environment({"AUDIO_STREAM_GATEWAY_REDIS_URL": environment.get("REDIS_URL", "")},
+                        "environment variable REDIS_URL")
+    return resolve(GATEWAY, [usual, *sources, Environment(environment), Options(vars(options))])
 
 
 def _print(text: str) -> None:

@@ -44,6 +44,14 @@ class GatewaySettings:
                              maximum=86_400)
     drain_secs: int = setting(30, "How long live sessions may go on after SIGTERM.", unit="s", minimum=0,
                               maximum=86_400)
+    redis_url: str = setting("", "A Redis that keeps the sessions, which several gateways share then; empty: they are "
+                             "in the memory of this one. REDIS_URL is another name of the variable.",
+                             pattern=r"((rediss?|unix)://[!-~]+)?", pattern_rule="redis://…, rediss://… or unix://…",
+                             secret=True)
+    redis_cluster: bool = setting(False, "redis-url is a node of a Redis Cluster.")
+    redis_prefix: str = setting("audio-stream", "What all keys in Redis begin with; gateways that have the same share "
+                                "sessions.", pattern=r"[A-Za-z0-9._:-]{1,64}",
+                                pattern_rule="up to 64 letters, digits and -._:")
     max_connections: int = setting(0, "Connections open at once, up to half as many as the process may open files; 0: "
                                    "a quarter as many, at most 1000.", minimum=0, maximum=65_536)
     max_connections_per_address: int = setting(0, "Of those, from one IPv4 address or one IPv6 /64; 0: all.", minimum=0,

@@ -81,13 +81,34 @@ def test_orders_to_clear_are_all_answered_even_if_the_client_does_not() -> None:
 
 
 def test_who_goes_on_for_another_counts_its_own_audio_only() -> None:
-    it = account(given=300 * MS, heard=100 * MS)
+    it = account(given=300 * MS, heard=100 * MS, delivered=250 * MS)
     it.play(200 * MS)
-    it.deliver(400 * MS, False, 0)
+    it.deliver(250 * MS, False, 0)
     it.tell(300, True, 0)
     assert it.milliseconds == 0
     it.tell(450, True, 0)
     assert it.milliseconds == 150
+
+
+def test_who_goes_on_for_another_estimates_from_when_it_began() -> None:
+    it = account(given=300 * MS, heard=100 * MS, delivered=300 * MS)
+    it.play(100 * MS)
+    it.deliver(100 * MS, False, 1000.0)
+    it.estimate(1000.1)
+    assert it.heard == 200 * MS and it.milliseconds == 0
+    it.estimate(1000.25)
+    assert it.heard == 350 * MS and it.milliseconds == 50
+
+
+def test_who_goes_on_while_audio_is_being_cleared_counts_it_as_not_heard() -> None:
+    it = account()
+    it.play(1000 * MS)
+    it.deliver(600 * MS, False, 0)
+    it.tell(200, False, 0)
+    it.clear(0)
+    it.play(300 * MS)
+    it.deliver(50 * MS, True, 0.1)
+    assert it.snapshot == Playback(500 * MS, 200 * MS, 250 * MS)
 
 
 @given(st.lists(st.tuples(st.sampled_from(("play", "deliver", "cleared", "clear", "tell", "estimate")),

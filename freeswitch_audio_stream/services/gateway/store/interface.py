@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Awaitable, Callable, Mapping, Sequence, Union
 
 from ..agents.interface import Line
+from ....errors import AudioStreamError
 from .pieces import Piece, Taken
 
 
@@ -79,6 +80,7 @@ class Playback:
 
     given: int = 0
     heard: int = 0
+    delivered: int = 0
 
 
 @dataclass
@@ -111,6 +113,10 @@ class Commit:
 
 class SessionGone(Exception):
     """The session has ended or expired, or its lease is another's."""
+
+
+class StoreAway(AudioStreamError):
+    """Sessions cannot be reached at present; whether anything has changed is not known."""
 
 
 class SessionExists(Exception):
@@ -146,9 +152,26 @@ class Limits:
 
 
 class SessionStore(ABC):
-    """All on one event loop. `run` is called with each lease that this process gets."""
+    """All on one event loop. `run` is called with each lease that this process gets.
+
+    Where sessions are kept elsewhere, every method may raise StoreAway but `start`, `stop` and `sweep`, and `read` and
+    `commit`, which wait.
+    """
 
     run: Callable[[Lease], None]
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Begin; leases may come from now on. Where sessions cannot be reached yet, it goes on trying."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Give up all leases, and let other processes have them. No agent runs any more. Called once, at the end."""
+
+    @property
+    @abstractmethod
+    def others(self) -> int:
+        """How many other processes would take over at once what this one gives up. On any thread."""
 
     @abstractmethod
     async def create(self, key: SessionKey, opening: Opening) -> bool:

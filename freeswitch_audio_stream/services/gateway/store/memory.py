@@ -51,6 +51,16 @@ class MemoryStore(SessionStore):
         self._dropped = 0
         self._is_ending = False
 
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    @property
+    def others(self) -> int:
+        return 0
+
     async def create(self, key: SessionKey, opening: Opening) -> bool:
         session = self._sessions.get(key)
         if session is not None:

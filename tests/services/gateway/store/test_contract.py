@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Callable
+from itertools import count
+from typing import Any, Awaitable, Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -17,16 +18,21 @@ from freeswitch_audio_stream.services.gateway.store.interface import (Commit, De
 from freeswitch_audio_stream.services.gateway.store.memory import MemoryStore
 from freeswitch_audio_stream.services.gateway.store.pieces import Clear, Failure, Piece, PieceQueue, Text
 
+from ..redis_server import RedisServer
+
 KEY = SessionKey("tenant", "call")
 OPENING = Opening("call", "tenant")
 LIMITS = Limits(sessions=3, sessions_per_tenant=2, polls_per_session=2, waiting_bytes=100, unplayed_bytes=100,
                 piece_bytes=10, idle_seconds=60)
 
 
+MakeStore = Callable[[Limits, Callable[[], float]], SessionStore]
+
+
 class Bench:
     """A store, its clock, and the leases it has given out."""
 
-    def __init__(self, make: Callable[[Limits, Callable[[], float]], SessionStore]) -> None:
+    def __init__(self, make: MakeStore) -> None:
         self.now = 1000.0
         self.store = make(LIMITS, lambda: self.now)
         self.leases: list[Lease] = []
@@ -44,14 +50,32 @@ class Bench:
 Test = Callable[[Bench], Awaitable[None]]
 
 
-@pytest.fixture(params=[MemoryStore], ids=["memory"])
-def run(request: pytest.FixtureRequest) -> Callable[[Test], None]:
+@pytest.fixture(scope="module", params=["memory", "redis", "redis-cluster"])
+def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
+    """Each store is empty."""
+    if request.param == "memory":
+        yield MemoryStore
+        return
+    store = pytest.importorskip("freeswitch_audio_stream.services.gateway.store.redis.store")
+    server = RedisServer(is_cluster=request.param == "redis-cluster")
+    number = count()
+    yield lambda limits, clock: store.RedisStore(server.url, limits, prefix=f"test-{next(number)}", clock=clock,
+                                                 is_cluster=server.is_cluster)
+    server.close()
+
+
+@pytest.fixture
+def run(make_store: MakeStore) -> Callable[[Test], None]:
     """Run a test on a store that has one session."""
     def on_a_store(test: Test) -> None:
         async def begin() -> None:
-            bench = Bench(request.param)
-            assert await bench.store.create(KEY, OPENING)
-            await test(bench)
+            bench = Bench(make_store)
+            await bench.store.start()
+            try:
+                assert await bench.store.create(KEY, OPENING)
+                await test(bench)
+            finally:
+                await bench.store.stop()
         asyncio.run(begin())
     return on_a_store
 
@@ -82,6 +106,7 @@ def test_limits_of_sessions(run: Callable[[Test], None]) -> None:
 def test_what_comes_in_is_read_again_until_it_is_committed(run: Callable[[Test], None]) -> None:
     async def test(bench: Bench) -> None:
         lease = bench.leases[0]
+        lease.wake.clear()
         await bench.store.post(KEY, [b"ab", Heard(5, False)], None)
         await bench.store.post(KEY, [b"cd"], None)
         assert lease.wake.is_set()
@@ -105,7 +130,7 @@ def test_more_audio_than_the_agent_takes_is_refused(run: Callable[[Test], None])
         await bench.store.post(KEY, [bytes(100)], 1)
         with pytest.raises(TooMuchAudio):
             await bench.store.post(KEY, [bytes(2)], 2)
-        await bench.say(read=1)
+        await bench.say(read=len(await bench.store.read(bench.leases[0])))
         await bench.store.post(KEY, [bytes(2)], 2)
         assert len(await bench.store.read(bench.leases[0])) == 1
     run(test)
