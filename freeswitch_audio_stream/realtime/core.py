@@ -195,6 +195,12 @@ class Core:
             self.stop(_GIVE_UP_SECONDS)
             raise
 
+    def replace_function(self, name: str, address: int) -> None:
+        """Have compiled code call `address` for the C function `name` (of C_FUNCTIONS) until the next `start`; for
+        whoever measures. Any thread.
+        """
+        self._functions[name] = address
+
     def open_path(self, form: PathFormat, templates: Sequence[MediaTemplate]) -> tuple[MediaPath, Worker]:
         """Return a new stream's compiled state and the worker that serves it; raise CoreFull if MAX_STREAMS are open.
         """

@@ -53,6 +53,17 @@ def test_every_function_has_its_address(core: Core, switch: FakeFreeSwitch) -> N
         assert int(core._functions[0][name]) == switch.addresses[name]
 
 
+def test_a_function_can_be_replaced_by_one_that_measures(switch: FakeFreeSwitch) -> None:
+    core = Core(switch.addresses, workers=1)
+    name = "switch_core_media_bug_read"
+    core.replace_function(name, 1234)
+    assert int(core._functions[0][name]) == 1234
+    assert core.stop(PATIENCE)
+    core.start(switch.addresses, workers=1)
+    assert int(core._functions[0][name]) == switch.addresses[name], "until the next start"
+    assert core.stop(PATIENCE)
+
+
 def test_a_missing_function_is_noticed_at_once(switch: FakeFreeSwitch) -> None:
     with pytest.raises(KeyError):
         Core({name: 1 for name in C_FUNCTIONS[1:]}, workers=1)

@@ -15,7 +15,8 @@ import numba
 import numpy as np
 import orjson
 
-from ...engine.media import attachment
+from ...engine import BugKind
+from ...engine.media.attachment import wrap_callbacks
 from ...module import AudioStreamModule
 from ...native.memory import Arena
 from ...switch import BugFlag, Switch
@@ -71,10 +72,11 @@ class Inside:
 
     def time_callbacks(self) -> None:
         """Measure the media callbacks of streams that start from now on."""
-        for kind, inner in dict(attachment._CALLBACKS).items():
-            counts = np.zeros(BUCKETS, np.int64)
-            self._times[kind.value] = counts
-            attachment._CALLBACKS[kind] = probes.timed_callback(inner, int(counts.ctypes.data))
+        wrap_callbacks(self._timed)
+
+    def _timed(self, kind: BugKind, callback: int) -> int:
+        counts = self._times[kind.value] = np.zeros(BUCKETS, np.int64)
+        return probes.timed_callback(callback, int(counts.ctypes.data))
 
     def take_times(self) -> dict[str, list[list[int]]]:
         """How long they took since the last time this was asked, by kind of bug."""
@@ -115,8 +117,8 @@ class Inside:
 
     def _stamp_reads(self) -> None:
         assert self._product is not None
-        self._product.core._functions["switch_core_media_bug_read"] = probes.stamping_read(
-            self._switch.library.address("switch_core_media_bug_read"))
+        read = probes.stamping_read(self._switch.library.address("switch_core_media_bug_read"))
+        self._product.core.replace_function("switch_core_media_bug_read", read)
 
     def listen(self, calls: list[str]) -> int:
         """Take the ages of the stamps that the callers hear."""

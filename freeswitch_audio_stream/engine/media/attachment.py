@@ -21,6 +21,16 @@ _CLOSED = {BugKind.CAPTURE_READ: ATTEND_READ_CLOSED, BugKind.CAPTURE_WRITE: ATTE
            BugKind.PLAYBACK: ATTEND_REPLACE_CLOSED}
 
 
+def wrap_callbacks(wrap: Callable[[BugKind, int], int]) -> None:
+    """Have bugs attached from now on call `wrap(kind, callback)` instead of their callback; for whoever measures it.
+
+    Both are addresses of C functions like `capture.capture_read`; the new one is called on media threads, and has to
+    call the other.
+    """
+    for kind, callback in _CALLBACKS.items():
+        _CALLBACKS[kind] = wrap(kind, callback)
+
+
 class Attachment:
     """The bugs of one stream on one call."""
 

@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from freeswitch_audio_stream.engine.call import BugKind, Call
-from freeswitch_audio_stream.engine.media.attachment import Attachment
+from freeswitch_audio_stream.engine.media import attachment as attachment_module
+from freeswitch_audio_stream.engine.media.attachment import Attachment, wrap_callbacks
 from freeswitch_audio_stream.errors import RefusedError
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.realtime.records import (ATTEND_CLOCK_OFF, ATTEND_READ_CLOSED, ATTEND_REPLACE_CLOSED,
@@ -27,6 +28,7 @@ class Stage:
     def __init__(self, refuses: BugKind | None = None) -> None:
         self.deeds: list[str] = []
         self.attached: set[BugKind] = set()
+        self.callbacks: dict[BugKind, int] = {}
         self.ended: str | None = None
         self._refuses = refuses
         self._codec = 0
@@ -35,6 +37,7 @@ class Stage:
 
     def attach(self, kind: BugKind, callback: int, user: int) -> None:
         assert callback and user == self.address
+        self.callbacks[kind] = callback
         if kind is self._refuses:
             raise RefusedError("no")
         self.attached.add(kind)
@@ -188,3 +191,12 @@ def test_a_call_is_not_let_go_before_it_is_attached_to() -> None:
     never = attachment(stage := Stage())
     never.detach_all()
     assert never.released and stage.deeds == ["release", "released"]
+
+
+def test_callbacks_can_be_wrapped_to_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachment_module, "_CALLBACKS", dict(attachment_module._CALLBACKS))
+    plain, measured = Stage(), Stage()
+    attachment(plain).attach([PLAYBACK, WRITE, READ])
+    wrap_callbacks(lambda kind, callback: callback + 1)
+    attachment(measured).attach([PLAYBACK, WRITE, READ])
+    assert measured.callbacks == {kind: callback + 1 for kind, callback in plain.callbacks.items()}
