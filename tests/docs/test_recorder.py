@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from freeswitch_audio_stream.services.recorder.http.app import Endpoints, make_app  # noqa: E402
+from freeswitch_audio_stream.services.recorder.http.app import make_app  # noqa: E402
+from freeswitch_audio_stream.services.recorder.http.endpoints import Endpoints  # noqa: E402
 from freeswitch_audio_stream.services.recorder.maintenance.commands import COMMANDS  # noqa: E402
 from freeswitch_audio_stream.services.recorder.settings import AUDIO, SERVICE  # noqa: E402
 from freeswitch_audio_stream.web.keys import Keys  # noqa: E402

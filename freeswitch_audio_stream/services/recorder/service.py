@@ -10,7 +10,8 @@ from ...web.connection_limits import choose_limits, open_files
 from ...web.keys import Keys
 from ...web.listen_address import ListenAddress
 from ...web.server import WebServer
-from .http.app import Endpoints, make_app
+from .http.app import make_app
+from .http.endpoints import Endpoints
 from .http.protocol import make_protocol
 from .sessions.sessions import Sessions
 from .settings import AudioSettings, ServiceSettings
@@ -31,7 +32,7 @@ class RecorderService:
             self._catalogue = SqliteCatalogue(self._store.folder.path / "catalogue.sqlite")
             place = self._store.folder.wav
             self._endpoints = Endpoints(Keys(dict.fromkeys(service.api_keys.split(), True)),
-                                        lambda id: str(place(id)), self._on_fault)
+                                        lambda id: str(place(id)), self._on_fault, tell)
             self._server = WebServer(
                 make_app(self._endpoints), listen=ListenAddress(service.host, service.port),
                 name="the recorder", tell=tell,
@@ -64,6 +65,7 @@ class RecorderService:
         finally:
             for session in list(sessions.active.values()):
                 await self._catalogue.put(session.current())
+            sessions.waveforms.stop()
             await self._store.close()
             await self._catalogue.close()
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
+import socket
+import subprocess
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from .service import PATIENCE, Recorder
-from .test_clients import read_wav
+from .test_clients import make_wav, read_wav
 
 UNKNOWN = str(uuid.UUID(int=5))
 
@@ -205,11 +210,50 @@ def test_keys(tmp_path: Path) -> None:
 
 
 def test_what_operators_look_at(recorder: Recorder) -> None:
-    assert recorder.json("/health") == {"status": "ok"} and recorder.json("/ready") == {"status": "ready"}
+    assert recorder.json("/health") == {"status": "ok"}
     with connect(recorder.ws()) as connection:
         answer(connection)
+        assert recorder.json("/ready") == {"status": "ready"}
         connection.send(bytes(100))
         answer(connection)
         lines = recorder.request("/metrics")[1].decode().splitlines()
     assert {"recorder_sessions_active 1", "recorder_chunks_total 1", "recorder_received_bytes_total 100"} <= set(lines)
     assert recorder.request("/docs")[0] == recorder.request("/redoc")[0] == 200
+
+
+KINDS = {"mp3": ("audio/mpeg", b"ID3"), "flac": ("audio/flac", b"fLaC"), "opus": ("audio/ogg", b"OggS")}
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no FFmpeg here: apt-get install ffmpeg")
+def test_compressed_on_the_fly_while_it_is_recorded(recorder: Recorder, tmp_path: Path) -> None:
+    samples = make_wav(tmp_path / "in.wav", 8000, 2, 80_000)
+    with connect(recorder.ws("?sample_rate=8000&channels=2")) as connection:
+        id = answer(connection)["session_id"]
+        connection.send(samples)
+        answer(connection)
+        for kind, (media_type, begin) in KINDS.items():
+            status, body, headers = recorder.request(f"/api/audio/sessions/{id}/audio?format={kind}", Range="bytes=1-2")
+            assert (status, headers["Content-Type"], headers["Accept-Ranges"]) == (200, media_type, "none")
+            assert body.startswith(begin)
+            command = ["ffmpeg", "-loglevel", "error", "-i", "pipe:0", "-f", "s16le", "-ar", "8000", "pipe:1"]
+            decoded = subprocess.run(command, input=body, stdout=subprocess.PIPE, check=True).stdout
+            assert decoded == samples if kind == "flac" else abs(len(decoded) - len(samples)) < 16_000
+    status, body, _ = recorder.request(f"/api/audio/sessions/{id}/audio?format=aiff")
+    assert status == 422 and json.loads(body)["parameters"] == ["format"]
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no FFmpeg here: apt-get install ffmpeg")
+def test_who_goes_away_leaves_no_encoder_behind(recorder: Recorder) -> None:
+    with connect(recorder.ws("?sample_rate=96000&channels=2")) as connection:
+        id = answer(connection)["session_id"]
+        for _ in range(4):
+            connection.send(random.randbytes(8_000_000))
+            answer(connection)
+    host, port = recorder.address.split(":")
+    for _ in range(5):  # one more than are encoded at once
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(f"GET /api/audio/sessions/{id}/audio?format=flac HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    until = time.monotonic() + PATIENCE
+    while psutil.Process(recorder.process.pid).children():
+        assert time.monotonic() < until

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from freeswitch_audio_stream.services.recorder.http.answers import Invalid
-from freeswitch_audio_stream.services.recorder.http.app import Endpoints, make_app
+from freeswitch_audio_stream.services.recorder.http.app import make_app
+from freeswitch_audio_stream.services.recorder.http.endpoints import Endpoints
 from freeswitch_audio_stream.web.keys import Keys
 
 

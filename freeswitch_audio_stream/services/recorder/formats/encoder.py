@@ -29,7 +29,7 @@ ENCODINGS = {
 
 
 class Encoder:
-    """One recording on its way out; on the event loop. `start`, then `pieces`, then `close` in any case."""
+    """One recording on its way out; on the event loop. `start`, then `pieces`, then `end` in any case."""
 
     def __init__(self, kind: str, recording: Recording, log_level: str = "error",
                  tell: Callable[[str], None] = lambda line: None) -> None:
@@ -61,10 +61,10 @@ class Encoder:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
 
-    async def close(self) -> None:
-        """End FFmpeg, if it has not ended."""
+    def end(self) -> None:
+        """End FFmpeg, if it has not ended; does not wait, as whoever is cancelled cannot."""
         if self._ffmpeg is not None:
-            await self._ffmpeg.kill()
+            self._ffmpeg.interrupt()
 
     @staticmethod
     async def _feed(ffmpeg: Ffmpeg, samples: AsyncIterator[bytes]) -> None:

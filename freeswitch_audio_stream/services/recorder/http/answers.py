@@ -22,6 +22,12 @@ class Invalid(AudioStreamError):
         self.body = body
 
 
+class Failed(BaseModel):
+    """Every refusal has an error; some have more."""
+
+    error: str
+
+
 class SessionInfo(BaseModel):
     """A session."""
 

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from datetime import datetime
-from typing import Any, AsyncIterator, Callable, Optional
+from typing import Any, Optional
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.websockets import WebSocket
 
 from .... import __version__
 from ....errors import AudioStreamError
 from ....web.documentation import add_documentation
-from ....web.failure_limit import FailureLimit
-from ....web.keys import Keys, bearer
 from ..sessions.sessions import Sessions
 from ..storage.catalogue import SessionFilter, SessionRow, Status
-from ..storage.interface import Recording, UnknownRecording
-from ..storage.wav import HEADER_BYTES, write_header
-from .answers import Invalid, SessionInfo, not_found, session_info
+from .answers import Failed, Invalid, SessionInfo, session_info
+from .audio import add_audio
+from .endpoints import Endpoints, check_key, endpoints_of, find_row
 from .metrics import CONTENT_TYPE, metrics
 from .websocket import POLICY, refuse, serve_existing, serve_new
 
-_PIECE_BYTES = 1 << 18
-_OPENING_SECONDS = 60.0
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _DESCRIPTION = """Record audio over WebSocket: `ws://…/api/ws/audio` begins a session, and
 `ws://…/api/ws/audio/{session_id}` continues one. Binary messages are audio, WAV or raw 16-bit samples; each is answered
 when it is on disk.
 """
-
-
-class Failed(BaseModel):
-    """Every refusal has an error; some have more."""
-
-    error: str
 
 
 class Closed(SessionInfo):
@@ -56,56 +43,6 @@ class Page(BaseModel):
     total: int
     limit: int
     offset: int
-
-
-class Endpoints:
-    """What stands behind the routes."""
-
-    def __init__(self, keys: Keys[bool], place: Callable[[str], str],
-                 on_fault: Callable[[BaseException], None]) -> None:
-        """`place` returns where a recording's file will be. `open` comes before the first request."""
-        self.sessions: Sessions | None = None
-        self.keys = keys
-        self.place = place
-        self.on_fault = on_fault
-        self.failures = FailureLimit()
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def open(self, sessions: Sessions) -> None:
-        """Answer from now on. On the event loop."""
-        self.sessions = sessions
-        for waiting in self._waiting:
-            waiting.set_result(None)
-
-    async def opened(self) -> Sessions:
-        """Return the sessions when they have been taken up: whoever is connecting again waits for its own."""
-        if self.sessions is None:
-            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.add(waiting)
-            try:
-                await asyncio.wait({waiting}, timeout=_OPENING_SECONDS)
-            finally:
-                self._waiting.discard(waiting)
-        return self.ready
-
-    @property
-    def ready(self) -> Sessions:
-        """Return the sessions; raise Invalid while recordings are still being taken up."""
-        if self.sessions is None:
-            raise Invalid(503, {"error": "The service is starting: try again in a moment"})
-        return self.sessions
-
-    def admit(self, key: str | None, address: str) -> None:
-        """Return if `key` may record and hear; raise Invalid."""
-        if not len(self.keys):
-            return
-        seconds = self.failures.wait_seconds(address)
-        if seconds:
-            raise Invalid(429, {"error": "Too many wrong API keys", "retry_after_seconds": seconds})
-        if not self.keys.find(key or ""):
-            self.failures.failed(address)
-            raise Invalid(401, {"error": "An API key is needed: send it as Authorization: Bearer, X-API-Key or "
-                                         "?api_key="})
 
 
 def make_app(endpoints: Endpoints) -> FastAPI:
@@ -126,10 +63,7 @@ def make_app(endpoints: Endpoints) -> FastAPI:
     app.get(one, summary="Get session information", response_model=SessionInfo, **options)(get_session)
     app.post(f"{one}/close", summary="Close session", response_model=Closed, **options)(close_session)
     app.delete(one, summary="Delete a session and its recording", status_code=204, **options)(delete_session)
-    app.get(f"{one}/audio", summary="Hear a recording, also while it is being made", response_class=Response,
-            **{**options, "responses": {**refusals, 200: {"content": {"audio/wav": {}}}, 206: {
-                "content": {"audio/wav": {}}}, 416: {"model": Failed, "description": "the range is behind the end"}}}
-            )(get_audio)
+    add_audio(app, one, options)
     app.get("/health", tags=["service"], summary="Whether the service runs")(health)
     app.get("/ready", tags=["service"], summary="Whether it takes sessions", responses={503: refusals[503]})(ready)
     app.get("/metrics", tags=["service"], response_class=PlainTextResponse, summary="Metrics for Prometheus",
@@ -139,20 +73,9 @@ def make_app(endpoints: Endpoints) -> FastAPI:
     return app
 
 
-def _endpoints(connection: Request | WebSocket) -> Endpoints:
-    endpoints: Endpoints = connection.app.state.endpoints
-    return endpoints
-
-
 async def _admit(request: Request) -> None:
-    _check_key(request)
-    await _endpoints(request).opened()
-
-
-def _check_key(connection: Request | WebSocket) -> None:
-    headers = connection.headers
-    key = bearer(headers.get("authorization", "")) or headers.get("x-api-key") or connection.query_params.get("api_key")
-    _endpoints(connection).admit(key, connection.client.host if connection.client else "")
+    check_key(request)
+    await endpoints_of(request).opened()
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -165,14 +88,14 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
     if isinstance(error, AudioStreamError):
         return JSONResponse({"error": str(error)}, 500)
-    _endpoints(request).on_fault(error)
+    endpoints_of(request).on_fault(error)
     return JSONResponse({"error": "Internal server error: the log of the service tells more"}, 500)
 
 
 async def _socket(socket: WebSocket) -> Sessions | None:
     try:
-        _check_key(socket)
-        return await _endpoints(socket).opened()
+        check_key(socket)
+        return await endpoints_of(socket).opened()
     except Invalid as error:
         await refuse(socket, POLICY, error.body)
         return None
@@ -195,7 +118,7 @@ async def list_sessions(request: Request, user_id: Optional[str] = Query(None, m
                         since: Optional[datetime] = Query(None, description="created then or later"),
                         before: Optional[datetime] = Query(None, description="created before then"),
                         limit: int = Query(50, ge=1, le=1000), offset: int = Query(0, ge=0, le=1 << 40)) -> Any:
-    endpoints = _endpoints(request)
+    endpoints = endpoints_of(request)
     which = SessionFilter(user_id, status, since.timestamp() if since else None, before.timestamp() if before else None)
     rows, total = await endpoints.ready.catalogue.find(which, limit, offset)
     return {"sessions": [await _info(endpoints, row) for row in rows], "total": total, "limit": limit, "offset": offset}
@@ -207,19 +130,12 @@ async def _info(endpoints: Endpoints, row: SessionRow) -> dict[str, Any]:
                         len(session.inputs) if session else 0)
 
 
-async def _find(request: Request, id: str) -> SessionRow:
-    row = await _endpoints(request).ready.find(id.lower())
-    if row is None:
-        raise not_found(id)
-    return row
-
-
 async def get_session(request: Request, session_id: str) -> Any:
-    return await _info(_endpoints(request), await _find(request, session_id))
+    return await _info(endpoints_of(request), await find_row(request, session_id))
 
 
 async def close_session(request: Request, session_id: str) -> Any:
-    row, endpoints = await _find(request, session_id), _endpoints(request)
+    row, endpoints = await find_row(request, session_id), endpoints_of(request)
     session = endpoints.ready.active.get(row.id)
     if session is not None:
         row = await endpoints.ready.close(session)
@@ -228,51 +144,9 @@ async def close_session(request: Request, session_id: str) -> Any:
 
 
 async def delete_session(request: Request, session_id: str) -> Response:
-    row = await _find(request, session_id)
-    await _endpoints(request).ready.delete(row.id)
+    row = await find_row(request, session_id)
+    await endpoints_of(request).ready.delete(row.id)
     return Response(status_code=204)
-
-
-async def get_audio(request: Request, session_id: str) -> Response:
-    row = await _find(request, session_id)
-    sessions = _endpoints(request).ready
-    audio = row.audio_bytes - row.audio_bytes % Recording(row.id, row.rate, row.channels).frame_bytes
-    size = HEADER_BYTES + audio
-    begin, end, status = 0, size, 200
-    headers = {"Accept-Ranges": "bytes", "Content-Disposition": f'inline; filename="{row.id}.wav"'}
-    match = _RANGE.fullmatch(request.headers.get("range", ""))
-    if match and any(match.groups()):
-        begin, end = _range(match[1], match[2], size)
-        status, headers["Content-Range"] = 206, f"bytes {begin}-{end - 1}/{size}"
-        if begin >= end:
-            return JSONResponse({"error": "The range is behind the end", "size": size}, 416,
-                                {"Content-Range": f"bytes */{size}"})
-    try:
-        await sessions.store.read(row.id, 0, 1)
-    except UnknownRecording as error:
-        raise not_found(session_id) from error
-    headers["Content-Length"] = str(end - begin)
-    header = write_header(row.rate, row.channels, audio)
-    return StreamingResponse(_pieces(sessions, row.id, header, begin, end), status, headers, "audio/wav")
-
-
-def _range(first: str, last: str, size: int) -> tuple[int, int]:
-    """Begin and end of a range (RFC 9110 section 14.1.2)."""
-    if not first:
-        return max(0, size - int(last[:20])), size
-    return int(first[:20]), min(size, int(last[:20]) + 1) if last else size
-
-
-async def _pieces(sessions: Sessions, id: str, header: bytes, begin: int, end: int) -> AsyncIterator[bytes]:
-    if begin < HEADER_BYTES:
-        yield header[begin:end]
-        begin = HEADER_BYTES
-    while begin < end:
-        piece = await sessions.store.read(id, begin - HEADER_BYTES, min(_PIECE_BYTES, end - begin))
-        if not piece:
-            return  # it has been deleted meanwhile
-        yield piece
-        begin += len(piece)
 
 
 async def health() -> dict[str, str]:
@@ -280,9 +154,9 @@ async def health() -> dict[str, str]:
 
 
 async def ready(request: Request) -> dict[str, str]:
-    assert _endpoints(request).ready
+    assert endpoints_of(request).ready
     return {"status": "ready"}
 
 
 async def get_metrics(request: Request) -> Response:
-    return PlainTextResponse(metrics(_endpoints(request).ready), media_type=CONTENT_TYPE)
+    return PlainTextResponse(metrics(endpoints_of(request).ready), media_type=CONTENT_TYPE)

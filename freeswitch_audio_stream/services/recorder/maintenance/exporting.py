@@ -60,7 +60,7 @@ async def _write(row: SessionRow, source: Path, made: Path, kind: str) -> None:
             async for piece in encoder.pieces(_pieces(source, HEADER_BYTES)):
                 file.write(piece)
         finally:
-            await encoder.close()
+            encoder.end()
 
 
 async def _pieces(path: Path, offset: int) -> AsyncIterator[bytes]:

@@ -2,4 +2,5 @@
 
     session.py      one session
     sessions.py     all of them: begun, found, completed, repaired
+    waveforms.py    what their recordings look like
 """

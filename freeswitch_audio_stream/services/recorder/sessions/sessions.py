@@ -13,6 +13,7 @@ from ..settings import AudioSettings, ServiceSettings
 from ..storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
 from ..storage.interface import AudioStore, Recording, StoreError
 from .session import Session
+from .waveforms import Waveforms
 
 _SWEEP_SECONDS = 1.0
 _MB = 1_000_000
@@ -41,6 +42,7 @@ class Sessions:
         self.catalogue = catalogue
         self.audio = audio
         self.active: dict[str, Session] = {}
+        self.waveforms = Waveforms(store, lambda error: tell(f"defect of the waveforms: {error!r}"))
         self.counters = Counters()
         self._service = service
         self._tell = tell
