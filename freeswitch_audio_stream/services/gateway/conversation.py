@@ -21,8 +21,9 @@ _ESTIMATE_SECONDS = 0.5
 class _Output(Output):
     """Keeps what the agent says until it is committed."""
 
-    def __init__(self, account: PlaybackAccount, wake: asyncio.Event) -> None:
+    def __init__(self, account: PlaybackAccount, wake: asyncio.Event, note: Callable[[str], None]) -> None:
         self._account = account
+        self._note = note
         self._wake = wake
         self._forget()
 
@@ -63,6 +64,9 @@ class _Output(Output):
             self.error = reason or "the agent gave no reason"
             self._add(Failure(self.error))
 
+    def note(self, text: str) -> None:
+        self._note(text)
+
     def _add(self, piece: Piece) -> None:
         if not self.error or isinstance(piece, Failure):
             self.pieces.append(piece)
@@ -81,15 +85,16 @@ class RunningConversation:
     """One agent, from its beginning to its end, in one task. On the event loop."""
 
     def __init__(self, store: SessionStore, lease: Lease, profile: AgentProfile, make: MakeAgent,
-                 tell: Callable[[str], None]) -> None:
-        """`make` makes the agent; `tell` writes to the log."""
+                 tell: Callable[[str], None], note: Callable[[str], None]) -> None:
+        """`make` makes the agent; `tell` writes to the log that it has failed, `note` what it says itself."""
         self._store = store
         self._lease = lease
         self._profile = profile
         self._make = make
         self._tell = tell
         self._account = PlaybackAccount(lease.playback)
-        self._output = _Output(self._account, lease.wake)
+        self._output = _Output(self._account, lease.wake, lambda text: note(
+            f"the agent {profile.agent} of call {lease.opening.call_id}: {text}"))
         self._told_ms = 0
 
     async def run(self) -> None:
@@ -185,18 +190,20 @@ class Conversations:
     """All agents of this process. On the event loop."""
 
     def __init__(self, store: SessionStore, choose: Callable[[str], AgentProfile], make: MakeAgent,
-                 tell: Callable[[str], None], on_fault: Callable[[BaseException], None]) -> None:
-        """`choose` returns the profile of an ``aiAgentRef``, `make` makes agents, `tell` writes to the log, `on_fault`
-        is told of defects.
+                 tell: Callable[[str], None], note: Callable[[str], None],
+                 on_fault: Callable[[BaseException], None]) -> None:
+        """`choose` returns the profile of an ``aiAgentRef``, `make` makes agents, `tell` writes to the log that one has
+        failed, `note` what agents have written there, `on_fault` is told of defects.
         """
         self._store, self._choose, self._make = store, choose, make
-        self._tell, self._on_fault = tell, on_fault
+        self._tell, self._note, self._on_fault = tell, note, on_fault
         self._tasks: set[asyncio.Task[None]] = set()
         store.run = self.begin
 
     def begin(self, lease: Lease) -> None:
         """Run the agent of a session."""
-        running = RunningConversation(self._store, lease, self._choose(lease.opening.agent_ref), self._make, self._tell)
+        running = RunningConversation(self._store, lease, self._choose(lease.opening.agent_ref), self._make, self._tell,
+                                      self._note)
         task = asyncio.get_running_loop().create_task(running.run())
         self._tasks.add(task)
         task.add_done_callback(self._done)

@@ -46,7 +46,7 @@ class Gateway:
         self._metrics = Metrics()
         self._monitor = Monitor()
         self.conversations = Conversations(self._store, lambda name: profiles.choose(name).profile, create,
-                                           self._tell_of_agent, self._on_fault)
+                                           self._tell_of_agent, tell, self._on_fault)
         self._app = make_app(Parts(self._store, self.conversations, profiles, Authorisation(tenants), self._metrics,
                                    self._monitor, tell, self._on_fault))
         self._web = WebServer(HotPath(self._app), name="the gateway",

@@ -73,6 +73,9 @@ class Output(ABC):
     def fail(self, reason: str) -> None:
         """End the conversation, because the agent cannot go on; `reason` reaches the client and the log."""
 
+    def note(self, text: str) -> None:
+        """Write a line to the gateway's log: something an operator should know of, which changes nothing."""
+
 
 class Agent(ABC):
     """One conversation with one caller."""

@@ -1,0 +1,226 @@
+"""What there is to choose of a session: model, voice, instructions, turn detection, tools.
+
+The names are those of an agent profile; values are checked here as far as they can be without the service.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Sequence
+
+from ...audio import Encoding
+
+DEFAULT_MODEL = "gpt-realtime-2.1"
+DEFAULT_TRANSCRIPTION: Mapping[str, Any] = {"model": "gpt-4o-mini-transcribe"}
+DEFAULT_TURN_DETECTION: Mapping[str, Any] = {"type": "server_vad"}
+DEFAULT_SILENCE_MS = 500
+"""Of silence that end the caller's turn, where ``silence_duration_ms`` does not say otherwise."""
+FORMATS: Mapping[str, tuple[Encoding, int, Mapping[str, Any]]] = {
+    "pcm": (Encoding.L16, 24000, {"type": "audio/pcm", "rate": 24000}),
+    "pcmu": (Encoding.MULAW, 8000, {"type": "audio/pcmu"}),
+    "pcma": (Encoding.ALAW, 8000, {"type": "audio/pcma"}),
+}
+"""Encoding, Hz and description of what may travel."""
+
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOOL_KEYS = {"name", "description", "parameters"}
+_SERVER_VAD_KEYS = {"type", "threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"}
+_SEMANTIC_VAD_KEYS = {"type", "eagerness"}
+_NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
+_MOST_CONFIRM_MS = 5000
+
+
+@dataclass(frozen=True)
+class RealtimeOptions:
+    """The options of a session, each valid; `OPTIONS` says what they mean."""
+
+    model: str = DEFAULT_MODEL
+    voice: str = "marin"
+    instructions: str = ""
+    greeting: str = ""
+    format: str = "pcm"
+    speed: float | None = None
+    max_output_tokens: int | None = None
+    transcription: Mapping[str, Any] | None = field(default_factory=lambda: DEFAULT_TRANSCRIPTION)
+    noise_reduction: str = ""
+    turn_detection: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_TURN_DETECTION)
+    interruptible: bool = True
+    confirm_speech_ms: int = 0
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: str = "auto"
+
+    @property
+    def encoding(self) -> Encoding:
+        """Of the audio in both directions."""
+        return FORMATS[self.format][0]
+
+    @property
+    def rate(self) -> int:
+        """Hz of the audio in both directions."""
+        return FORMATS[self.format][1]
+
+    @property
+    def bytes_per_second(self) -> int:
+        return self.rate * self.encoding.sample_bytes
+
+    @property
+    def confirms(self) -> bool:
+        """Whether speech only interrupts once it has lasted for a while."""
+        return self.interruptible and self.confirm_speech_ms > 0
+
+    @property
+    def confirmation_ms(self) -> int:
+        """How long after speech has begun it is known to be such: its end is told only after the silence behind it."""
+        return self.confirm_speech_ms + int(self.turn_detection.get("silence_duration_ms", DEFAULT_SILENCE_MS))
+
+    def session(self) -> dict[str, Any]:
+        """Return the ``session`` of ``session.update``."""
+        form = dict(FORMATS[self.format][2])
+        hearing: dict[str, Any] = {
+            "format": form, "transcription": None if self.transcription is None else dict(self.transcription),
+            "noise_reduction": {"type": self.noise_reduction} if self.noise_reduction else None,
+            "turn_detection": {**self.turn_detection, "create_response": not self.confirms,
+                               "interrupt_response": self.interruptible and not self.confirms}}
+        speaking: dict[str, Any] = {"format": form, "voice": self.voice}
+        if self.speed is not None:
+            speaking["speed"] = self.speed
+        session: dict[str, Any] = {"type": "realtime", "output_modalities": ["audio"],
+                                   "audio": {"input": hearing, "output": speaking}}
+        if self.instructions:
+            session["instructions"] = self.instructions
+        if self.max_output_tokens is not None:
+            session["max_output_tokens"] = self.max_output_tokens
+        if self.tools:
+            session["tools"] = [{"type": "function", "parameters": _NO_PARAMETERS, **tool} for tool in self.tools]
+            session["tool_choice"] = self.tool_choice
+        return session
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a profile."""
+
+    meaning: str
+    read: Callable[[Any], Any]
+    """Returns the value as it is kept; raises ValueError with what would be valid."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("write a text")
+    return value
+
+
+def _word(value: Any) -> str:
+    if not _text(value):
+        raise ValueError("write a text that is not empty")
+    return _text(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("write true or false")
+    return value
+
+
+def _number(least: float, most: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            raise ValueError(f"write a number from {least} to {most}")
+        return float(value)
+    return read
+
+
+def whole(least: int, most: int) -> Callable[[Any], int]:
+    """Return a reader of whole numbers in that range."""
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"write a whole number from {least} to {most}")
+        return value
+    return read
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"write one of {', '.join(filter(None, words))}")
+        return str(value)
+    return read
+
+
+def _transcription(value: Any) -> Mapping[str, Any] | None:
+    if value is not None and not (isinstance(value, dict) and isinstance(value.get("model"), str)
+                                  and value.keys() <= {"model", "language", "prompt"}
+                                  and all(isinstance(word, str) for word in value.values())):
+        raise ValueError('write null, or an object such as {"model": "gpt-4o-mini-transcribe", "language": "de"}')
+    return value
+
+
+def _turn_detection(value: Any) -> Mapping[str, Any]:
+    keys = {"server_vad": _SERVER_VAD_KEYS, "semantic_vad": _SEMANTIC_VAD_KEYS}.get(
+        str(value.get("type")) if isinstance(value, dict) else "", set())
+    if not keys or not value.keys() <= keys:
+        raise ValueError("write an object: its type is server_vad, with threshold, prefix_padding_ms, "
+                         "silence_duration_ms or idle_timeout_ms, or semantic_vad, with eagerness")
+    for name, number in value.items():
+        if name == "threshold":
+            _number(0, 1)(number)
+        elif name.endswith("_ms"):
+            whole(0, 60_000)(number)
+    return value  # type: ignore[no-any-return]
+
+
+def _tools(value: Any) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, list):
+        raise ValueError("write a list of objects")
+    for tool in value:
+        if not isinstance(tool, dict) or not _TOOL_NAME.fullmatch(str(tool.get("name"))):
+            raise ValueError("each tool is an object with a name of 1 to 64 letters, digits and _-")
+        if unknown := tool.keys() - _TOOL_KEYS:
+            raise ValueError(f"the tool {tool['name']} has {', '.join(sorted(unknown))}, which is not known")
+        if not isinstance(tool.get("parameters", {}), dict) or not isinstance(tool.get("description", ""), str):
+            raise ValueError(f"the tool {tool['name']} has a description, which is a text, and parameters, which are "
+                             "a JSON schema")
+    names = [tool["name"] for tool in value]
+    if len(set(names)) < len(names):
+        raise ValueError("two tools have the same name")
+    return tuple(value)
+
+
+OPTIONS: Mapping[str, Option] = {
+    "model": Option("The model.", _word),
+    "voice": Option("The voice.", _word),
+    "instructions": Option("What the model is to be and do.", _text),
+    "greeting": Option("What the model says first, word for word; empty: the caller begins.", _text),
+    "format": Option("What travels: pcm (24,000 Hz), pcmu or pcma (8,000 Hz).", _one_of(*FORMATS)),
+    "speed": Option("How fast the voice speaks, 0.25 to 1.5.", _number(0.25, 1.5)),
+    "max_output_tokens": Option("Of one answer, 1 to 4096.", whole(1, 4096)),
+    "transcription": Option("The model that writes down what the caller says, with language and prompt; null: none.",
+                            _transcription),
+    "noise_reduction": Option("near_field or far_field; empty: none.", _one_of("", "near_field", "far_field")),
+    "turn_detection": Option("How the end of the caller's turn is found: server_vad or semantic_vad, with their "
+                             "parameters.", _turn_detection),
+    "interruptible": Option("Whether the caller can interrupt the model.", _flag),
+    "confirm_speech_ms": Option("How long the caller must speak to interrupt; before that, the model only pauses. 0: "
+                                "any speech interrupts at once.", whole(0, _MOST_CONFIRM_MS)),
+    "tools": Option("The functions that the model may call.", _tools),
+    "tool_choice": Option("auto, none or required.", _one_of("auto", "none", "required")),
+}
+"""All options of `RealtimeOptions`, by name."""
+
+
+def read_options(given: Mapping[str, Any]) -> RealtimeOptions:
+    """Return the options; raise ValueError where one is unknown or its value cannot be used."""
+    if unknown := given.keys() - OPTIONS.keys():
+        raise ValueError(f"there is no option {', '.join(sorted(unknown))}: use {', '.join(OPTIONS)}")
+    read = {}
+    for name, value in given.items():
+        try:
+            read[name] = OPTIONS[name].read(value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    options = RealtimeOptions(**read)
+    if options.confirms and options.turn_detection["type"] != "server_vad":
+        raise ValueError("confirm_speech_ms needs a turn_detection of the type server_vad")
+    return options

@@ -1,0 +1,143 @@
+"""The local server: it accepts connections as the service does, and can be made to fail as the service does."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import json
+import threading
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from .script import Script
+from .session import ServerSession
+
+_BETA_CLOSED = 4000
+_TIMEOUT = 10.0
+
+
+class _Numbers:
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def next(self, name: str) -> int:
+        self._counts[name] += 1
+        return self._counts[name] - 1
+
+
+class RealtimeServer:
+    """Runs on a thread of its own, from `start` to `stop`. Listens on a free port of 127.0.0.1."""
+
+    def __init__(self, script: Script | None = None, key: str = "sk-test-0123456789") -> None:
+        self.script = script or Script()
+        self.key = key
+        self.sessions: list[ServerSession] = []
+        """All there were, in order."""
+        self.closed: list[int] = []
+        """The close codes of clients, in order; 1006 for connections that just ended."""
+        self.models: list[str] = []
+        self.refusal: tuple[int, dict[str, Any]] | None = None
+        """Status and body with which connections are refused; None: they are accepted."""
+        self.refused = 0
+        self._connections: dict[ServerSession, ServerConnection] = {}
+        self._numbers = _Numbers()
+        self._loop = asyncio.new_event_loop()
+        self._server: Server | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="realtime-server", daemon=True)
+
+    def start(self) -> RealtimeServer:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(_TIMEOUT)
+        return self
+
+    def stop(self) -> None:
+        """End all connections. Idempotent."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_TIMEOUT)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_TIMEOUT)
+            self._loop.close()
+
+    def __enter__(self) -> RealtimeServer:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """What a client takes for the base URL."""
+        assert self._server is not None
+        port = next(iter(self._server.sockets)).getsockname()[1]
+        return f"ws://127.0.0.1:{port}/v1"
+
+    @property
+    def live(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    def drop(self) -> None:
+        """End all connections without a word, as a network does."""
+        def abort() -> None:
+            for connection in self._connections.values():
+                connection.transport.abort()
+        self._loop.call_soon_threadsafe(abort)
+
+    def say_error(self, code: str, text: str, kind: str = "invalid_request_error", close: int | None = None) -> None:
+        """Send an error on all connections; with `close` they are closed then."""
+        async def say() -> None:
+            for session, connection in list(self._connections.items()):
+                await session.emit("error", error={"type": kind, "code": code, "message": text, "param": None,
+                                                   "event_id": None})
+                if close is not None:
+                    await connection.close(close)
+        asyncio.run_coroutine_threadsafe(say(), self._loop).result(_TIMEOUT)
+
+    async def _listen(self) -> None:
+        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._admit, max_size=16 << 20,
+                                   close_timeout=1)
+
+    async def _close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        if self.refusal is not None:
+            status, body = self.refusal
+        elif self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+            status, body = 401, {"error": {"type": "invalid_request_error", "code": "invalid_api_key",
+                                           "message": "Incorrect API key provided."}}
+        elif urlsplit(request.path).path != "/v1/realtime" or not parse_qs(urlsplit(request.path).query).get("model"):
+            status, body = 404, {"error": {"type": "invalid_request_error", "code": "model_not_found",
+                                           "message": "There is no such model."}}
+        else:
+            return None
+        self.refused += 1
+        return connection.respond(http.HTTPStatus(status), json.dumps(body))
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        if "OpenAI-Beta" in connection.request.headers:
+            await connection.close(_BETA_CLOSED, "the beta is gone")
+            return
+        model = parse_qs(urlsplit(connection.request.path).query)["model"][0]
+        self.models.append(model)
+        session = ServerSession(connection.send, model, self.script, self._numbers)
+        self.sessions.append(session)
+        self._connections[session] = connection
+        try:
+            await session.begin()
+            async for message in connection:
+                await session.receive(message)
+        except ConnectionClosed:
+            pass
+        finally:
+            del self._connections[session]
+            await session.end()
+            self.closed.append(connection.close_code or 1006)
