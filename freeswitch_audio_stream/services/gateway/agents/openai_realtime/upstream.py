@@ -211,5 +211,5 @@ class Upstream:
             link.ready.set_exception(ServiceRefused(event.reason))
         elif isinstance(event, Send):
             link.send(event.message)
-        elif link is self.current:
+        elif link is self.current or isinstance(event, Trouble):
             self._carry_out(link, event)
