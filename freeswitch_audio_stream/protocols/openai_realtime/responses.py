@@ -25,6 +25,8 @@ class Responses:
         self._requests = 0
         self._is_wanted = False
         """Ask for one as soon as that is possible."""
+        self._began_before = False
+        """The next response that is told of was begun before our request, and does not answer it."""
         self._waits_to_retry = False
         self._failures = 0
 
@@ -40,7 +42,8 @@ class Responses:
     def begin(self, response: str) -> None:
         """The service has begun one, asked or not: it answers all there is to be answered."""
         self.active, self._request = response, None
-        self._is_wanted = self._waits_to_retry = self.is_unanswered = False
+        self._is_wanted = self._is_wanted and self._began_before
+        self._began_before = self._waits_to_retry = self.is_unanswered = False
 
     def end(self, response: str) -> None:
         """It was made, or ended."""
@@ -72,6 +75,7 @@ class Responses:
     def come_too_early(self) -> None:
         """The request was refused because another response is being made."""
         self._request, self._is_wanted = None, True
+        self._began_before = self.active is None
 
     def fail(self, reason: str) -> list[RetryResponse]:
         """None was made, for a reason that may pass."""

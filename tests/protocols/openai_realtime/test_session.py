@@ -198,7 +198,7 @@ def test_a_response_is_asked_for_again_when_the_one_being_made_is_done() -> None
     async def work(pair: Pair) -> None:
         await pair.open()
         await pair.say(400, 500)  # which the server answers by itself; we do not know it yet, and ask for one
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         await pair.carry_out(list(pair.session._responses.want()))
     pair = converse(work, Script(_answers))
     assert pair.server.errors == ["conversation_already_has_active_response"]
@@ -290,7 +290,8 @@ def test_what_is_told_when_the_connection_is_lost() -> None:
 
 
 @pytest.mark.parametrize("error, kind", [
-    ({"code": "insufficient_quota", "message": "m"}, Refused), ({"type": "authentication_error", "message": "m"}, Refused),
+    ({"code": "insufficient_quota", "message": "m"}, Refused),
+    ({"type": "authentication_error", "message": "m"}, Refused),
     ({"event_id": "options", "message": "no such voice"}, Refused), ({"code": "session_expired"}, SessionExpired),
     ({"code": "something_new", "message": "m"}, Trouble)])
 def test_errors_are_told_apart(error: dict[str, Any], kind: type) -> None:

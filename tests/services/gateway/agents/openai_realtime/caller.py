@@ -44,7 +44,7 @@ class Caller:
         return len(self._queue) // 32
 
     def tick(self, said: bytes = SILENCE, patience_ms: int = 10, plays: bool = True) -> None:
-        """100 ms pass. An answer of the gateway is waited for so long. With `plays` False nothing is heard meanwhile."""
+        """100 ms pass. An answer of the gateway is waited for so long. Nothing is heard unless it `plays`."""
         assert self._site.post(said, self._call, heard=self.heard_ms)[0] == 200
         self._fetch(patience_ms)
         if not plays:

@@ -86,8 +86,8 @@ def test_speech_clears_the_playback(pause: float, service: RealtimeServer, scrip
         assert service.sessions[0].errors == [] and caller.clears == 1
 
 
-def test_a_response_is_cancelled_only_while_it_is_made(service: RealtimeServer, script: Script, make_site: MakeSite
-                                                      ) -> None:
+def test_a_response_is_cancelled_only_while_it_is_made(service: RealtimeServer, script: Script,
+                                                       make_site: MakeSite) -> None:
     script.reply = answers(lambda number: 4.0)
     with make_site() as site:
         caller = Caller(site)

@@ -61,8 +61,6 @@ def webhook() -> Iterator[Webhook]:
         thread.join()
 
 
-
-
 def _url(server: Webhook) -> str:
     return f"http://127.0.0.1:{server.server_port}/tools"
 
@@ -115,8 +113,9 @@ def test_a_webhook_does_not_lead_elsewhere(webhook: Webhook) -> None:
     assert len(webhook.requests) == 1
 
 
-@pytest.mark.parametrize("place, fault", [(f"{HERE}:nobody", "has no attribute 'nobody'"), ("no.such:thing", "No module"),
-                                          (f"{HERE}:number", "cannot be called")])
+@pytest.mark.parametrize("place, fault", [
+    (f"{HERE}:nobody", "has no attribute 'nobody'"), ("no.such:thing", "No module"),
+    (f"{HERE}:number", "cannot be called")])
 def test_callables_are_looked_for_at_the_start(place: str, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         check([Tool("stock", python=place)])
