@@ -16,12 +16,12 @@ import psutil
 import pytest
 
 from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
-from tests.transports.peers import Peer as Listener
+from freeswitch_audio_stream.testing.peers.frame_server import FrameServer
+from freeswitch_audio_stream.testing.peers.listener import Listener
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server, stream_audio
 
 from .engine import conftest as engine_fixtures
 from .engine.community import conftest as community_fixtures
-from .engine.community.raw_server import RawServer
-from .engine.community.server import Peer, Server, stream_audio
 from .engine.community.user import User
 from .engine.harness import PATIENCE, audible, find, noise, until
 
@@ -133,7 +133,7 @@ def test_complaint_06_malformed_input_harms_nobody(user: User, server: Server) -
     peer.send(raw(SPEECH))
     user.completed(call)
     assert find(call.heard(), SPEECH) >= 0
-    with RawServer() as rough:
+    with FrameServer() as rough:
         other = user.call()
         user.start(other, rough.url)
         rough.next().send("text", b"\xc3\x28\xa0\xa1\xf0\x90")
@@ -332,7 +332,7 @@ def test_complaint_23_an_error_says_what_is_wrong(user: User, server: Server) ->
 
 def test_complaint_24_control_frames_and_pieces_are_taken(user: User) -> None:
     call = user.call(cng=True)
-    with RawServer() as rough:
+    with FrameServer() as rough:
         user.start(call, rough.url)
         connection = rough.next()
         connection.send("text", b"one ", final=False)

@@ -1,8 +1,9 @@
-"""A FreeSWITCH of our own, for the demo, the benchmarks and the live tests.
+"""What tests, demo and benchmarks share: a FreeSWITCH of our own, and peers to talk to.
 
-    instance.py        an installed FreeSWITCH, started with its own folders and ports on 127.0.0.1, and ended again
-    configuration.py   the configuration it is started with
-    event_socket.py    commands to it and events from it
+    freeswitch.py                 an installed FreeSWITCH, started with folders and ports of its own on 127.0.0.1
+    freeswitch_configuration.py   the configuration it is started with
+    event_socket.py               commands to it and events from it
+    peers/                        servers for our client, each a parser of its own
 """
 
 from .event_socket import EventSocket

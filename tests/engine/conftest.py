@@ -5,9 +5,9 @@ from typing import Iterator
 import pytest
 
 from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.testing.peers.raw_websocket import RawServer
 
 from .harness import Platform
-from .raw_server import RawServer
 
 
 @pytest.fixture(scope="session")

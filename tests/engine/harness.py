@@ -18,9 +18,7 @@ from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.services.agent.session import AgentSession, Message
 from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall, EmbeddedSwitch, Event
 from freeswitch_audio_stream.switch import Switch
-
-PATIENCE = 30.0
-"""Seconds after which what has not happened will not happen."""
+from freeswitch_audio_stream.testing.peers import PATIENCE
 
 MODULE = "mod_audio_stream"
 L16 = CodecSpec("L16")

@@ -14,9 +14,9 @@ from freeswitch_audio_stream.module import API_NAME, RESULT_VARIABLE
 from freeswitch_audio_stream.realtime.core import Core
 from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
+from freeswitch_audio_stream.testing.peers.raw_websocket import RawServer
 
 from .harness import PATIENCE, Platform, closed, noise, until
-from .raw_server import RawServer
 
 START = "inbound 8000 5 1"
 URL = "ws://127.0.0.1:9/"

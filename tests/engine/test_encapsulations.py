@@ -16,10 +16,11 @@ import pytest
 
 from freeswitch_audio_stream.audio import Samples, mulaw_to_samples, samples_to_mulaw
 from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
+from freeswitch_audio_stream.testing.peers.audiosocket_end import AUDIO, DIGIT, ERROR, HANGUP, UUID, AudioSocketEnd
+from freeswitch_audio_stream.testing.peers.raw_websocket import (BINARY, CLOSE, PING, PONG, TEXT, RawPeer, RawServer,
+                                                                 frame)
 
-from .audiosocket_peer import AUDIO, DIGIT, ERROR, HANGUP, UUID, AudioSocketPeer
 from .harness import Platform, audible, find, noise, until
-from .raw_server import BINARY, CLOSE, PING, PONG, TEXT, RawPeer, RawServer, frame
 
 SPEECH, PROMPT = noise(4000, seed=11), noise(4000, seed=12)
 OVER_WEBSOCKET = ("rtp", "sln", "audiosocket")
@@ -53,7 +54,7 @@ class Peer:
 
     def accept(self) -> None:
         if self.encapsulation == "tcp":
-            self.frames = AudioSocketPeer(self._server.accept_silently())
+            self.frames = AudioSocketEnd(self._server.accept_silently())
             assert self.frames.hear()[0] == UUID
         else:
             self.web = self._server.accept()
@@ -305,8 +306,8 @@ def test_one_that_sends_too_slowly_is_silence(platform: Platform, server: RawSer
 
 # AudioSocket over TCP.
 
-def accept(server: RawServer) -> AudioSocketPeer:
-    return AudioSocketPeer(server.accept_silently())
+def accept(server: RawServer) -> AudioSocketEnd:
+    return AudioSocketEnd(server.accept_silently())
 
 
 def test_the_uuid_comes_first(platform: Platform, server: RawServer) -> None:
@@ -327,7 +328,7 @@ def test_a_server_that_reads_once_has_the_uuid_and_no_more(platform: Platform, s
     platform.start(call, f"audiosocket://127.0.0.1:{server.port}", "tcp")
     sock = server.accept_silently()
     assert sock.recv(65536) == struct.pack("!BH", UUID, 16) + uuid.UUID(name).bytes
-    assert AudioSocketPeer(sock).hear()[0] == AUDIO
+    assert AudioSocketEnd(sock).hear()[0] == AUDIO
 
 
 def test_nothing_of_the_time_without_a_connection_is_sent(platform: Platform, server: RawServer) -> None:

@@ -13,9 +13,9 @@ import pytest
 from freeswitch_audio_stream.engine.events.reports import EVENTS
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall, Event
+from freeswitch_audio_stream.testing.peers.raw_websocket import CLOSE, RawServer, frame
 
 from .harness import MODULE, PATIENCE, Body, Platform, checkpoint, closed, has_heard, noise, until
-from .raw_server import CLOSE, RawServer, frame
 
 SPEECH = noise(80000)
 STATISTICS = {

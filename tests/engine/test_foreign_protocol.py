@@ -5,22 +5,20 @@ counters as text, chunk and timestamp in each media message, marks that come bac
 from __future__ import annotations
 
 import base64
-import threading
 from dataclasses import dataclass
 from typing import Any, Iterator, Sequence
 
 import orjson
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection, serve
 
 from freeswitch_audio_stream.audio import Encoding, Samples, Track, decode, encode
 from freeswitch_audio_stream.errors import MessageError
 from freeswitch_audio_stream.protocols import PROTOCOLS, ProtocolSession, WireProtocol
 from freeswitch_audio_stream.protocols.messages import (CallAction, ClearAudio, ControlCall, Incoming, MediaTemplate,
                                                         OutMessage, PlayAudio, Running, SetCheckpoint, StreamInfo)
+from freeswitch_audio_stream.testing.peers.recording_server import Server
 
-from .harness import PATIENCE, Platform, audible, find, noise, until
+from .harness import Platform, audible, find, noise, until
 
 
 @dataclass(frozen=True)
@@ -79,49 +77,28 @@ def numbered(event: str, body: bytes) -> OutMessage:
     return OutMessage(b'{"event":"%s","sequenceNumber":"' % event.encode(), b'",' + body[1:])
 
 
-class PhoneServer:
-    """Keeps what each connection says; any thread may look and answer."""
-
-    def __init__(self) -> None:
-        self.connections: list[tuple[ServerConnection, list[dict[str, Any]]]] = []
-        self._server = serve(self._talk, "127.0.0.1", 0)
-        self.url = "ws://127.0.0.1:%d/" % self._server.socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def _talk(self, connection: ServerConnection) -> None:
-        messages: list[dict[str, Any]] = []
-        self.connections.append((connection, messages))
-        try:
-            for message in connection:
-                messages.append(orjson.loads(message))
-        except ConnectionClosed:
-            pass  # as one test wants it
+class PhoneServer(Server):
+    """Reads what such a stream says, and answers; any thread."""
 
     def messages(self, number: int = 0) -> list[dict[str, Any]]:
         """What the connection of that number has said so far."""
-        return list(self.connections[number][1]) if len(self.connections) > number else []
+        return [orjson.loads(text) for text in self.peers[number].texts] if len(self.peers) > number else []
 
     def send(self, **message: Any) -> None:
-        self.connections[-1][0].send(orjson.dumps(message).decode())
+        self.peers[-1].send(message)
 
     def audio(self, number: int = 0) -> Samples:
         """What it has heard."""
         media = [message["media"]["payload"] for message in self.messages(number) if message["event"] == "media"]
         return decode(b"".join(map(base64.b64decode, media)), Encoding.MULAW)
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join(PATIENCE)
-
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PhoneServer]:
     """A server of that kind, and the protocol among the others."""
     monkeypatch.setitem(PROTOCOLS, "phone", Phone("phone"))
-    made = PhoneServer()
-    yield made
-    made.close()
+    with PhoneServer() as server:
+        yield server
 
 
 SPEECH = decode(encode(noise(8000), Encoding.MULAW), Encoding.MULAW)
@@ -169,7 +146,7 @@ def test_a_new_connection_is_a_new_conversation(platform: Platform, server: Phon
     call = platform.call()
     platform.start(call, "{protocol=phone}" + server.url)
     until(lambda: len(server.messages()) > 20)
-    server.connections[0][0].socket.close()
+    server.peers[0].drop()
     until(lambda: len(server.messages(1)) > 20)
     again = server.messages(1)
     assert [body["event"] for body in again[:3]] == ["connected", "start", "media"]
@@ -228,7 +205,7 @@ def test_another_connection_is_told_nothing_of_the_items_of_the_last(platform: P
     until(server.messages)
     answer(server, "old", 160 * 50)
     until(lambda: call.heard().any())
-    server.connections[0][0].socket.close()
+    server.peers[0].drop()
     until(lambda: server.messages(1))
     answer(server, "new", 160 * 50)
     until(lambda: heard(server, 1) == [("new", 1000, True)])

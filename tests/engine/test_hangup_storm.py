@@ -21,11 +21,11 @@ from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.simulator import CodecSpec, EmbeddedCall
 from freeswitch_audio_stream.switch import ChannelSnapshot, L16Codec
+from freeswitch_audio_stream.testing.peers.raw_websocket import RawServer
 from freeswitch_audio_stream.transports import Connection
 from tests.transports import certificates
 
 from .harness import MODULE, PATIENCE, Body, Platform, noise, until
-from .raw_server import RawServer
 
 FIRST_CALLS = 200
 CALLS = 1000

@@ -17,9 +17,10 @@ from hypothesis import strategies as some
 
 from freeswitch_audio_stream.services.agent.server import play_message
 from freeswitch_audio_stream.simulator import EmbeddedCall
+from freeswitch_audio_stream.testing.peers.raw_websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawPeer,
+                                                                 RawServer, frame, unmasked)
 
 from .harness import Platform, audible, checkpoint, find, has_heard, noise, until
-from .raw_server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawPeer, RawServer, frame, unmasked
 
 SPEECH = noise(80000)
 CHECKPOINT = orjson.dumps(checkpoint("there"))

@@ -22,10 +22,10 @@ from freeswitch_audio_stream.simulator import EmbeddedSwitch, bugs
 from freeswitch_audio_stream.switch import Session as SwitchSession
 from freeswitch_audio_stream.switch import Switch
 from freeswitch_audio_stream.switch.constants import CAUSE_SYSTEM_SHUTDOWN
+from freeswitch_audio_stream.testing.peers.raw_websocket import CLOSE, RawServer, frame
 
 from .harness import (MODULE, PATIENCE, Platform, audible, closed, find, has_heard, heard_all, noise, stream_threads,
                       until, wait_for_audio)
-from .raw_server import CLOSE, RawServer, frame
 
 SPEECH = noise(80000)
 

@@ -17,11 +17,11 @@ from freeswitch_audio_stream.realtime.records import ATTEND_READ_CLOSED
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.services.agent.session import AgentSession
 from freeswitch_audio_stream.simulator import EmbeddedCall
+from freeswitch_audio_stream.testing.peers.raw_websocket import CLOSE, TEXT, RawPeer, RawServer, frame
+from freeswitch_audio_stream.testing.peers.recording_server import Server
 
-from .community.server import Server
 from .community.user import User
 from .harness import MODULE, PATIENCE, Platform, find, heard_all, noise, until
-from .raw_server import CLOSE, TEXT, RawPeer, RawServer, frame
 
 SPEECH = noise(80000)
 ENDS = {"command": ("requested", "enough"), "hangup": ("hangup", None), "close": ("server_closed", "bye"),

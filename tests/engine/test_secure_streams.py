@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
+from freeswitch_audio_stream.testing.peers.listener import Listener, accept_websocket, read_all
 from freeswitch_audio_stream.transports import openssl
 from tests.transports import certificates
 from tests.transports.certificates import DAY, Certificate
-from tests.transports.peers import Peer, accept_websocket, read_all
 
 from .harness import PATIENCE, Platform, closed, find, heard_all, noise, stream_threads, until, wait_for_audio
 
@@ -156,7 +156,7 @@ def test_a_server_that_reads_nothing_holds_up_nobody(platform: Platform, authori
         over.wait(PATIENCE)
 
     context = certificates.server_context(servers["good"])
-    with Peer(accept_and_wait, context=context) as deaf, secure_agent(servers["good"]) as agent:
+    with Listener(accept_and_wait, context=context) as deaf, secure_agent(servers["good"]) as agent:
         try:
             stalled = [platform.call(speech=SPEECH, speed=50) for _ in range(4)]
             for call in stalled:
@@ -184,7 +184,7 @@ def test_a_server_that_vanishes(platform: Platform, authority: Certificate, serv
 
     context = certificates.server_context(servers["good"])
     context.maximum_version = version
-    with Peer(accept_and_go, context=context) as peer:
+    with Listener(accept_and_go, context=context) as peer:
         call = platform.call(speech=SPEECH)
         platform.start(call, f"{{reconnect=false,tls-ca-file={authority.file}}}wss://{peer.place}/")
         assert platform.event("connection_closed", call)["code"] == 1006
@@ -200,7 +200,7 @@ def test_a_server_that_sends_what_is_no_record(platform: Platform, authority: Ce
         read_all(bare)
         bare.close()
 
-    with Peer(accept_and_babble, context=certificates.server_context(servers["good"])) as peer:
+    with Listener(accept_and_babble, context=certificates.server_context(servers["good"])) as peer:
         call = platform.call(speech=SPEECH)
         platform.start(call, f"{{reconnect=false,tls-ca-file={authority.file}}}wss://{peer.place}/")
         assert platform.event("connection_closed", call)["code"] == 1006

@@ -12,10 +12,10 @@ from collections import Counter
 import orjson
 import pytest
 
-from tests.transports.peers import accept_websocket
+from freeswitch_audio_stream.testing.peers.listener import accept_websocket
+from freeswitch_audio_stream.testing.peers.raw_websocket import PING, PONG, RawPeer, RawServer, frame
 
 from .harness import MODULE, PATIENCE
-from .raw_server import PING, PONG, RawPeer, RawServer, frame
 
 STREAMS = 20
 

@@ -12,10 +12,10 @@ from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.simulator import EmbeddedCall
 from freeswitch_audio_stream.switch import Session as SwitchSession
+from freeswitch_audio_stream.testing.peers.raw_websocket import BINARY, RawServer, frame
 
 from .community.user import User
 from .harness import MODULE, PATIENCE, Platform, find, heard_all, noise, until, wait_for_audio
-from .raw_server import BINARY, RawServer, frame
 
 SPEECH = noise(8000)
 START = "inbound 8000 5 1"

@@ -11,9 +11,10 @@ import pytest
 
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.simulator import EmbeddedCall, Event
+from freeswitch_audio_stream.testing.peers.raw_websocket import (BINARY, CLOSE, PING, PONG, TEXT, RawPeer, RawServer,
+                                                                 frame)
 
 from .harness import MODULE, PATIENCE, Platform, checkpoint, closed, find, noise, until
-from .raw_server import BINARY, CLOSE, PING, PONG, TEXT, RawPeer, RawServer, frame
 
 SPEECH = noise(80000)
 
@@ -254,7 +255,7 @@ def test_the_handshake(platform: Platform, server: RawServer) -> None:
     call = platform.call()
     prefix = "{subprotocol-name=my.audio,http-auth-user=me,http-auth-password='a,b'}"
     platform.start(call, prefix + server.url + "path?query")
-    from tests.transports.peers import accept_websocket
+    from freeswitch_audio_stream.testing.peers.listener import accept_websocket
     request = accept_websocket(server.accept_silently(), "Sec-WebSocket-Protocol: my.audio")
     assert request[0] == "GET /path?query HTTP/1.1"
     assert "Sec-WebSocket-Protocol: my.audio" in request

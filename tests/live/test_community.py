@@ -21,7 +21,7 @@ from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.services.agent.session import AgentSession
 from freeswitch_audio_stream.services.agent.wav import read_wav, write_wav
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
-from tests.engine.community.server import Peer, Recording, Server, stream_audio
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Recording, Server, stream_audio
 from tests.node import install_ws
 
 from .conftest import DATA, Pair, call, likeness, wait_until

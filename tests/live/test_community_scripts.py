@@ -12,7 +12,7 @@ import pytest
 
 from freeswitch_audio_stream.commands.words import separated
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
-from tests.engine.community.server import Peer, Server, stream_audio
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server, stream_audio
 
 from .conftest import wait_until
 

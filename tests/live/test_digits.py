@@ -12,7 +12,7 @@ import pytest
 from freeswitch_audio_stream.realtime.media.dtmf_inband import FREQUENCIES, KEYS
 from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
-from tests.engine.community.server import Peer, Server
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server
 
 from .conftest import DATA, Pair, call, wait_until
 

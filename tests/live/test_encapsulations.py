@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from freeswitch_audio_stream.audio import mulaw_to_samples, samples_to_mulaw
 from freeswitch_audio_stream.services.agent.wav import read_wav
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
-from tests.engine.audiosocket_peer import AUDIO, UUID, AudioSocketPeer
-from tests.engine.raw_server import BINARY, RawServer, frame
+from freeswitch_audio_stream.testing.peers.audiosocket_end import AUDIO, UUID, AudioSocketEnd
+from freeswitch_audio_stream.testing.peers.raw_websocket import BINARY, RawServer, frame
 
 from .conftest import Pair, call, likeness, wait_until
 
@@ -62,7 +62,7 @@ class Server:
         self.lateness = 0.0
         """Seconds by which a packet left late, at most."""
         if encapsulation == "tcp":
-            self.frames = AudioSocketPeer(listener.accept_silently())
+            self.frames = AudioSocketEnd(listener.accept_silently())
             assert self.frames.hear()[0] == UUID
         else:
             self.web = listener.accept()
@@ -211,7 +211,7 @@ def test_a_server_that_reads_once_has_the_uuid_and_no_more(freeswitch: FreeSwitc
             assert events.api(f"uuid_audio_stream {words}") == "+OK Success"
             sock = listener.accept_silently()
             assert sock.recv(65536) == struct.pack("!BH", UUID, 16) + uuid.UUID(pair.leg).bytes
-            peer = AudioSocketPeer(sock)
+            peer = AudioSocketEnd(sock)
             begin = time.monotonic()
             heard = len(peer.hear_audio(8000))
             # A second of audio takes a second; a backlog would have come at once.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from freeswitch_audio_stream.services.agent.wav import read_wav, write_wav
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch, find_prefix
-from tests.engine.raw_server import RawServer, frame
+from freeswitch_audio_stream.testing.peers.raw_websocket import RawServer, frame
 
 from .conftest import DATA, EVENTS, Pair, call, likeness, wait_until
 

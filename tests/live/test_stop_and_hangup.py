@@ -9,7 +9,7 @@ import pytest
 
 from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
-from tests.engine.community.server import Server
+from freeswitch_audio_stream.testing.peers.recording_server import Server
 
 from .conftest import DATA, Pair, call, closed, wait_until
 

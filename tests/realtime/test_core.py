@@ -26,11 +26,12 @@ from freeswitch_audio_stream.realtime.records import (ATTEND_INBOX, ATTEND_PLAYB
                                                       ATTEND_WAKE, CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE,
                                                       QUEUE_SLOTS, RESAMPLER, STREAM)
 from freeswitch_audio_stream.switch.layouts import Dtmf, DtmfHook
+from freeswitch_audio_stream.testing.peers.raw_websocket import frame
+from freeswitch_audio_stream.testing.peers.websocket_end import WebSocketEnd
 
 from . import natives
 from .fake_leg import FakeFreeSwitch
 from .open_stream import FORM, PATIENCE, OpenStream, template
-from .server_end import ServerEnd, frame
 
 Opening = Callable[..., OpenStream]
 
@@ -72,7 +73,7 @@ def test_a_missing_function_is_noticed_at_once(switch: FakeFreeSwitch) -> None:
 def use_it(stream: OpenStream) -> None:
     """Everything that a stream can do, so that its memory is really there."""
     stream.attach_playback()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     for _ in range(30):
         stream.leg.read(np.ones(160, np.int16), 16000)
@@ -176,7 +177,7 @@ def test_a_core_ends_with_streams_still_open(switch: FakeFreeSwitch) -> None:
     stream.path.play(np.ones(80_000, np.int16), 8000)
     stream.path.open_media()
     stream.leg.read(np.ones(160, np.int16), 8000)
-    ServerEnd(server).frames(1)
+    WebSocketEnd(server).frames(1)
     assert core.stop(PATIENCE)
     stream.ours.close()
     server.close()

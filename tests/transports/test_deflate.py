@@ -23,11 +23,11 @@ from websockets.protocol import Protocol, Side, State
 from websockets.sync.server import ServerConnection, serve
 
 from freeswitch_audio_stream.errors import HandshakeRefused
+from freeswitch_audio_stream.testing.peers.listener import Listener, accept_websocket, read_all
 from freeswitch_audio_stream.transports import (Connection, Deflate, Deflater, InflatedTooBig, InflateError, Inflater,
                                                 connect)
 from freeswitch_audio_stream.transports.deflate import OFFER, agreement
 
-from .peers import Peer, accept_websocket, read_all
 
 LIMIT = 1 << 20
 PATIENCE = 60
@@ -354,5 +354,5 @@ def test_a_wrong_answer_ends_the_attempt(lines: tuple[str, ...]) -> None:
         accept_websocket(sock, *lines)
         read_all(sock)
 
-    with Peer(answer) as peer, pytest.raises(HandshakeRefused, match="permessage"):
+    with Listener(answer) as peer, pytest.raises(HandshakeRefused, match="permessage"):
         connect(f"ws://{peer.place}/", timeout=PATIENCE, deflate=True)

@@ -11,13 +11,13 @@ from typing import Iterator
 
 import pytest
 
+from freeswitch_audio_stream.testing.peers.listener import Handler, Listener, read_all
 from freeswitch_audio_stream.transports import TlsOptions, tcp
 from freeswitch_audio_stream.transports.attempt import Attempt, Cancel
 from freeswitch_audio_stream.transports.relay import TlsRelay
 from freeswitch_audio_stream.transports.tls import open_session
 
 from .certificates import Certificate, server_context
-from .peers import Handler, Peer, read_all
 
 WAIT_SECONDS = 60
 BULK = random.Random(1).randbytes(3_000_000)
@@ -34,7 +34,7 @@ def context(request: pytest.FixtureRequest, good: Certificate) -> ssl.SSLContext
 def relayed(handler: Handler, context: ssl.SSLContext,
             ca: Certificate) -> Iterator[tuple[TlsRelay, socket.socket]]:
     """A relay to `handler`, and its local socket made blocking for the test's convenience."""
-    with Peer(handler, context=context) as peer:
+    with Listener(handler, context=context) as peer:
         attempt = Attempt(peer.place, WAIT_SECONDS, Cancel())
         addresses = tcp.resolve(peer.host, peer.port, attempt)
         relay = TlsRelay(open_session(lambda: tcp.connect(addresses, attempt), peer.host,

@@ -8,9 +8,8 @@ import threading
 import pytest
 
 from freeswitch_audio_stream.errors import ConnectError, ConnectionRefused
+from freeswitch_audio_stream.testing.peers.listener import accept_websocket
 from freeswitch_audio_stream.transports import Cancel, connect
-
-from .peers import accept_websocket
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from freeswitch_audio_stream.errors import ConnectError, ConnectionRefused, ConnectTimeout, HostNotFound
+from freeswitch_audio_stream.testing.peers.listener import Listener
 from freeswitch_audio_stream.transports import tcp
 from freeswitch_audio_stream.transports.attempt import Attempt, Cancel
-
-from .peers import Peer
 
 
 def attempt(timeout: float | None = 30, cancel: Cancel | None = None) -> Attempt:
@@ -73,7 +72,7 @@ def test_cancelling_ends_a_look_up(stuck_resolver: threading.Event) -> None:
 
 
 def test_a_connection_is_non_blocking_prompt_and_kept_alive() -> None:
-    with Peer(lambda connection: None) as peer:
+    with Listener(lambda connection: None) as peer:
         with tcp.connect([(socket.AF_INET, (peer.host, peer.port))], attempt()) as sock:
             assert not sock.getblocking()
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -81,13 +80,13 @@ def test_a_connection_is_non_blocking_prompt_and_kept_alive() -> None:
 
 
 def test_the_next_address_is_tried_after_a_refusal() -> None:
-    with Peer(lambda connection: None) as peer:
+    with Listener(lambda connection: None) as peer:
         addresses = [(socket.AF_INET, ("127.0.0.1", free_port())), (socket.AF_INET, (peer.host, peer.port))]
         tcp.connect(addresses, attempt()).close()
 
 
 def test_the_next_address_is_tried_beside_one_that_swallows_packets(silent: tuple[int, Any]) -> None:
-    with Peer(lambda connection: None) as peer:
+    with Listener(lambda connection: None) as peer:
         with tcp.connect([silent, (socket.AF_INET, (peer.host, peer.port))], attempt(None)) as sock:
             assert sock.getpeername() == (peer.host, peer.port)
 
@@ -134,7 +133,7 @@ def test_cancelling_ends_a_connection_in_progress(silent: tuple[int, Any]) -> No
 def test_a_cancelled_attempt_never_begins() -> None:
     cancel = Cancel()
     cancel.cancel()
-    with Peer(lambda connection: None) as peer, pytest.raises(ConnectError, match="given up"):
+    with Listener(lambda connection: None) as peer, pytest.raises(ConnectError, match="given up"):
         tcp.connect([(socket.AF_INET, (peer.host, peer.port))], attempt(None, cancel))
 
 

@@ -14,16 +14,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from freeswitch_audio_stream.errors import TlsRefused
+from freeswitch_audio_stream.testing.peers.listener import Listener, accept_websocket, read_all
 from freeswitch_audio_stream.transports import TlsOptions, connect, tcp
 from freeswitch_audio_stream.transports.attempt import Attempt, Cancel
 from freeswitch_audio_stream.transports.tls import TlsSession, open_session
 
 from . import certificates
 from .certificates import Certificate, server_context
-from .peers import Peer, accept_websocket, read_all
 
 
-def open_to(peer: Peer, options: TlsOptions, host: str | None = None) -> TlsSession:
+def open_to(peer: Listener, options: TlsOptions, host: str | None = None) -> TlsSession:
     attempt = Attempt(peer.place, 30, Cancel())
     addresses = tcp.resolve(peer.host, peer.port, attempt)
     return open_session(lambda: tcp.connect(addresses, attempt), host or peer.host, options, attempt)
@@ -31,7 +31,7 @@ def open_to(peer: Peer, options: TlsOptions, host: str | None = None) -> TlsSess
 
 def outcome(certificate: Certificate, options: TlsOptions, host: str | None = None) -> str:
     """"open", or why not."""
-    with Peer(read_all_or_fail, context=server_context(certificate)) as peer:
+    with Listener(read_all_or_fail, context=server_context(certificate)) as peer:
         try:
             session = open_to(peer, options, host)
         except TlsRefused as refusal:
@@ -93,7 +93,7 @@ def test_a_self_signed_certificate_is_trusted_alone_and_not_what_it_signs(folder
     def serve(connection: socket.socket) -> None:
         read_all(next(contexts).wrap_socket(connection, server_side=True))
 
-    with Peer(serve) as peer, pytest.raises(TlsRefused, match="then one that the first has signed"):
+    with Listener(serve) as peer, pytest.raises(TlsRefused, match="then one that the first has signed"):
         open_to(peer, TlsOptions(allow_selfsigned=True))
 
 
@@ -101,13 +101,13 @@ def test_the_host_name_is_sent_and_checked(good: Certificate, ca: Certificate) -
     seen: list[str | None] = []
     context = server_context(good)
     context.sni_callback = lambda _connection, name, _context: seen.append(name)
-    with Peer(read_all_or_fail, context=context) as peer:
+    with Listener(read_all_or_fail, context=context) as peer:
         open_to(peer, TlsOptions(ca_file=str(ca.file)), host="localhost").sock.close()
     assert seen == ["localhost"]
 
 
 def test_ipv6(good: Certificate, ca: Certificate) -> None:
-    with Peer(read_all_or_fail, host="::1", context=server_context(good)) as peer:
+    with Listener(read_all_or_fail, host="::1", context=server_context(good)) as peer:
         open_to(peer, TlsOptions(ca_file=str(ca.file))).sock.close()
 
 
@@ -115,7 +115,7 @@ def test_ipv6(good: Certificate, ca: Certificate) -> None:
 def test_tls_1_2_and_1_3_work_alone(version: ssl.TLSVersion, good: Certificate, ca: Certificate) -> None:
     context = server_context(good)
     context.minimum_version = context.maximum_version = version
-    with Peer(read_all_or_fail, context=context) as peer:
+    with Listener(read_all_or_fail, context=context) as peer:
         open_to(peer, TlsOptions(ca_file=str(ca.file))).sock.close()
 
 
@@ -124,7 +124,7 @@ def test_tls_1_1_is_refused(good: Certificate, ca: Certificate) -> None:
     context = server_context(good)
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with Peer(read_all_or_fail, context=context) as peer, pytest.raises(TlsRefused, match="TLS 1.2"):
+    with Listener(read_all_or_fail, context=context) as peer, pytest.raises(TlsRefused, match="TLS 1.2"):
         open_to(peer, TlsOptions(ca_file=str(ca.file)))
 
 
@@ -134,12 +134,12 @@ def test_a_server_without_tls_is_named_as_such() -> None:
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         read_all(connection)
 
-    with Peer(serve) as peer, pytest.raises(TlsRefused, match="use ws:// instead"):
+    with Listener(serve) as peer, pytest.raises(TlsRefused, match="use ws:// instead"):
         open_to(peer, TlsOptions())
 
 
 def test_a_server_that_hangs_up_in_the_handshake() -> None:
-    with Peer(lambda connection: None) as peer, pytest.raises(TlsRefused, match="ended the TLS handshake"):
+    with Listener(lambda connection: None) as peer, pytest.raises(TlsRefused, match="ended the TLS handshake"):
         open_to(peer, TlsOptions())
 
 
@@ -156,7 +156,7 @@ def test_a_clients_certificate_is_presented(good: Certificate, ca: Certificate) 
         done.set()
         read_all(connection)
 
-    with Peer(serve, context=context) as peer:
+    with Listener(serve, context=context) as peer:
         session = open_to(peer, TlsOptions(ca_file=str(ca.file), cert_file=str(good.file)))
         assert done.wait(30)
         session.sock.close()
@@ -190,7 +190,7 @@ def test_a_server_that_does_not_take_our_certificate(wrong: str, words: str, ver
             context.wrap_socket(connection, server_side=True)
         read_all(copy)  # or closing it would reset the connection, and the alert might be lost
 
-    with Peer(serve) as peer, pytest.raises(TlsRefused, match=words) as refusal:
+    with Listener(serve) as peer, pytest.raises(TlsRefused, match=words) as refusal:
         connect(f"wss://{peer.place}/", timeout=30, tls=TlsOptions(ca_file=str(ca.file), cert_file=ours))
     assert peer.place in str(refusal.value)
 
@@ -200,7 +200,7 @@ def test_a_server_that_does_not_take_our_certificate(wrong: str, words: str, ver
 def test_our_certificate_is_presented_to_servers_not_known_either(
         options: dict[str, bool], version: ssl.TLSVersion, self_signed: Certificate, good: Certificate,
         ca: Certificate) -> None:
-    with Peer(read_all_or_fail, context=requiring(ca, self_signed, version)) as peer:
+    with Listener(read_all_or_fail, context=requiring(ca, self_signed, version)) as peer:
         open_to(peer, TlsOptions(cert_file=str(good.file), **options)).sock.close()
     # A self-signed certificate is refused once, before it is looked at and trusted.
     assert len(peer.failures) == ("allow_selfsigned" in options)
@@ -208,7 +208,7 @@ def test_our_certificate_is_presented_to_servers_not_known_either(
 
 def test_certificate_and_key_in_two_files(good: Certificate, ca: Certificate, tmp_path: Path) -> None:
     cert, key = in_two_files(good, tmp_path)
-    with Peer(read_all_or_fail, context=requiring(ca, good, ssl.TLSVersion.TLSv1_3)) as peer:
+    with Listener(read_all_or_fail, context=requiring(ca, good, ssl.TLSVersion.TLSv1_3)) as peer:
         open_to(peer, TlsOptions(ca_file=str(ca.file), cert_file=str(cert), key_file=str(key))).sock.close()
     assert not peer.failures
 
@@ -284,18 +284,18 @@ def test_a_file_that_cannot_be_used_is_named_with_the_cause(
     files = {"ca_file": trusted, "cert_file": cert, "key_file": key}
     spoil(files[which], how, self_signed)
     options = TlsOptions(**{name: str(file) for name, file in files.items()})
-    with Peer(read_all_or_fail) as peer, pytest.raises(TlsRefused, match=words):
+    with Listener(read_all_or_fail) as peer, pytest.raises(TlsRefused, match=words):
         open_to(peer, options)
 
 
 def test_a_key_without_a_certificate(good: Certificate) -> None:
-    with Peer(read_all_or_fail) as peer, pytest.raises(TlsRefused, match="key .*good.pem .*without a certif"):
+    with Listener(read_all_or_fail) as peer, pytest.raises(TlsRefused, match="key .*good.pem .*without a certif"):
         open_to(peer, TlsOptions(key_file=str(good.file)))
 
 
 def test_a_certificate_whose_key_is_nowhere(good: Certificate, tmp_path: Path) -> None:
     cert, _ = in_two_files(good, tmp_path)
-    with Peer(read_all_or_fail) as peer, pytest.raises(TlsRefused, match="cert.pem holds no private key"):
+    with Listener(read_all_or_fail) as peer, pytest.raises(TlsRefused, match="cert.pem holds no private key"):
         open_to(peer, TlsOptions(cert_file=str(cert)))
 
 
@@ -312,7 +312,7 @@ def test_without_verification_the_host_name_is_still_sent(good: Certificate) -> 
     seen: list[str | None] = []
     context = server_context(good)
     context.sni_callback = lambda _connection, name, _context: seen.append(name)
-    with Peer(read_all_or_fail, context=context) as peer:
+    with Listener(read_all_or_fail, context=context) as peer:
         open_to(peer, TlsOptions(verify=False), host="some.example").sock.close()
     assert seen == ["some.example"]
 
@@ -327,7 +327,7 @@ def test_mutual_tls_and_a_private_ca_to_the_end(host: str, version: ssl.TLSVersi
         accept_websocket(connection, after=b"\x81\x05hello")
         read_all(connection)
 
-    with Peer(answer, host, requiring(ca, good, version)) as peer:
+    with Listener(answer, host, requiring(ca, good, version)) as peer:
         place = peer.place.replace(peer.host, name) if name == "localhost" else peer.place
         connection = connect(f"wss://{place}/", timeout=30,
                              tls=TlsOptions(ca_file=str(ca.file), cert_file=str(good.file)))
@@ -338,7 +338,7 @@ def test_mutual_tls_and_a_private_ca_to_the_end(host: str, version: ssl.TLSVersi
 
 
 def test_a_name_that_leads_here_is_not_in_the_certificate(elsewhere: Certificate, ca: Certificate) -> None:
-    with Peer(read_all_or_fail, context=server_context(elsewhere)) as peer:
+    with Listener(read_all_or_fail, context=server_context(elsewhere)) as peer:
         for host in ("localhost", "127.0.0.1"):
             with pytest.raises(TlsRefused, match="for another host .*skip_server_cert_hostname_check"):
                 connect(f"wss://{host}:{peer.port}/", timeout=30, tls=TlsOptions(ca_file=str(ca.file)))

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from freeswitch_audio_stream.errors import ConnectError, ConnectionRefused, ConnectTimeout, HandshakeRefused, TlsRefused
 from freeswitch_audio_stream.services.agent.server import Agent
+from freeswitch_audio_stream.testing.peers.listener import Listener, accept_websocket, read_all, read_head
 from freeswitch_audio_stream.transports import Cancel, Connection, TlsOptions, connect, openssl
 from freeswitch_audio_stream.transports.handshake import MAX_HEAD_BYTES
 
 from .certificates import Certificate, server_context
-from .peers import Peer, accept_websocket, read_all, read_head
 
 LIMIT = 60
 HELLO = b"\x81\x05hello"  # RFC 6455 section 5.7: an unmasked text frame
@@ -77,7 +77,7 @@ def test_what_comes_with_the_answer_is_not_lost(host: str, way: str, good: Certi
                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     scheme = prepare(way, monkeypatch)
     context = server_context(good) if scheme == "wss" else None
-    with Peer(serve_hello, host, context) as peer:
+    with Listener(serve_hello, host, context) as peer:
         connection = connect(f"{scheme}://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
         assert (connection.tls is not None) == (way == "wss")
         assert read_exactly(connection, 2 * len(HELLO)) == 2 * HELLO
@@ -112,7 +112,7 @@ def test_an_independent_server(way: str, good: Certificate, ca: Certificate, mon
 
 def test_credentials_in_the_url_are_used() -> None:
     heads: list[list[str]] = []
-    with Peer(lambda sock: heads.append(accept_websocket(sock))) as peer:
+    with Listener(lambda sock: heads.append(accept_websocket(sock))) as peer:
         connect(f"ws://user:secret@{peer.place}/", timeout=LIMIT).close()
     assert "Authorization: Basic dXNlcjpzZWNyZXQ=" in heads[0]
     assert f"Host: {peer.place}" in heads[0]
@@ -125,7 +125,7 @@ def test_credentials_in_the_url_are_used() -> None:
 ])
 def test_origin_and_host(headers: dict[str, str], origin: str | None, expected: str | None) -> None:
     heads: list[list[str]] = []
-    with Peer(lambda sock: heads.append(accept_websocket(sock))) as peer:
+    with Listener(lambda sock: heads.append(accept_websocket(sock))) as peer:
         connect(f"ws://me:secret@{peer.place}/", headers=headers, origin=origin, timeout=LIMIT).close()
     sent = [line.split(": ", 1) for line in heads[0][1:]]
     hosts, origins = ([value for name, value in sent if name.lower() == wanted] for wanted in ("host", "origin"))
@@ -135,13 +135,13 @@ def test_origin_and_host(headers: dict[str, str], origin: str | None, expected: 
 
 def test_the_origin_of_a_secure_url_is_secure(good: Certificate, ca: Certificate) -> None:
     heads: list[list[str]] = []
-    with Peer(lambda sock: heads.append(accept_websocket(sock)), context=server_context(good)) as peer:
+    with Listener(lambda sock: heads.append(accept_websocket(sock)), context=server_context(good)) as peer:
         connect(f"wss://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)), origin="", timeout=LIMIT).close()
     assert f"Origin: https://{peer.place}" in heads[0]
 
 
 def test_a_server_may_be_silent_about_the_subprotocol() -> None:
-    with Peer(serve_hello) as peer:
+    with Listener(serve_hello) as peer:
         connection = connect(f"ws://{peer.place}/", subprotocol="audio.freeswitch.org", timeout=LIMIT)
         assert connection.subprotocol is None
         connection.close()
@@ -153,7 +153,7 @@ def test_cookies_are_forgotten() -> None:
     def serve(sock: socket.socket) -> None:
         heads.append(accept_websocket(sock, "Set-Cookie: a=b; Domain=127.0.0.1"))
 
-    with Peer(serve) as peer:
+    with Listener(serve) as peer:
         for _ in range(2):
             connect(f"ws://{peer.place}/", timeout=LIMIT).close()
     assert not any("cookie" in line.lower() for line in heads[1])
@@ -183,7 +183,7 @@ def test_answers_that_are_no_websocket(answer: str, error: type[ConnectError], w
         read_head(sock)
         sock.sendall(answer.encode() + (b"\r\n" if answer.endswith("\r\n") else b""))
 
-    with Peer(serve) as peer, pytest.raises(error, match=words) as refusal:
+    with Listener(serve) as peer, pytest.raises(error, match=words) as refusal:
         connect(f"ws://{peer.place}/path?token=secret", timeout=LIMIT)
     assert peer.place in str(refusal.value) and "secret" not in str(refusal.value)
     if isinstance(refusal.value, HandshakeRefused):
@@ -195,8 +195,8 @@ def test_answers_that_are_no_websocket(answer: str, error: type[ConnectError], w
     ("Sec-WebSocket-Protocol: other", "subprotocol_name"),
     ("Sec-WebSocket-Extensions: permessage-deflate", "deflate")])
 def test_a_server_that_chooses_what_was_not_offered(line: str, word: str) -> None:
-    with Peer(lambda sock: assert_(accept_websocket(sock, line))) as peer, pytest.raises(HandshakeRefused,
-                                                                                         match=word):
+    with (Listener(lambda sock: assert_(accept_websocket(sock, line))) as peer,
+          pytest.raises(HandshakeRefused, match=word)):
         connect(f"ws://{peer.place}/", subprotocol="audio.freeswitch.org", timeout=LIMIT)
 
 
@@ -207,7 +207,7 @@ def test_whatever_the_server_says_only_connect_errors(noise: bytes, proper_statu
         read_head(sock)
         sock.sendall((b"HTTP/1.1 101 X\r\n" if proper_status else b"") + noise + b"\r\n\r\n")
 
-    with Peer(serve) as peer, pytest.raises(ConnectError):
+    with Listener(serve) as peer, pytest.raises(ConnectError):
         connect(f"ws://{peer.place}/", timeout=LIMIT)
 
 
@@ -227,7 +227,7 @@ def test_a_server_that_stalls(secure: bool, stalls: str, good: Certificate) -> N
         released.wait(LIMIT)
 
     tls = TlsOptions(ca_file=str(good.file.parent / "ca.pem"))
-    with Peer(serve) as peer:
+    with Listener(serve) as peer:
         url = f"ws{'s' * secure}://{peer.place}/"
         with pytest.raises(ConnectTimeout, match=peer.place.replace(".", r"\.")):
             connect(url, timeout=0.3, tls=tls)
@@ -254,7 +254,7 @@ def test_a_server_that_wants_a_clients_certificate(good: Certificate, ca: Certif
             context.wrap_socket(sock, server_side=True)
         read_all(copy)  # or closing it would reset the connection, and the reason might be lost
 
-    with Peer(serve) as peer, pytest.raises(TlsRefused, match="client's certificate"):
+    with Listener(serve) as peer, pytest.raises(TlsRefused, match="client's certificate"):
         connect(f"wss://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)), timeout=LIMIT)
 
 
@@ -276,7 +276,7 @@ def test_no_descriptor_and_no_thread_is_left(way: str, good: Certificate, ca: Ce
             read_all(sock)
 
     turn = iter([True, False] * 5)
-    with Peer(serve, context=server_context(good) if secure else None) as peer:
+    with Listener(serve, context=server_context(good) if secure else None) as peer:
         before = in_use(peer)
         for _ in range(5):
             connection = connect(f"ws{'s' * secure}://{peer.place}/", tls=TlsOptions(ca_file=str(ca.file)))
@@ -287,7 +287,7 @@ def test_no_descriptor_and_no_thread_is_left(way: str, good: Certificate, ca: Ce
         assert in_use(peer) == before
 
 
-def in_use(peer: Peer) -> tuple[int, int]:
+def in_use(peer: Listener) -> tuple[int, int]:
     """Descriptors and threads, without those of connections the peer has finished with."""
     peer.finish()
     gc.collect()

@@ -4,8 +4,9 @@ from typing import Iterator
 
 import pytest
 
+from freeswitch_audio_stream.testing.peers.recording_server import Server
+
 from ..harness import Platform
-from .server import Server
 from .user import User
 
 

@@ -17,10 +17,10 @@ from websockets.sync.server import ServerConnection
 
 from freeswitch_audio_stream.simulator import EmbeddedCall
 from freeswitch_audio_stream.switch import LogLevel
+from freeswitch_audio_stream.testing.peers.frame_server import FrameServer
+from freeswitch_audio_stream.testing.peers.recording_server import Server, in_base64, stream_audio
 
 from ..harness import PATIENCE, audible, find, noise, until
-from .raw_server import RawServer
-from .server import Server, in_base64, stream_audio
 from .user import User
 
 SPEECH = noise(8000, seed=1)
@@ -100,7 +100,7 @@ def test_a_subprotocol_among_the_extra_headers_is_offered(user: User, offered: s
 
 def test_another_subprotocol_than_those_offered_is_refused(user: User) -> None:
     call = user.call(STREAM_EXTRA_HEADERS='{"Sec-WebSocket-Protocol":"a, b"}')
-    with RawServer("Sec-WebSocket-Protocol: c") as server:
+    with FrameServer("Sec-WebSocket-Protocol: c") as server:
         user.start(call, server.url)
         assert "'c'" in user.event("error", call)["message"]["error"]
 
@@ -242,7 +242,7 @@ def compressed_frame(kind: int, data: bytes) -> bytes:
 @pytest.mark.parametrize("kind", [1, 2])
 def test_a_bomb_is_not_inflated(user: User, kind: int) -> None:
     call = user.call()
-    with RawServer("Sec-WebSocket-Extensions: permessage-deflate") as server:
+    with FrameServer("Sec-WebSocket-Extensions: permessage-deflate") as server:
         user.start(call, server.url)
         connection = server.next()
         connection.send_raw(compressed_frame(kind, bomb()))
@@ -252,7 +252,7 @@ def test_a_bomb_is_not_inflated(user: User, kind: int) -> None:
 
 def test_what_cannot_be_inflated_ends_the_stream(user: User) -> None:
     call = user.call()
-    with RawServer("Sec-WebSocket-Extensions: permessage-deflate") as server:
+    with FrameServer("Sec-WebSocket-Extensions: permessage-deflate") as server:
         user.start(call, server.url)
         server.next().send_raw(compressed_frame(1, b"\xff" * 50))
         assert "decompressed" in user.event("error", call)["message"]["error"]
@@ -264,7 +264,7 @@ def test_what_cannot_be_inflated_ends_the_stream(user: User) -> None:
                                     "permessage-deflate; server_max_window_bits=99"])
 def test_an_answer_that_was_not_offered_is_refused(user: User, answer: str) -> None:
     call = user.call()
-    with RawServer(f"Sec-WebSocket-Extensions: {answer}") as server:
+    with FrameServer(f"Sec-WebSocket-Extensions: {answer}") as server:
         user.start(call, server.url)
         error = user.event("error", call)["message"]
         assert error["code"] == 2 and "permessage-deflate" in error["error"]
@@ -275,7 +275,7 @@ def test_an_answer_that_was_not_offered_is_refused(user: User, answer: str) -> N
 
 def test_no_heartbeat_unless_asked_for(user: User) -> None:
     call = user.call()
-    with RawServer() as server:
+    with FrameServer() as server:
         user.start(call, server.url)
         connection = server.next()
         user.event("connect", call)
@@ -285,7 +285,7 @@ def test_no_heartbeat_unless_asked_for(user: User) -> None:
 
 def test_a_server_that_answers_pings_lives(user: User) -> None:
     call = user.call(STREAM_HEART_BEAT="1")
-    with RawServer() as server:
+    with FrameServer() as server:
         user.start(call, server.url)
         connection = server.next()
         for _ in range(3):
@@ -297,7 +297,7 @@ def test_a_server_that_answers_pings_lives(user: User) -> None:
 
 def test_a_server_that_answers_no_ping_is_dead(user: User) -> None:
     call = user.call(STREAM_HEART_BEAT="1", STREAM_NO_RECONNECT="true")
-    with RawServer(answer_pings=False) as server:
+    with FrameServer(answer_pings=False) as server:
         user.start(call, server.url)
         message = user.event("disconnect", call)["message"]
         assert message["code"] == 1006 and "ping" in message["reason"] and "1 s" in message["reason"]
@@ -311,7 +311,7 @@ def test_a_server_that_answers_no_ping_is_dead(user: User) -> None:
 
 def test_a_dead_server_is_connected_to_again(user: User) -> None:
     call = user.call(STREAM_HEART_BEAT="1")
-    with RawServer(answer_pings=False) as server:
+    with FrameServer(answer_pings=False) as server:
         user.start(call, server.url, "mono 8k hello")
         for _ in range(2):
             assert bytes(server.next().frames.get(timeout=PATIENCE).data) == b"hello"
@@ -322,7 +322,7 @@ def test_a_dead_server_is_connected_to_again(user: User) -> None:
 def test_other_traffic_is_a_sign_of_life_too(user: User) -> None:
     """A pong may stand behind a long message; while that arrives the server lives."""
     call = user.call(STREAM_HEART_BEAT="1", STREAM_NO_RECONNECT="true")
-    with RawServer(answer_pings=False) as server:
+    with FrameServer(answer_pings=False) as server:
         user.start(call, server.url)
         connection = server.next()
         for _ in range(3):
@@ -337,7 +337,7 @@ def test_other_traffic_is_a_sign_of_life_too(user: User) -> None:
 
 def test_ping_pong_and_empty_frames(user: User) -> None:
     call = user.call(STREAM_PLAYBACK="true", STREAM_SAMPLE_RATE="8000")
-    with RawServer() as server:
+    with FrameServer() as server:
         user.start(call, server.url)
         connection = server.next()
         connection.send("pong", b"unasked")
@@ -359,7 +359,7 @@ def test_ping_pong_and_empty_frames(user: User) -> None:
     bytes((0x01, 1)) + b"a" + bytes((0x81, 1)) + b"b", bytes((0x82, 127)) + b"\xff" * 8])
 def test_frames_against_the_rules_end_the_stream(user: User, frames: bytes) -> None:
     call = user.call(STREAM_MESSAGE_DEFLATE="true")
-    with RawServer() as server:
+    with FrameServer() as server:
         user.start(call, server.url)
         server.next().send_raw(frames)
         error = user.event("error", call)["message"]
@@ -372,7 +372,7 @@ def test_frames_against_the_rules_end_the_stream(user: User, frames: bytes) -> N
 def test_text_that_is_not_utf_8(user: User) -> None:
     """It fails the connection, which is made again."""
     call = user.call()
-    with RawServer() as server:
+    with FrameServer() as server:
         user.start(call, server.url)
         server.next().send("text", b"\xff\xfe")
         error = user.event("error", call)["message"]

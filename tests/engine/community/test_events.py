@@ -13,11 +13,10 @@ import pytest
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.realtime.media.dtmf_inband import FREQUENCIES, KEYS
 from freeswitch_audio_stream.simulator import EmbeddedCall
-from tests.transports.peers import Peer as Listener
-from tests.transports.peers import read_head
+from freeswitch_audio_stream.testing.peers.listener import Listener, read_head
+from freeswitch_audio_stream.testing.peers.recording_server import Server, stream_audio
 
 from ..harness import PATIENCE, find, noise, until
-from .server import Server, stream_audio
 from .user import FIVE, User
 
 # connect and disconnect.

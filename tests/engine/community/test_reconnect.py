@@ -12,10 +12,10 @@ import pytest
 from freeswitch_audio_stream.audio import l16_to_samples
 from freeswitch_audio_stream.engine.connection import reconnecting
 from freeswitch_audio_stream.simulator import EmbeddedCall
+from freeswitch_audio_stream.testing.peers.frame_server import FrameServer
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server, stream_audio
 
 from ..harness import PATIENCE, Platform, audible, find, noise, until
-from .raw_server import RawServer
-from .server import Peer, Server, stream_audio
 from .user import User
 
 STREAMS = 20
@@ -329,7 +329,7 @@ def test_a_hangup_in_between(user: User, server: Server) -> None:
 
 def test_a_hangup_while_a_try_is_under_way(user: User, server: Server, waits: list[float]) -> None:
     call = user.call()
-    with RawServer() as other:
+    with FrameServer() as other:
         user.start(call, other.url)
         other.next().drop()
         for _ in range(3):

@@ -17,9 +17,9 @@ import soundfile
 from freeswitch_audio_stream.audio import Samples, alaw_to_samples, mulaw_to_samples, samples_to_alaw, samples_to_mulaw
 from freeswitch_audio_stream.simulator import CodecSpec
 from freeswitch_audio_stream.switch import LogLevel
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server, stream_audio
 
 from ..harness import PATIENCE, align, audible, find, noise, until
-from .server import Peer, Server, stream_audio
 from .user import User
 
 SPEECH = noise(8000, seed=1)

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from freeswitch_audio_stream.testing.peers.recording_server import Server
+
 from tests.transports import certificates
 from tests.transports.certificates import DAY, Certificate, server_context
 
 from ..harness import audible, find, noise, until
-from .server import Server
 from .user import User
 
 SPEECH = noise(8000, seed=1)

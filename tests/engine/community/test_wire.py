@@ -12,11 +12,10 @@ import pytest
 
 from freeswitch_audio_stream.audio import RATES, Samples
 from freeswitch_audio_stream.simulator import CodecSpec
-from tests.transports.peers import Peer as Listener
-from tests.transports.peers import read_head
+from freeswitch_audio_stream.testing.peers.listener import Listener, read_head
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server
 
 from ..harness import PATIENCE, audible, find, noise, until
-from .server import Peer, Server
 from .user import User
 
 SPEECH = noise(8000, seed=1)

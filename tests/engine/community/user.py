@@ -7,9 +7,9 @@ from typing import Any, Callable
 import orjson
 
 from freeswitch_audio_stream.simulator import EmbeddedCall, Event
+from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server
 
 from ..harness import MODULE, PATIENCE, Platform, until
-from .server import Peer, Server
 
 FIVE = ("connect", "disconnect", "error", "json", "play")
 

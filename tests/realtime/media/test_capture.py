@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from freeswitch_audio_stream.audio import ALL_RATES, RATES
 from freeswitch_audio_stream.realtime.records import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED,
                                                       ATTEND_WRITE_CLOSED)
+from freeswitch_audio_stream.testing.peers.websocket_end import WebSocketEnd, media
 
 from ..fake_leg import Packet
 from ..open_stream import OpenStream
-from ..server_end import ServerEnd, media
 from ..sound import Samples, Signal, correlation, expected, noise, smooth
 
 Opening = Callable[..., OpenStream]
@@ -150,7 +150,7 @@ def test_the_ring_goes_round_and_starts_again(open_stream: Opening, steps: list[
 
 def test_a_ring_that_is_kept_empty_takes_no_more_than_two_pages(open_stream: Opening) -> None:
     stream = open_stream(buffer_secs=2)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     heard = []
     for number in range(200):

@@ -18,10 +18,11 @@ from freeswitch_audio_stream.realtime.records import (ATTEND_DRAINED, ATTEND_PLA
 from freeswitch_audio_stream.realtime.wire.audiosocket import FRAME_OPCODE
 from freeswitch_audio_stream.realtime.wire.jitter_buffer import MAX_PACKET
 from freeswitch_audio_stream.realtime.wire.outgoing import INTRODUCTION_US
+from freeswitch_audio_stream.testing.peers.raw_websocket import frame
+from freeswitch_audio_stream.testing.peers.websocket_end import WebSocketEnd
 
 from .. import natives
 from ..open_stream import OpenStream
-from ..server_end import ServerEnd, frame
 from ..sound import Samples, correlation, noise, smooth
 
 Opening = Callable[..., OpenStream]
@@ -312,7 +313,7 @@ def test_digits_hangup_and_errors_go_to_python(open_stream: Opening) -> None:
 
 def test_bare_samples_to_a_websocket(open_stream: Opening) -> None:
     stream = open_stream(**FORM)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     for start in range(0, 480, 160):
         stream.leg.read(SPOKEN[start:start + 160], 8000)

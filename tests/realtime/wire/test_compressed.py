@@ -12,10 +12,11 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from freeswitch_audio_stream.realtime.path import Piece
 from freeswitch_audio_stream.realtime.records import ATTEND_INBOX, ATTEND_PEER_PROTOCOL
 from freeswitch_audio_stream.realtime.wire.outgoing import COMPRESSED
+from freeswitch_audio_stream.testing.peers.raw_websocket import frame
+from freeswitch_audio_stream.testing.peers.websocket_end import WebSocketEnd
 
 from .. import natives
 from ..open_stream import OpenStream
-from ..server_end import ServerEnd, frame
 
 Opening = Callable[..., OpenStream]
 CONTINUATION, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9
@@ -113,7 +114,7 @@ def test_a_plain_message_after_the_connection_broke_in_a_compressed_one(open_str
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_what_we_compressed_arrives_beside_what_we_did_not(open_stream: Opening, opcode: int) -> None:
     stream = open_stream(base64=False)
-    server = ServerEnd(stream.connect(deflate=True), [PerMessageDeflate(True, True, 15, 15)])
+    server = WebSocketEnd(stream.connect(deflate=True), [PerMessageDeflate(True, True, 15, 15)])
     body = b"the same again and again " * 100
     packer = zlib.compressobj(wbits=-15)
     packed = (packer.compress(body) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]

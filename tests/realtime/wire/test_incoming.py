@@ -21,10 +21,10 @@ from freeswitch_audio_stream.realtime.records import (ATTEND_INBOX, ATTEND_PEER_
                                                       ATTEND_SOCKET_BROKEN, IO_LOOP, SOCKET_ATTACH)
 from freeswitch_audio_stream.realtime.wire.incoming import RECEIVE_BYTES
 from freeswitch_audio_stream.realtime.wire.io_loop import EVENT_BATCH
+from freeswitch_audio_stream.testing.peers.raw_websocket import frame
 
 from .. import natives
 from ..open_stream import PATIENCE, OpenStream
-from ..server_end import frame
 
 Opening = Callable[..., OpenStream]
 Message = tuple[int, bytes]

@@ -15,9 +15,9 @@ import pytest
 from freeswitch_audio_stream.audio import Encoding, decode, encode
 from freeswitch_audio_stream.protocols.messages import Running
 from freeswitch_audio_stream.realtime.records import ATTEND_DRAINED, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED
+from freeswitch_audio_stream.testing.peers.websocket_end import WebSocketEnd, media
 
 from ..open_stream import PATIENCE, TEMPLATES, OpenStream, template
-from ..server_end import ServerEnd, media
 from ..sound import Samples, noise
 
 Opening = Callable[..., OpenStream]
@@ -34,7 +34,7 @@ def speak(stream: OpenStream, samples: Samples, frame: int = 160) -> None:
 @pytest.mark.parametrize("encoding", Encoding)
 def test_json_media(open_stream: Opening, encoding: Encoding) -> None:
     stream = open_stream(encoding=encoding)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     spoken = noise(160 * 50)
     speak(stream, spoken)
@@ -52,7 +52,7 @@ def test_json_media(open_stream: Opening, encoding: Encoding) -> None:
 @pytest.mark.parametrize("encoding", Encoding)
 def test_both_tracks(open_stream: Opening, encoding: Encoding, base64: bool) -> None:
     stream = open_stream(tracks="both", encoding=encoding, base64=base64)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     inbound, outbound = noise(1600, 1), noise(1600, 2)
     for start in range(0, 1600, 160):
@@ -77,7 +77,7 @@ def test_both_tracks(open_stream: Opening, encoding: Encoding, base64: bool) -> 
 @pytest.mark.parametrize("encoding", Encoding)
 def test_two_tracks_interleaved_under_one_template(open_stream: Opening, encoding: Encoding) -> None:
     stream = open_stream(tracks="stereo", encoding=encoding, templates=TEMPLATES["inbound"])
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     inbound = noise(1600)
     speak(stream, inbound)
@@ -95,7 +95,7 @@ def test_binary_payloads_of_every_length_field(open_stream: Opening, encoding: E
     stream = open_stream(rate=48000, encoding=encoding, base64=False, chunk_ms=1500)
     spoken = noise(size // encoding.sample_bytes)
     speak(stream, spoken, 4096)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.drain_media()
     (frame,) = server.frames(1)
     assert frame.opcode == BINARY and frame.data == encode(spoken, encoding)
@@ -106,7 +106,7 @@ def test_binary_payloads_of_every_length_field(open_stream: Opening, encoding: E
 @pytest.mark.parametrize("size", (0,) + EDGES + (1 << 20,))
 def test_messages_of_every_length_field(open_stream: Opening, size: int) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     body = noise(size, 3).astype(np.uint8).tobytes()[:size]
     if size == 1 << 20:
         assert not stream.path.send(BINARY, body), "more than the outbox holds"
@@ -118,7 +118,7 @@ def test_messages_of_every_length_field(open_stream: Opening, size: int) -> None
 
 def test_masks_are_fresh(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     for _ in range(2000):
         assert stream.path.send(TEXT, b"same")
     server.frames(2000)
@@ -129,7 +129,7 @@ def test_masks_are_fresh(open_stream: Opening) -> None:
 
 def test_one_sequence_over_messages_and_media(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     assert stream.path.send(TEXT, b'{"event":"start","sequence":', b"}")
     stream.path.open_media()
     for turn in range(100):
@@ -152,7 +152,7 @@ def test_media_without_numbers(open_stream: Opening, encoding: Encoding, tracks:
                  for head in (b'{"type":"audio","data":"', b'{"of":"the other","data":"')]
     stream = open_stream(tracks=tracks, encoding=encoding,
                          templates=templates if tracks == "both" else templates[:1])
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     spoken = noise(1600)
     speak(stream, spoken)
@@ -171,7 +171,7 @@ FOREIGN = (b'{"seq":"', Running.SEQUENCE, b'","at":"', Running.TIMESTAMP, b'","c
 @pytest.mark.parametrize("encoding", Encoding)
 def test_running_fields_as_numbers_and_as_strings(open_stream: Opening, encoding: Encoding) -> None:
     stream = open_stream(encoding=encoding, templates=[template(*FOREIGN)])
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     spoken = noise(160 * 80)
     speak(stream, spoken)
@@ -187,7 +187,7 @@ def test_fields_in_any_order_and_number(open_stream: Opening) -> None:
     for parts in ([Running.PAYLOAD], [Running.PAYLOAD, b" ", Running.CHUNK],
                   [Running.TIMESTAMP, Running.PAYLOAD], [b"<", b"", b">", Running.PAYLOAD, b"!" * 70000]):
         stream = open_stream(templates=[template(*parts)])
-        server = ServerEnd(stream.connect())
+        server = WebSocketEnd(stream.connect())
         stream.path.open_media()
         spoken = noise(160)
         speak(stream, spoken)
@@ -199,7 +199,7 @@ def test_fields_in_any_order_and_number(open_stream: Opening) -> None:
 
 def test_chunks_are_counted_by_track_and_messages_over_all(open_stream: Opening) -> None:
     stream = open_stream(tracks="both", templates=[template(*FOREIGN), template(*FOREIGN)])
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     assert stream.path.send(TEXT, b'{"seq":"', b'"}')
     stream.path.open_media()
     speak(stream, noise(1600))
@@ -211,7 +211,7 @@ def test_chunks_are_counted_by_track_and_messages_over_all(open_stream: Opening)
 
 def test_timestamps_go_on_over_what_was_not_captured(open_stream: Opening) -> None:
     stream = open_stream(templates=[template(*FOREIGN)])
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     speak(stream, noise(320))
     stream.path.pause(True)
@@ -228,14 +228,14 @@ def test_messages_go_before_media(open_stream: Opening) -> None:
     for number in range(3):
         assert stream.path.send(TEXT, b'{"event":"message","sequence":', b"}")
     stream.path.open_media()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     events = [json.loads(message)["event"] for message in server.messages(13)]
     assert events == ["message"] * 3 + ["media"] * 10
 
 
 def test_without_a_tail_nothing_is_numbered(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     for head, tail in ((b"plain", None), (b"<", b""), (b"", b">")):
         assert stream.path.send(TEXT, head, tail)
     assert server.messages(3) == [b"plain", b"<1", b"2>"]
@@ -243,7 +243,7 @@ def test_without_a_tail_nothing_is_numbered(open_stream: Opening) -> None:
 
 def test_held_media_waits_and_then_flows(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     spoken = noise(480)
     speak(stream, spoken)
     assert stream.path.send(TEXT, b"first")
@@ -259,7 +259,7 @@ def test_held_media_waits_and_then_flows(open_stream: Opening) -> None:
 
 def test_a_chunk_is_sent_when_it_is_whole(open_stream: Opening) -> None:
     stream = open_stream(chunk_ms=50)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     spoken = noise(160 * 10)
     speak(stream, spoken)
@@ -270,7 +270,7 @@ def test_a_chunk_is_sent_when_it_is_whole(open_stream: Opening) -> None:
 
 def test_drain_sends_the_part_of_a_chunk(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     spoken = noise(3 * 160 + 57)
     speak(stream, spoken, 57)
@@ -302,7 +302,7 @@ def stall(stream: OpenStream) -> None:
 def test_short_writes(open_stream: Opening, read_size: int) -> None:
     stream = open_stream(tracks="both")
     connection = stream.connect(send_buffer=1)
-    server = ServerEnd(connection)
+    server = WebSocketEnd(connection)
     stream.path.open_media()
     bodies = [noise(size, size).tobytes() for size in (10, 3000, 70000 if read_size > 1 else 700, 1)]
 
@@ -321,7 +321,7 @@ def test_short_writes(open_stream: Opening, read_size: int) -> None:
 
 def test_a_backlog_leaves_at_once_when_the_server_reads_again(open_stream: Opening) -> None:
     stream = open_stream(buffer_secs=40)
-    server = ServerEnd(stream.connect(send_buffer=1))
+    server = WebSocketEnd(stream.connect(send_buffer=1))
     stream.path.open_media()
     stall(stream)
     spoken = noise(8000 * 20)
@@ -343,7 +343,7 @@ def test_a_backlog_leaves_at_once_when_the_server_reads_again(open_stream: Openi
 
 def test_drained_means_taken_by_the_socket(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect(send_buffer=1))
+    server = WebSocketEnd(stream.connect(send_buffer=1))
     stream.path.open_media()
     stall(stream)
     speak(stream, noise(1600))
@@ -361,7 +361,7 @@ def test_drained_means_taken_by_the_socket(open_stream: Opening) -> None:
 
 def test_a_full_outbox_is_said(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect(send_buffer=1))
+    server = WebSocketEnd(stream.connect(send_buffer=1))
     stall(stream)
     sent = 0
     while stream.path.send(TEXT, b"x" * 1000):
@@ -384,7 +384,7 @@ def test_a_server_that_goes_is_reported_once(open_stream: Opening, how: str) -> 
         connection = stream.connect()
     stream.path.open_media()
     speak(stream, noise(160))
-    ServerEnd(connection).frames(1)
+    WebSocketEnd(connection).frames(1)
     if how == "half":
         connection.shutdown(socket.SHUT_WR)
     else:
@@ -422,7 +422,7 @@ def test_a_new_connection_begins_with_a_whole_frame(open_stream: Opening) -> Non
     stream.path.discard_outbox()
     before = int(stream.field["sequence"])
     speak(stream, noise(160))
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     fields, samples = media(server.messages(1)[0])
     assert fields["sequence"] == before + 1 and np.array_equal(samples, noise(160))
     assert server.nothing_more()
@@ -430,7 +430,7 @@ def test_a_new_connection_begins_with_a_whole_frame(open_stream: Opening) -> Non
 
 def test_a_detached_socket_is_left_alone(open_stream: Opening) -> None:
     stream = open_stream()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     stream.path.detach_socket()
     stream.wait_for(ATTEND_SOCKET_DETACHED)

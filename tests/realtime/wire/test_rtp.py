@@ -15,10 +15,11 @@ from freeswitch_audio_stream.audio import Encoding, alaw_to_samples, mulaw_to_sa
 from freeswitch_audio_stream.realtime.counters import Packets
 from freeswitch_audio_stream.realtime.records import ATTEND_GARBAGE, ATTEND_PLAYBACK_STARTED
 from freeswitch_audio_stream.realtime.wire.jitter_buffer import JITTER_MS, MAX_PACKET, WINDOW
+from freeswitch_audio_stream.testing.peers.raw_websocket import frame
+from freeswitch_audio_stream.testing.peers.websocket_end import WebSocketEnd
 
 from .. import natives
 from ..open_stream import OpenStream
-from ..server_end import ServerEnd, frame
 from ..sound import Samples, correlation, noise, smooth
 
 Opening = Callable[..., OpenStream]
@@ -56,13 +57,13 @@ def speak(stream: OpenStream, samples: Samples) -> None:
         stream.leg.read(samples[start:start + 160], 8000)
 
 
-def packets_of(server: ServerEnd, count: int) -> list[Read]:
+def packets_of(server: WebSocketEnd, count: int) -> list[Read]:
     return [read_packet(message) for message in server.messages(count)]
 
 
 def test_packets_to_the_peer(open_stream: Opening) -> None:
     stream = open_stream(**FORM)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     spoken = noise(160 * 50)
     speak(stream, spoken)
@@ -84,7 +85,7 @@ def steps(packets: Sequence[Read]) -> list[tuple[int, int, bool]]:
 
 def test_a_pause_moves_the_timestamp_on(open_stream: Opening) -> None:
     stream = open_stream(**FORM)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     speak(stream, noise(160))
     stream.leg.read(noise(80, 1), 8000)
@@ -101,7 +102,7 @@ def test_a_pause_moves_the_timestamp_on(open_stream: Opening) -> None:
 def test_dropped_audio_moves_the_timestamp_on(open_stream: Opening) -> None:
     stream = open_stream(**FORM, buffer_secs=1)
     speak(stream, noise(8000 + 480))
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     first = packets_of(server, 50)
     speak(stream, noise(160, 1))
@@ -120,19 +121,19 @@ def test_several_gaps_wait_in_the_ring(open_stream: Opening) -> None:
         speak(stream, noise(160 * (1 + gap % 3)))
         stream.path.pause(False)
         place += 160 * (2 + gap % 3)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     assert steps(packets_of(server, 100)) == wanted
 
 
 def test_a_new_connection_begins_a_talk_spurt(open_stream: Opening) -> None:
     stream = open_stream(**FORM)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     stream.path.open_media()
     speak(stream, noise(320))
     before = packets_of(server, 2)
     stream.disconnect()
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     speak(stream, noise(320))
     after = packets_of(server, 2)
     assert [packet.marker for packet in before + after] == [True, False, True, False]
@@ -142,7 +143,7 @@ def test_a_new_connection_begins_a_talk_spurt(open_stream: Opening) -> None:
 
 def test_the_rest_of_a_drain_is_a_short_packet(open_stream: Opening) -> None:
     stream = open_stream(**FORM)
-    server = ServerEnd(stream.connect())
+    server = WebSocketEnd(stream.connect())
     speak(stream, noise(160))
     stream.leg.read(noise(30, 1), 8000)
     stream.path.drain_media()

@@ -16,10 +16,10 @@ from websockets.protocol import Protocol, Side, State
 
 from freeswitch_audio_stream.realtime.records import (ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN,
                                                       FRAMING_SERVER)
+from freeswitch_audio_stream.testing.peers.raw_websocket import frame
 
 from .. import natives
 from ..open_stream import OpenStream
-from ..server_end import frame
 from ..sound import noise
 
 Opening = Callable[..., OpenStream]

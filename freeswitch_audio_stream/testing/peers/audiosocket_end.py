@@ -6,14 +6,14 @@ import struct
 
 import numpy as np
 
-from freeswitch_audio_stream.audio import Samples
+from ...audio import Samples
 
 from .connection_end import ConnectionEnd
 
 HANGUP, UUID, DIGIT, AUDIO, ERROR = 0x00, 0x01, 0x03, 0x10, 0xFF
 
 
-class AudioSocketPeer(ConnectionEnd):
+class AudioSocketEnd(ConnectionEnd):
     """The server's end of one connection."""
 
     def say(self, kind: int, payload: bytes = b"") -> None:
@@ -26,8 +26,8 @@ class AudioSocketPeer(ConnectionEnd):
 
     def hear(self) -> tuple[int, bytes]:
         """The next frame; ConnectionError at the end of the connection."""
-        kind, size = struct.unpack("!BH", self._read(3))
-        return kind, self._read(size)
+        kind, size = struct.unpack("!BH", self.read_exactly(3))
+        return kind, self.read_exactly(size)
 
     def hear_audio(self, samples: int, kind: int = AUDIO) -> Samples:
         """What frames of audio hold, until there are that many samples; no other frame may come between them."""

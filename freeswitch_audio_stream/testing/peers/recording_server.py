@@ -16,10 +16,8 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.server import Server as Listener
 from websockets.sync.server import ServerConnection, serve
 
-from freeswitch_audio_stream.audio import Samples
-
-PATIENCE = 30.0
-"""Seconds after which what has not happened will not happen."""
+from ...audio import Samples
+from . import PATIENCE
 
 
 class Recording:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from .peers import Peer, read_all
+from freeswitch_audio_stream.testing.peers.listener import Listener, read_all
 
 
 def test_a_test_that_fails_does_not_wait_for_its_connections() -> None:
@@ -17,7 +17,7 @@ def test_a_test_that_fails_does_not_wait_for_its_connections() -> None:
         begun.set()
         read_all(connection)
     with socket.socket() as client:
-        with pytest.raises(AssertionError, match="failed"), Peer(serve) as peer:
+        with pytest.raises(AssertionError, match="failed"), Listener(serve) as peer:
             client.connect((peer.host, peer.port))
             assert begun.wait(10)
             raise AssertionError("the test has failed")

@@ -10,21 +10,20 @@ from typing import Any
 
 from websockets.frames import Frame, Opcode
 
-from tests.realtime.server_end import ServerEnd, frame
-from tests.transports.peers import Peer as Listener
-from tests.transports.peers import accept_websocket
-
-from ..harness import PATIENCE
+from . import PATIENCE
+from .listener import Listener, accept_websocket
+from .raw_websocket import frame
+from .websocket_end import WebSocketEnd
 
 OPCODES = {"text": 1, "binary": 2, "close": 8, "ping": 9, "pong": 10}
 
 
-class RawConnection:
+class FrameConnection:
     """An open connection: what has come is in `frames`, audio left out."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._ends = ServerEnd(connection)
+        self._ends = WebSocketEnd(connection)
         self.frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
 
     def send(self, kind: str, data: bytes = b"", final: bool = True) -> None:
@@ -53,7 +52,7 @@ class RawConnection:
             pass  # it is over
 
 
-class RawServer:
+class FrameServer:
     """Accepts; a context manager."""
 
     def __init__(self, *headers: str, answer_pings: bool = True, host: str = "127.0.0.1",
@@ -61,23 +60,23 @@ class RawServer:
         """`headers` are lines added to the answer to the handshake."""
         self._headers = headers
         self._answer_pings = answer_pings
-        self._connections: queue.SimpleQueue[RawConnection] = queue.SimpleQueue()
-        self._accepted: list[RawConnection] = []
+        self._connections: queue.SimpleQueue[FrameConnection] = queue.SimpleQueue()
+        self._accepted: list[FrameConnection] = []
         self._listener = Listener(self._handle, host, context)
         self.url = f"{'wss' if context else 'ws'}://{self._listener.place}/"
 
     def _handle(self, connection: socket.socket) -> None:
         accept_websocket(connection, *self._headers)
-        accepted = RawConnection(connection)
+        accepted = FrameConnection(connection)
         self._accepted.append(accepted)
         self._connections.put(accepted)
         accepted.record(self._answer_pings)
 
-    def next(self) -> RawConnection:
+    def next(self) -> FrameConnection:
         """The next connection that has not been asked for yet."""
         return self._connections.get(timeout=PATIENCE)
 
-    def __enter__(self) -> RawServer:
+    def __enter__(self) -> FrameServer:
         return self
 
     def __exit__(self, *exception: Any) -> None:

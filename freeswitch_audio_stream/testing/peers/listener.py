@@ -1,5 +1,4 @@
-"""Servers for the tests: a socket, a thread for each connection, and the test's own words for what to do
-there."""
+"""A server of bare sockets: a thread for each connection, and its user's own words for what to do there."""
 
 from __future__ import annotations
 
@@ -14,12 +13,11 @@ from typing import Callable
 Handler = Callable[[socket.socket], None]
 
 
-class Peer:
-    """Accepts on a free port of `host` and calls `handler` with each connection, over TLS where a context is
-    given.
+class Listener:
+    """Accepts on a free port of `host` and calls `handler` with each connection, over TLS where a context is given.
 
-    A context manager. Exceptions of handlers are kept in `failures` (handshakes the client gives up among
-    them).
+    A context manager, which waits at its end for the connections to be over. Exceptions of handlers are kept in
+    `failures`, handshakes that the client gives up among them.
     """
 
     def __init__(self, handler: Handler, host: str = "127.0.0.1",
@@ -39,7 +37,7 @@ class Peer:
     def place(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def __enter__(self) -> Peer:
+    def __enter__(self) -> Listener:
         return self
 
     def __exit__(self, *exception: object) -> None:

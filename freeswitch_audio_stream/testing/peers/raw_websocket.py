@@ -9,11 +9,10 @@ from typing import Any, Callable
 
 import orjson
 
-from freeswitch_audio_stream.services.agent.session import AgentSession
-from tests.transports.peers import accept_websocket
-
+from ...services.agent.session import AgentSession
+from . import PATIENCE
 from .connection_end import ConnectionEnd
-from .harness import PATIENCE
+from .listener import accept_websocket
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -56,14 +55,14 @@ class RawPeer(ConnectionEnd):
 
     def hear(self) -> tuple[int, bytes]:
         """The next frame of the client: opcode and payload. ConnectionError at the end of the connection."""
-        first, second = self._read(2)
+        first, second = self.read_exactly(2)
         assert first & 0x80, "our client does not fragment"
         assert second & 0x80, "a client has to mask (RFC 6455 section 5.1)"
         size = second & 127
         if size >= 126:
-            size = int.from_bytes(self._read(2 if size == 126 else 8), "big")
-        mask = self._read(4)
-        opcode, payload = first & 0x7F, unmasked(self._read(size), mask)
+            size = int.from_bytes(self.read_exactly(2 if size == 126 else 8), "big")
+        mask = self.read_exactly(4)
+        opcode, payload = first & 0x7F, unmasked(self.read_exactly(size), mask)
         if opcode == TEXT:
             self.session.receive(payload.decode(), time.monotonic())
         elif opcode == BINARY:

@@ -10,13 +10,13 @@ from typing import Any, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from websockets.extensions import Extension
-from websockets.frames import Frame, Opcode
+from websockets.frames import Frame
 from websockets.protocol import Protocol, Side, State
 
-from freeswitch_audio_stream.audio import Encoding, decode
+from ...audio import Encoding, decode
 
 
-class ServerEnd:
+class WebSocketEnd:
     """Reads whole frames from a socket that has a timeout; a frame that breaks RFC 6455 raises."""
 
     def __init__(self, connection: socket.socket, extensions: Sequence[Extension] = ()) -> None:
@@ -64,8 +64,3 @@ def media(message: bytes, encoding: Encoding = Encoding.L16) -> tuple[dict[str, 
     """A JSON media message: its fields, and its samples."""
     fields = json.loads(message)
     return fields, decode(base64.b64decode(fields["payload"], validate=True), encoding)
-
-
-def frame(opcode: int, data: bytes, final: bool = True) -> bytes:
-    """A frame as a server sends it: not masked."""
-    return Frame(Opcode(opcode), data, fin=final).serialize(mask=False)

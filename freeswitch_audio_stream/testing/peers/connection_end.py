@@ -1,15 +1,15 @@
-"""The server's end of a connection, whatever is spoken on it."""
+"""The server's end of a TCP connection, whatever is spoken on it."""
 
 from __future__ import annotations
 
 import socket
 import struct
 
-from .harness import PATIENCE
+from . import PATIENCE
 
 
 class ConnectionEnd:
-    """Blocks, for as long as a test is patient."""
+    """Blocks for up to PATIENCE."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -20,7 +20,8 @@ class ConnectionEnd:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
-    def _read(self, count: int) -> bytes:
+    def read_exactly(self, count: int) -> bytes:
+        """Return the next `count` bytes; raise ConnectionError if the connection ends before."""
         data = b""
         while len(data) < count:
             part = self.sock.recv(count - len(data))
