@@ -11,14 +11,24 @@ from .table import Table, setting
 from .variables import VARIABLE_PREFIX
 
 
+_ID, _ID_RULE = "[!-~]{0,256}", "up to 256 letters, digits and other characters of ASCII, without spaces"
+
+
 @dataclass(frozen=True)
 class StreamSettings:
     """The settings of one stream, each valid; see `STREAM` for meaning, unit and range."""
 
     protocol: str = setting(
         "json", "How the stream travels: json (JSON messages, audio in base64), binary (the same messages, "
-        "audio as binary frames), community (bare audio, text as it is), or nothing but audio: rtp, sln or "
-        "audiosocket.", choices=PROTOCOLS)
+        "audio as binary frames), community (bare audio, text as it is), nothing but audio: rtp, sln or "
+        "audiosocket; or as a telephony platform's media stream, by its name.", choices=PROTOCOLS)
+    platform_account_id: str = setting(
+        "", "The account's id in the messages of a telephony platform's protocol; empty: one is made up.",
+        pattern=_ID, pattern_rule=_ID_RULE)
+    platform_call_id: str = setting(
+        "", "The call's id there; empty: one is made of the call's UUID.", pattern=_ID, pattern_rule=_ID_RULE)
+    platform_stream_id: str = setting(
+        "", "The stream's id there; empty: a new one for each stream.", pattern=_ID, pattern_rule=_ID_RULE)
     format: str = setting(
         "binary", "How the protocol community sends audio: binary (binary frames) or base64 (JSON messages).",
         choices=("binary", "base64"))

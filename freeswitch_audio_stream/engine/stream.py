@@ -67,7 +67,8 @@ class Stream:
                              lambda *report: self.sender.heard(*report))
         conversation = ProtocolConversation(plan.protocol, plan.info)
         receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, sounds,
-                                   self._reporter, lambda: self.link.hung_up())
+                                   self._reporter, lambda: self.link.hung_up(),
+                                   lambda messages: self.sender.reply(messages))
         self.link = LINKS[plan.protocol.carrier](
             plan.url, plan.settings, path, dispatcher, self, receiver,
             client_session.pending if client_session else None, plan.protocol.counts_anew)

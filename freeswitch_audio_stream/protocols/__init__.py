@@ -7,6 +7,7 @@
     community.py        community
     encapsulations.py   rtp and sln: nothing but audio
     audiosocket.py      audiosocket: over a WebSocket, and over TCP
+    platforms/          those of telephony platforms
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import Mapping
 from .audiosocket import AUDIOSOCKET, AUDIOSOCKET_TCP
 from .community import COMMUNITY
 from .encapsulations import RTP, SLN
+from .platforms import PLATFORMS
 from .session import Carrier, ProtocolSession, WireProtocol
 from .stream_api import BINARY, JSON
 
 __all__ = ["ENCAPSULATIONS", "PROTOCOLS", "SCHEMES", "Carrier", "ProtocolSession", "WireProtocol"]
 
 PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (
-    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET)}
+    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, *PLATFORMS)}
 """Protocols by the value of the setting `protocol` that selects them."""
 
 SCHEMES: Mapping[str, WireProtocol] = {"audiosocket": AUDIOSOCKET_TCP}

@@ -66,6 +66,23 @@ class MediaTemplate:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """By which names a protocol introduces the account, the call, the stream and its parties; those of the protocols
+    of telephony platforms need them. An id that is "" was not set: the protocol makes one up.
+    """
+
+    nonce: str = "0" * 32
+    """32 hexadecimal digits that no other stream has: what an id is made of."""
+    account: str = ""
+    call: str = ""
+    stream: str = ""
+    caller: str = ""
+    """The caller's number; "" if unknown."""
+    callee: str = ""
+    """The number that was called; "" if unknown."""
+
+
+@dataclass(frozen=True)
 class StreamInfo:
     """A stream, as its messages describe it to the server."""
 
@@ -84,6 +101,7 @@ class StreamInfo:
     """Values of ACCOUNT_VARIABLES by name, without those that are not set."""
     base64: bool = False
     """Whether audio travels in base64 in text messages, in a protocol that allows both."""
+    identity: Identity = field(default_factory=Identity)
 
 
 @dataclass(frozen=True)
@@ -169,5 +187,12 @@ class ControlCall:
     server does not say. Untrusted text."""
 
 
+@dataclass(frozen=True)
+class Reply:
+    """Send a message back: what the server has sent asks for nothing else than this answer, or for it as well."""
+
+    message: OutMessage
+
+
 Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp,
-                 ControlCall]
+                 ControlCall, Reply]

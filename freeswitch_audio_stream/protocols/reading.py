@@ -9,7 +9,11 @@ from typing import Any
 
 import orjson
 
+from ..audio import Encoding
 from ..errors import MessageError
+
+LONGEST_NAME = 1024
+"""Characters in a checkpoint's name: it is kept until played and repeated in events and messages."""
 
 _EITHER_ALPHABET = str.maketrans("-_.", "+/=")  # some pad the other alphabet with dots
 
@@ -19,6 +23,33 @@ def shown(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
     return repr(value if not isinstance(value, str) or len(value) <= 80 else value[:79] + "…")
+
+
+def json_object(message: bytes) -> dict[str, Any]:
+    """Return the JSON object that `message` is; raise MessageError of the kind "json" if it is none."""
+    try:
+        body = orjson.loads(message)
+    except orjson.JSONDecodeError as error:
+        raise MessageError("json", f"a message is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise MessageError("json", f"a message is not a JSON object but {shown(body)}")
+    return body
+
+
+def checkpoint_name(kind: str, name: Any) -> str:
+    """Return `name`, as the name of a checkpoint; raise MessageError if it is no text of 1 to LONGEST_NAME characters.
+    """
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise MessageError(kind, f"{kind} names the checkpoint {shown(name)}: "
+                                 f"use a text of 1 to {LONGEST_NAME} characters")
+    return name
+
+
+def whole_samples(kind: str, audio: bytes, encoding: Encoding) -> bytes:
+    """Return `audio`; raise MessageError if it ends within a sample."""
+    if len(audio) % encoding.sample_bytes:
+        raise MessageError(kind, f"{kind} has {len(audio)} bytes of audio: use {encoding.sample_bytes} for each sample")
+    return audio
 
 
 def from_base64(kind: str, key: str, text: str) -> bytes:

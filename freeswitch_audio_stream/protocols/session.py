@@ -74,6 +74,10 @@ class ProtocolSession:
         """
         raise MessageError("text", "a text message came, and there is none in this protocol")
 
+    def refused(self, error: MessageError) -> Sequence[OutMessage]:
+        """Return the messages that tell the server that `receive` has refused a message of its for `error`."""
+        return ()
+
     def receive_frame(self, kind: int, payload: bytes) -> Sequence[Incoming]:
         """Return what an AudioSocket frame other than audio asks for; raise MessageError as `receive` does."""
         return ()

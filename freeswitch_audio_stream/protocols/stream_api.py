@@ -17,11 +17,8 @@ from ..audio import ALL_RATES, Encoding, Track
 from ..errors import MessageError
 from .messages import (ClearAudio, Incoming, MediaTemplate, OutMessage, PlayAudio, Running, SetCheckpoint, StreamInfo,
                        TranscriptionReceived)
-from .reading import check_writable, from_base64, shown
+from .reading import check_writable, checkpoint_name, from_base64, json_object, shown, whole_samples
 from .session import ProtocolSession, WireProtocol
-
-LONGEST_NAME = 1024
-"""Characters in a checkpoint's name: it is kept until played and repeated in events and messages."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class StreamApiSession(ProtocolSession):
         return [OutMessage(text.encode())]
 
     def receive(self, message: bytes) -> Sequence[Incoming]:
-        body = _object(message)
+        body = json_object(message)
         event = body.get("event")
         read = _READERS.get(event) if isinstance(event, str) else None
         if read is None:
@@ -93,16 +90,6 @@ BINARY = StreamApi("binary", interleaves_both=True)
 def _numbered(event: str, body: dict[str, Any]) -> OutMessage:
     """Return ``{"event":…,"sequence":`` number ``,…}``; `body` must not be empty."""
     return OutMessage(b'{"event":"%s","sequence":' % event.encode(), b"," + orjson.dumps(body)[1:])
-
-
-def _object(message: bytes) -> dict[str, Any]:
-    try:
-        body = orjson.loads(message)
-    except orjson.JSONDecodeError as error:
-        raise MessageError("json", f"a message is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise MessageError("json", f"a message is not a JSON object but {shown(body)}")
-    return body
 
 
 # Readers: one for each event; a fault is reported under the event's own name.
@@ -134,24 +121,14 @@ def _play_audio(info: StreamInfo, fields: dict[str, Any], audio: str, form: str)
         raise MessageError("media.play", f"media.play has the sampleRate {shown(rate)}: use one of "
                                          f"{', '.join(map(str, ALL_RATES))}")
     checkpoint = fields.get("checkpoint")
-    name = None if checkpoint is None else _name("media.play", checkpoint)
+    name = None if checkpoint is None else checkpoint_name("media.play", checkpoint)
     return PlayAudio(_audio(fields.get(audio), audio, encoding), encoding, int(rate), name)
 
 
 def _audio(text: Any, key: str, encoding: Encoding) -> bytes:
     if not isinstance(text, str):
         raise MessageError("media.play", f"media.play has no text named {key}: put the audio there in base64")
-    audio = from_base64("media.play", key, text)
-    if len(audio) % encoding.sample_bytes:
-        raise MessageError("media.play", f"media.play has {len(audio)} bytes of audio: use 2 for each sample")
-    return audio
-
-
-def _name(event: str, name: Any) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise MessageError(event, f"{event} names the checkpoint {shown(name)}: "
-                                  f"use a text of 1 to {LONGEST_NAME} characters")
-    return name
+    return whole_samples("media.play", from_base64("media.play", key, text), encoding)
 
 
 def _clear(info: StreamInfo, body: dict[str, Any]) -> ClearAudio:
@@ -161,7 +138,7 @@ def _clear(info: StreamInfo, body: dict[str, Any]) -> ClearAudio:
 def _checkpoint(info: StreamInfo, body: dict[str, Any]) -> SetCheckpoint:
     payload = body.get("payload")
     name = payload.get("name") if isinstance(payload, dict) else body.get("name")
-    return SetCheckpoint(_name("media.checkpoint", name))
+    return SetCheckpoint(checkpoint_name("media.checkpoint", name))
 
 
 def _transcription(info: StreamInfo, body: dict[str, Any]) -> TranscriptionReceived:

@@ -18,7 +18,7 @@ from freeswitch_audio_stream.engine.dispatch import dispatcher
 from freeswitch_audio_stream.engine.events import overrun_report
 from freeswitch_audio_stream.engine.plan import plan as planning
 from freeswitch_audio_stream.engine.states import TRANSITIONS
-from freeswitch_audio_stream.protocols import stream_api
+from freeswitch_audio_stream.protocols import reading
 from freeswitch_audio_stream.realtime import path_format
 from freeswitch_audio_stream.realtime.media import dtmf
 from freeswitch_audio_stream.realtime.wire import incoming, outgoing
@@ -39,7 +39,7 @@ from .settings_rows import find
     ("messages from the server that wait", path_format.INBOX_BYTES >> 10),
     ("message from the server", 8), ("message from the server", close_frame.CLOSE_TOO_BIG),
     ("control frame from the server", 125), ("control frame from the server", incoming._CLOSE_PROTOCOL_ERROR),
-    ("name of a checkpoint", stream_api.LONGEST_NAME),
+    ("name of a checkpoint", reading.LONGEST_NAME),
     ("uuid, stream id", commands._LONGEST_ID),
     ("URL", urls.LONGEST_URL), ("URL", LONGEST_PREFIX),
     ("value of a setting that is a text", LONGEST_TEXT),

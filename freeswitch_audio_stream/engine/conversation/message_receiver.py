@@ -8,8 +8,8 @@ from typing import Any, Callable, Sequence
 import orjson
 
 from ...errors import MessageError
-from ...protocols.messages import (ClearAudio, ControlCall, HangUp, Incoming, PlayAudio, SetCheckpoint, StreamAudio,
-                                   TextReceived, TranscriptionReceived)
+from ...protocols.messages import (ClearAudio, ControlCall, HangUp, Incoming, OutMessage, PlayAudio, Reply,
+                                   SetCheckpoint, StreamAudio, TextReceived, TranscriptionReceived)
 from ..call import Call
 from ..connection.inbox import BINARY, TEXT, Message
 from ..events.message_log import MessageLog
@@ -25,9 +25,10 @@ class MessageReceiver:
     """Of one stream; only on its dispatcher. What the server does wrong is reported, and never raises."""
 
     def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,
-                 sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None]) -> None:
+                 sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None],
+                 reply: Callable[[Sequence[OutMessage]], None]) -> None:
         """`takes_binary`: whether binary messages are audio to be played. `on_hang_up` is called where the server
-        hangs up in words.
+        hangs up in words, and `reply` with what the protocol answers at once.
         """
         self._plan = plan
         self._conversation = conversation
@@ -38,6 +39,7 @@ class MessageReceiver:
         self._files = sounds.of_stream(call.uuid, plan.info.stream_id)
         self._reporter = reporter
         self._on_hang_up = on_hang_up
+        self._reply = reply
         self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
         self._file_error = ""
 
@@ -73,6 +75,7 @@ class MessageReceiver:
             messages = self._conversation.session.receive(data)
         except MessageError as error:
             self._reporter.unusable(error, data)
+            self._reply(self._conversation.session.refused(error))
             return
         self._log(messages, data)
         for message in messages:
@@ -101,6 +104,8 @@ class MessageReceiver:
             self._take_sound(message)
         elif isinstance(message, HangUp):
             self._on_hang_up()
+        elif isinstance(message, Reply):
+            self._reply([message.message])
         elif isinstance(message, ControlCall):
             self._reporter.fire("call_control", action=message.action.value, argument=message.argument or None)
 

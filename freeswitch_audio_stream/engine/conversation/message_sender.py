@@ -80,6 +80,10 @@ class MessageSender:
         if self._link.state is LinkState.OPEN:
             self._send(self._conversation.session.heard(item, milliseconds, complete))
 
+    def reply(self, messages: Sequence[OutMessage]) -> None:
+        """Answer the server."""
+        self._send(messages)
+
     def text(self, text: str) -> None:
         """Queue a message of the application; any thread. Raises RefusedError with the reason."""
         if not self._plan.bidirectional:

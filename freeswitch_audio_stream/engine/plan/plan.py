@@ -11,7 +11,7 @@ from ...commands import Start, without_credentials
 from ...config import Dialect, StreamSettings
 from ...errors import RefusedError
 from ...protocols import PROTOCOLS, SCHEMES, WireProtocol
-from ...protocols.messages import ACCOUNT_VARIABLES, MediaTemplate, StreamInfo
+from ...protocols.messages import ACCOUNT_VARIABLES, Identity, MediaTemplate, StreamInfo
 from ...realtime.path_format import OUTBOX_BYTES, PathFormat
 from ...realtime.wire.outgoing import OUTBOX_HEADER
 from ..call import BugKind, Call
@@ -102,13 +102,20 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     command = replace(command, track=track, encoding=encoding)
     account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
     info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
-                      _channels(protocol, command.track), command.metadata, account, settings.format == "base64")
+                      _channels(protocol, command.track), command.metadata, account, settings.format == "base64",
+                      _identity(call, settings))
     _check_opening(protocol, info)
     community = command.dialect is Dialect.COMMUNITY
     timeout = settings.connect_timeout if community else command.timeout or None
     plays = settings.playback if community else command.bidirectional
     return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays,
                 command.captures)
+
+
+def _identity(call: Call, settings: StreamSettings) -> Identity:
+    return Identity(secrets.token_hex(16), settings.platform_account_id, settings.platform_call_id,
+                    settings.platform_stream_id, call.variable("caller_id_number") or "",
+                    call.variable("destination_number") or "")
 
 
 def _check_opening(protocol: WireProtocol, info: StreamInfo) -> None:
