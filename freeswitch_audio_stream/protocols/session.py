@@ -99,6 +99,8 @@ class WireProtocol:
     """Whether the track "both" is sent as messages with two channels rather than as separate messages per track."""
     has_text: bool = True
     """Whether the application and the server can exchange text messages."""
+    has_binary: bool = True
+    """Whether binary messages from the server are audio; else each is an error of its."""
     takes_deflate: bool = True
     """Whether messages may be compressed (RFC 7692); not where compiled code parses the received frames."""
     counts_anew: bool = False

@@ -39,6 +39,9 @@ class Piece(NamedTuple):
     is_last: bool
     is_compressed: bool
     """True for every part of a message that is compressed (RFC 7692); never for control frames."""
+    play_position: int = 0
+    """Where the playback queue ended when the piece came: samples queued since the stream began. Binary audio that came
+    later on the connection is behind it, whenever the message is read."""
 
 
 class SettledMark(NamedTuple):
@@ -315,12 +318,17 @@ class MediaPath:
         pieces = self._read_ring("inbox", position, written - position)
         begin = 0
         while begin < len(pieces):
-            opcode, flags, count, _ = _RECORD.unpack_from(pieces, begin)
+            opcode, flags, count, queued = _RECORD.unpack_from(pieces, begin)
             end = begin + INBOX_HEADER + count
             wakeup.release_inbox(self.address, position + end)
             yield Piece(opcode, pieces[begin + INBOX_HEADER:end], bool(flags & PIECE_ENDS_MESSAGE),
-                        bool(flags & PIECE_COMPRESSED))
+                        bool(flags & PIECE_COMPRESSED), self._play_position(queued))
             begin = end
+
+    def _play_position(self, lower_bits: int) -> int:
+        """The latest end of the playback queue with these lower 32 bits."""
+        now = int(self._field["play_write"])
+        return now - ((now - lower_bits) & 0xFFFFFFFF)
 
     def _read_ring(self, name: str, position: int, count: int) -> bytes:
         data = np.empty(count, np.uint8)
@@ -351,20 +359,17 @@ class MediaPath:
         data = np.ascontiguousarray(samples, np.int16)
         return playback.play(self.address, data.ctypes.data, len(data), rate)
 
-    def play_bytes(self, data: bytes, rate: int) -> int:
-        """Queue L16 (little-endian) bytes at `rate` (Hz); an odd byte at the end is dropped."""
-        return self.play(np.frombuffer(data[:len(data) // 2 * 2], "<i2"), rate)
-
-    def mark(self, number: int) -> bool:
-        """Queue a mark after the samples queued so far; `take_marks` returns it once it is settled. False if too many
-        marks are queued.
+    def mark(self, number: int, position: int | None = None) -> bool:
+        """Queue a mark after the samples queued so far, or before the queue went beyond a `Piece.play_position`, but
+        after earlier marks; `take_marks` returns it once it is settled. False if too many marks are queued.
         """
-        return bool(playback.mark(self.address, number))
+        return bool(playback.mark(self.address, number, -1 if position is None else position))
 
-    def clear(self) -> int:
-        """Discard the samples queued now, within one frame; return the total of samples queued since the stream began.
+    def clear(self, position: int | None = None) -> int:
+        """Discard the samples queued now, or before the queue went beyond a `Piece.play_position`, within one frame;
+        return how many samples since the stream began that are.
         """
-        return playback.clear_playback(self.address)
+        return playback.clear_playback(self.address, -1 if position is None else position)
 
     def pause_playback(self, paused: bool) -> None:
         """Pause playback from the next frame on, keeping what is queued; or resume it. Any thread, even after

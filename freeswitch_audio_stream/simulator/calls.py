@@ -252,8 +252,10 @@ class EmbeddedCall:
 
     def heard(self) -> Samples:
         """int16[n] (or [n, 2]): what was written to the caller, as it sounds there, without the times of no
-        audio.
+        audio. A frame that is just being written, of which a media bug may have told already, is waited for.
         """
+        while self.session.writing:
+            time.sleep(0)
         return self._shaped(self._heard.samples())
 
     def heard_frames(self) -> NDArray[np.int64]:

@@ -272,6 +272,7 @@ def write(session: int, frame: int) -> int:
         # Somebody else is writing: the core drops this frame and calls it a success.
         s.collisions += 1
         return SUCCESS
+    s.writing = 1
     status = SUCCESS
     codec = wide(f.codec)
     if f.flags & CNG or s.held:
@@ -289,6 +290,7 @@ def write(session: int, frame: int) -> int:
         if s.bugs:
             linear = _offer_write(session, linear)
         _send(session, linear, same_ptime)
+    s.writing = 0
     unlock(s.write_mutex)
     return status
 

@@ -74,7 +74,7 @@ SESSION = _record("""
     speech speech_length speech_position speech_ends_in_cng read_table spoken cng_frames
     play play_length play_position write_table heard
     read_frame read_data write_frame write_data sent_data app_frame app_data raw_write
-    read_clock write_clock collisions
+    read_clock write_clock collisions writing
 """)
 """One call. `channel` holds the address of the record, and its own address is the channel's."""
 

@@ -41,9 +41,8 @@ def sent_media(template: MediaTemplate, sequence: int, payload: bytes) -> bytes:
 # Out
 
 def test_protocols_are_found_by_their_own_names() -> None:
-    assert [(name, protocol.name) for name, protocol in PROTOCOLS.items()] == [
-        ("json", "json"), ("binary", "binary"), ("community", "community"), ("rtp", "rtp"), ("sln", "sln"),
-        ("audiosocket", "audiosocket")]
+    assert all(name == protocol.name for name, protocol in PROTOCOLS.items())
+    assert list(PROTOCOLS)[:6] == ["json", "binary", "community", "rtp", "sln", "audiosocket"]
 
 
 def test_start_is_the_specifications_in_its_order() -> None:

@@ -26,6 +26,8 @@ class Message:
     opcode: int
     data: bytes
     is_compressed: bool = False
+    play_position: int = 0
+    """See `Piece.play_position`: that of its end."""
 
 
 class MessageAssembler:
@@ -56,7 +58,7 @@ class MessageAssembler:
         data = b"".join(parts)
         parts.clear()
         self._sizes[control] = 0
-        return Message(piece.opcode, data, piece.is_compressed)
+        return Message(piece.opcode, data, piece.is_compressed, piece.play_position)
 
 
 class Inbox:
@@ -106,7 +108,7 @@ class Inbox:
         data = self._inflater.message(message.data)
         if message.opcode == TEXT:
             data.decode()
-        return Message(message.opcode, data)
+        return Message(message.opcode, data, play_position=message.play_position)
 
     def _fail(self, code: int, what: str, for_good: bool = True) -> None:
         self._has_refused = True

@@ -46,7 +46,7 @@ class MessageReceiver:
     def take_message(self, message: Message) -> None:
         """The server sent a text or binary message."""
         if message.opcode == TEXT:
-            self._on_text(message.data)
+            self._on_text(message.data, message.play_position)
         elif message.opcode == BINARY:
             self._on_binary(message.data)
 
@@ -54,7 +54,7 @@ class MessageReceiver:
         """The server sent an AudioSocket frame that is not audio."""
         try:
             for message in self._conversation.session.receive_frame(kind, payload):
-                self._obey(message)
+                self._obey(message, None)
         except MessageError as error:
             self._reporter.error(error.kind, str(error))
 
@@ -62,11 +62,14 @@ class MessageReceiver:
         """Binary messages that the compiled core did not take: compressed, or not to be played."""
         if self._takes_binary:
             self._player.play_binary(data, self._plan.binary_rate)
+        elif not self._plan.protocol.has_binary:
+            self._reporter.error("binary", f"the server sent a binary message, and the protocol "
+                                 f"{self._plan.protocol.name} has none")
         elif not self._plan.bidirectional:
             self._reporter.error("binary", "the server sent binary audio on a one-way stream: start it with 1 as "
                                  "its last flag")
 
-    def _on_text(self, data: bytes) -> None:
+    def _on_text(self, data: bytes, position: int) -> None:
         if not self._plan.bidirectional:
             self._reporter.error("one_way", "the server sent a message on a one-way stream: start it with 1 as its "
                                  "last flag")
@@ -80,7 +83,7 @@ class MessageReceiver:
         self._log(messages, data)
         for message in messages:
             try:
-                self._obey(message)
+                self._obey(message, position)
             except MessageError as error:
                 self._reporter.error(error.kind, str(error))
 
@@ -89,13 +92,14 @@ class MessageReceiver:
         if self._message_log and not any(isinstance(message, (PlayAudio, StreamAudio)) for message in messages):
             self._message_log.add(data.decode("utf-8", "replace"))
 
-    def _obey(self, message: Incoming) -> None:
+    def _obey(self, message: Incoming, position: int | None) -> None:
+        """`position`: see `Player.checkpoint`."""
         if isinstance(message, PlayAudio):
             self._player.play(message)
         elif isinstance(message, ClearAudio):
-            self._player.clear()
+            self._player.clear(position)
         elif isinstance(message, SetCheckpoint):
-            self._player.checkpoint(message.name)
+            self._player.checkpoint(message.name, position)
         elif isinstance(message, TranscriptionReceived):
             self._reporter.fire("transcription_received", payload=message.payload)
         elif isinstance(message, TextReceived):

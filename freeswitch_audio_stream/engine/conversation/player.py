@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ...audio import Samples, decode
+from ...audio import Samples, decode, l16_to_samples
 from ...protocols.messages import PlayAudio
 from ...realtime.counters import Statistics
 from ...realtime.path import MediaPath, SettledMark
@@ -40,6 +40,7 @@ class Player:
         self._chunks_waiting = 0
         self._talk_spurts = TalkSpurts(path, reporter, timers)
         self._items = HeardItems(self._mark_item, tell_heard)
+        self._own_end = 0     # where the queue ended when audio of a text message was last queued
         self._odd_byte = b""  # half a sample: the other half begins the next binary message
 
     def play(self, message: PlayAudio) -> None:
@@ -48,6 +49,7 @@ class Player:
         before = self._path.statistics()
         self._items.before(message.item, before.queued)
         accepted = self._path.play(samples, message.rate)
+        self._own_end = before.queued + accepted
         if message.item is not None:
             self._items.queued(message.item, before.queued, before.queued + accepted, message.rate)
         self._talk_spurts.announce(accepted)
@@ -59,13 +61,18 @@ class Player:
         elif accepted > 0:
             self._talk_spurts.begin()
 
+    def _play_own(self, samples: Samples, rate: int) -> int:
+        accepted = self._path.play(samples, rate)
+        self._own_end = self._path.statistics().queued
+        return accepted
+
     def play_chunk(self, samples: Samples, rate: int, size: int) -> None:
         """Queue a streamAudio of `size` bytes; its begin and end are told as ``play`` events."""
         self._chunks += 1
         self._chunks_waiting += 1
         number = self._chunks
         begins = self._mark(lambda status: self._chunk_begins(number, status))
-        self._talk_spurts.announce(self._path.play(samples, rate))
+        self._talk_spurts.announce(self._play_own(samples, rate))
         ends = self._mark(lambda status: self._chunk_done(number, size, status))
         if not ends:
             self._chunks_waiting -= 1
@@ -96,15 +103,21 @@ class Player:
         """Queue a binary message that did not come by the compiled way (the connection has deflate)."""
         data = self._odd_byte + data
         self._odd_byte = data[len(data) // 2 * 2:]
-        self._path.play_bytes(data, rate)
+        self._play_own(l16_to_samples(data[:len(data) // 2 * 2]), rate)
 
-    def checkpoint(self, name: str) -> None:
-        """Put a checkpoint behind what waits."""
-        if not self._mark(lambda status: self._reached(name, status)):
+    def checkpoint(self, name: str, position: int | None = None) -> None:
+        """Put a checkpoint behind what waits; or behind what waited when the message came that asks for it, whose
+        `Message.play_position` is given.
+        """
+        if not self._mark(lambda status: self._reached(name, status), self._behind_own(position)):
             self._reporter.error("checkpoints", f"too many checkpoints wait to be reached: {name!r} is ignored")
 
-    def _mark(self, on_settled: OnSettled) -> bool:
-        return self._set_mark(lambda mark: on_settled("played" if mark.was_played else "cleared"))
+    def _behind_own(self, position: int | None) -> int | None:
+        # Audio of text messages is queued when they are read, later than they came.
+        return None if position is None else max(position, self._own_end)
+
+    def _mark(self, on_settled: OnSettled, position: int | None = None) -> bool:
+        return self._set_mark(lambda mark: on_settled("played" if mark.was_played else "cleared"), position)
 
     def _mark_item(self, on_settled: Callable[[SettledMark], None]) -> bool:
         if self._set_mark(on_settled):
@@ -113,11 +126,11 @@ class Player:
                              "of its answer the caller has heard")
         return False
 
-    def _set_mark(self, on_settled: Callable[[SettledMark], None]) -> bool:
+    def _set_mark(self, on_settled: Callable[[SettledMark], None], position: int | None = None) -> bool:
         number = self._next_number
         self._next_number += 1
         self._marks[number] = on_settled
-        if self._path.mark(number):
+        if self._path.mark(number, position):
             return True
         del self._marks[number]
         return False
@@ -126,14 +139,17 @@ class Player:
         self._answer(checkpoint, status)
         self._reporter.fire("media_play_complete", checkpoint=checkpoint, status=status)
 
-    def clear(self) -> None:
-        """Throw away what waits; its checkpoints come back as cleared."""
+    def clear(self, position: int | None = None) -> None:
+        """Throw away what waits, or what waited when a message came, as `checkpoint`; its checkpoints come back as
+        cleared.
+        """
+        position = self._behind_own(position)
         self._talk_spurts.end_if_heard()
         # A mark behind it tells when it is gone, and the checkpoints before it.
-        if self._talk_spurts.take() and not self._mark(self._talk_spurts.tell):
+        if self._talk_spurts.take() and not self._mark(self._talk_spurts.tell, position):
             self._talk_spurts.tell("cleared")
         self._items.clear(self._path.statistics().queued)
-        self._talk_spurts.cleared(self._path.clear())
+        self._talk_spurts.cleared(self._path.clear(position))
 
     def pause(self, paused: bool) -> None:
         """Hold back what waits, or let it play on."""

@@ -88,6 +88,8 @@ class Plan:
     @property
     def _takes_binary(self) -> bool:
         # The community module has always ignored binary messages, unless a rate is named for them.
+        if not self.protocol.has_binary:
+            return False
         return self.dialect is Dialect.STREAM_API or self.settings.sample_rate > 0
 
 

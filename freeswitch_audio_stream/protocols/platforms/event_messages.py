@@ -63,6 +63,7 @@ class EventPlatform(WireProtocol):
 
     packet_ms: int | None = 20
     has_text: bool = False
+    has_binary: bool = False
     counts_anew: bool = True
     formats: Mapping[tuple[Encoding, int], str] = field(default_factory=dict)
     """What the platform calls an encoding at a rate in Hz; it carries no other. The first at a rate is the default."""

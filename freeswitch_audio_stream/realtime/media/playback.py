@@ -269,13 +269,15 @@ def wake_clock(address: int) -> None:
 
 
 @native_helper
-def _append_mark(address: int, kind: int, value: int) -> int:
+def _append_mark(address: int, kind: int, value: int, position: int) -> int:
     stream = stream_at(address)
     index = stream.marks_write
     if index - load_acquire(address + _MARKS_TAKEN) >= stream.marks_capacity:
         return 0
+    if index > 0:
+        position = max(position, _mark_at(stream, index - 1)[0])  # they are settled in order
     mark = _mark_at(stream, index)
-    mark[0], mark[1], mark[2], mark[3], mark[4] = stream.play_write, kind, value, MARK_PENDING, 0
+    mark[0], mark[1], mark[2], mark[3], mark[4] = position, kind, value, MARK_PENDING, 0
     store_release(address + _MARKS_WRITE, index + 1)
     return 1
 
@@ -291,7 +293,7 @@ def _append_samples(address: int, source: int, count: int, rate: int) -> int:
     limit = stream.play_capacity if stream.patient else min(stream.play_capacity, stream.play_seconds * rate)
     accepted = min(count, max(0, limit - waiting))
     if accepted > 0 and stream.play_write_rate != rate:
-        if _append_mark(address, MARK_RATE, rate):
+        if _append_mark(address, MARK_RATE, rate, position):
             stream.play_write_rate = rate
         else:
             accepted = 0
@@ -325,26 +327,33 @@ def play(address: int, source: int, count: int, rate: int) -> int:
     return accepted
 
 
-@native("int64(int64, int64)")
-def mark(address: int, value: int) -> int:
-    """Put a mark behind what is queued now; 0 if too many wait. Any thread but media."""
+@native_helper
+def _position(stream: Any, asked: int) -> int:
+    """An earlier end of the queue; the present one where −1 is asked for."""
+    return stream.play_write if asked < 0 else min(asked, stream.play_write)
+
+
+@native("int64(int64, int64, int64)")
+def mark(address: int, value: int, position: int) -> int:
+    """Put a mark behind what was queued when the queue ended at `position` (−1: now), and behind earlier marks; 0 if
+    too many wait. Any thread but media.
+    """
     _lock(address)
-    done = _append_mark(address, MARK_NAMED, value)
+    done = _append_mark(address, MARK_NAMED, value, _position(stream_at(address), position))
     _unlock(address)
     wake_clock(address)
     return done
 
 
-@native("int64(int64)")
-def clear_playback(address: int) -> int:
-    """Throw away what is queued now, marks included, with the next frame; return the position up to which.
-
-    Any thread but media.
+@native("int64(int64, int64)")
+def clear_playback(address: int, position: int) -> int:
+    """Throw away what was queued when the queue ended at `position` (−1: now), marks included, with the next frame;
+    return the position up to which. Any thread but media.
     """
     _lock(address)
     stream = stream_at(address)
     stream.clear_marks = stream.marks_write
-    position = stream.play_write
+    position = max(_position(stream, position), stream.clear_to)  # an earlier clear may not have been obeyed yet
     store_release(address + _CLEAR_TO, position)
     store_release(address + _CLEAR_COUNT, stream.clear_count + 1)
     _unlock(address)

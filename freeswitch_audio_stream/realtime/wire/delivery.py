@@ -1,7 +1,7 @@
 """Where what the peer sends goes: samples to the playback queue, all else to the inbox, for Python.
 
-The inbox holds pieces: an int32[4] record (opcode of the message, flags, bytes, 0) and the piece. Runs on a
-stream's I/O loop.
+The inbox holds pieces: an int32[4] record (opcode of the message, flags, bytes, where the playback queue ended when
+the piece came: the lower 32 bits of the position) and the piece. Runs on a stream's I/O loop.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..wakeup import attend
 INBOX_HEADER = 16
 PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, PIECE_COMPRESSED = 1, 2, 4
 _INBOX_READ, _INBOX_WRITE, _SMALL = OFFSET["inbox_read"], OFFSET["inbox_write"], OFFSET["small"]
+_PLAY_WRITE, _LOWER_BITS = OFFSET["play_write"], 0xFFFFFFFF
 
 
 @native_helper
@@ -35,7 +36,7 @@ def to_inbox(stream: Any, opcode: int, flags: int, source: int, count: int) -> N
     record = _small_buffer(stream)
     fields = int32_at(record, 4)
     fields[0], fields[1] = np.int32(opcode), np.int32(flags)
-    fields[2], fields[3] = np.int32(count), np.int32(0)
+    fields[2], fields[3] = np.int32(count), np.int32(load_acquire(stream.address + _PLAY_WRITE) & _LOWER_BITS)
     position, taken = stream.inbox_write, load_acquire(stream.address + _INBOX_READ)
     copy_in(stream.inbox, position, record, INBOX_HEADER, taken)
     copy_in(stream.inbox, position + INBOX_HEADER, source, count, taken)
