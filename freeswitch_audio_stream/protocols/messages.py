@@ -133,6 +133,18 @@ class SetCheckpoint:
 
 
 @dataclass(frozen=True)
+class PausePlayback:
+    """Keep what is queued for the caller back, from the next frame on; or let it play on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True)
+class AskPlayback:
+    """The server wants to know how much is queued for the caller; `ProtocolSession.playback` answers."""
+
+
+@dataclass(frozen=True)
 class TranscriptionReceived:
     """A transcription for the application; `payload` is the server's JSON object, checked to be serialisable."""
 
@@ -195,4 +207,4 @@ class Reply:
 
 
 Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp,
-                 ControlCall, Reply]
+                 ControlCall, Reply, PausePlayback, AskPlayback]

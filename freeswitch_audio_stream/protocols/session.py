@@ -62,6 +62,10 @@ class ProtocolSession:
         """
         return ()
 
+    def playback(self, queued_ms: int, paused: bool) -> Sequence[OutMessage]:
+        """Return the messages that answer `AskPlayback`: `queued_ms` milliseconds of audio wait for the caller."""
+        return ()
+
     def text(self, text: str) -> Sequence[OutMessage]:
         """Return the messages that carry the application's own `text`. Any thread."""
         return ()
@@ -99,6 +103,9 @@ class WireProtocol:
     """Whether the track "both" is sent as messages with two channels rather than as separate messages per track."""
     has_text: bool = True
     """Whether the application and the server can exchange text messages."""
+    subprotocol: str | None = None
+    """The WebSocket subprotocol to offer where the setting `subprotocol-name` is as it is by default; "" offers none.
+    None = what the setting says."""
     has_binary: bool = True
     """Whether binary messages from the server are audio; else each is an error of its."""
     takes_deflate: bool = True

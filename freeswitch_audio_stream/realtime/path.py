@@ -380,6 +380,11 @@ class MediaPath:
                 playback.pause_playback(self.address, int(paused))
 
     @property
+    def playback_paused(self) -> bool:
+        """Whether `pause_playback` holds."""
+        return bool(self._field["play_paused"])
+
+    @property
     def has_been_heard(self) -> bool:
         """Whether the caller has heard all that has been queued so far, and not been kept from any of it."""
         field = self._field

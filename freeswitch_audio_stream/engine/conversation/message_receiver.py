@@ -8,8 +8,9 @@ from typing import Any, Callable, Sequence
 import orjson
 
 from ...errors import MessageError
-from ...protocols.messages import (ClearAudio, ControlCall, HangUp, Incoming, OutMessage, PlayAudio, Reply,
-                                   SetCheckpoint, StreamAudio, TextReceived, TranscriptionReceived)
+from ...protocols.messages import (AskPlayback, ClearAudio, ControlCall, HangUp, Incoming, OutMessage, PausePlayback,
+                                   PlayAudio, Reply, SetCheckpoint, StreamAudio, TextReceived,
+                                   TranscriptionReceived)
 from ..call import Call
 from ..connection.inbox import BINARY, TEXT, Message
 from ..events.message_log import MessageLog
@@ -110,6 +111,10 @@ class MessageReceiver:
             self._on_hang_up()
         elif isinstance(message, Reply):
             self._reply([message.message])
+        elif isinstance(message, PausePlayback):
+            self._player.pause(message.paused)
+        elif isinstance(message, AskPlayback):
+            self._reply(self._conversation.session.playback(self._player.queued_ms, self._player.is_paused))
         elif isinstance(message, ControlCall):
             self._reporter.fire("call_control", action=message.action.value, argument=message.argument or None)
 

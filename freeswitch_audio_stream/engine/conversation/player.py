@@ -194,6 +194,16 @@ class Player:
         self._talk_spurts.end("cleared")
 
     @property
+    def queued_ms(self) -> int:
+        """Milliseconds of audio that wait to be heard."""
+        return _queued_ms(self._path.statistics())
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether what waits is held back."""
+        return self._path.playback_paused
+
+    @property
     def is_busy(self) -> bool:
         """Whether there is anything that the caller has not heard yet."""
         return bool(self._marks) or not self._path.has_been_heard

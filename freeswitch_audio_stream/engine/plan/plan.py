@@ -98,6 +98,8 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     settings = resolve(call.variable, command.prefix, command.dialect)
     protocol = SCHEMES.get(command.url.partition(":")[0].lower()) or PROTOCOLS[settings.protocol]
     settings = replace(settings, deflate=settings.deflate and protocol.takes_deflate)
+    if protocol.subprotocol is not None and settings.subprotocol_name == StreamSettings().subprotocol_name:
+        settings = replace(settings, subprotocol_name=protocol.subprotocol)
     if command.dialect is Dialect.COMMUNITY and not settings.origin:
         settings = replace(settings, origin=_COMMUNITY_ORIGIN)
     track, encoding = protocol.carried(command.track, command.encoding, command.rate)

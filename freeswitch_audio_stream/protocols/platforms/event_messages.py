@@ -51,6 +51,16 @@ def custom_parameters(info: StreamInfo) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"metadata": body}
 
 
+def mono(name: str, track: Track, encoding: Encoding, rate: int, rates: Sequence[int]) -> tuple[Track, Encoding]:
+    """Return what a platform carries that has linear audio of one channel, as binary messages, for what is asked for:
+    the two sides of a call are added up where both are. Raise SettingError for a rate, in Hz, that is not of `rates`.
+    """
+    if rate not in rates:
+        raise SettingError(f"the protocol {name} does not carry {rate} Hz: start the stream with "
+                           f"{' or '.join(map(str, rates))}")
+    return track if track in (Track.INBOUND, Track.OUTBOUND) else Track.MIXED, Encoding.L16
+
+
 def as_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Return the same members, each value that is not a text as its JSON."""
     return {name: value if isinstance(value, str) else orjson.dumps(value).decode()
@@ -62,6 +72,7 @@ class EventPlatform(WireProtocol):
     """A platform of that kind; the stream carries inbound, outbound or both, each track in messages of its own."""
 
     packet_ms: int | None = 20
+    subprotocol: str | None = ""
     has_text: bool = False
     has_binary: bool = False
     counts_anew: bool = True

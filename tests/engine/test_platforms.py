@@ -1,0 +1,286 @@
+"""Telephony platforms' protocols through the whole module: speech, an answer, marks, clear, digits and the end."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterator
+
+import numpy as np
+import orjson
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+from freeswitch_audio_stream.audio import Encoding, Samples, decode, encode
+from freeswitch_audio_stream.simulator import EmbeddedCall
+
+from .harness import PATIENCE, Platform, audible, find, noise, until
+
+
+@dataclass
+class Heard:
+    """What one connection has said."""
+
+    connection: ServerConnection
+    messages: list[Any] = field(default_factory=list)
+    """Texts, as JSON where they are, and binary messages; in order."""
+
+    @property
+    def texts(self) -> list[Any]:
+        return [message for message in self.messages if not isinstance(message, bytes)]
+
+
+class Server:
+    """A WebSocket server that keeps what it is told; any thread may look and answer."""
+
+    def __init__(self) -> None:
+        self.connections: list[Heard] = []
+        self._server = serve(self._talk, "127.0.0.1", 0)
+        self.url = "ws://127.0.0.1:%d/" % self._server.socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def _talk(self, connection: ServerConnection) -> None:
+        heard = Heard(connection)
+        self.connections.append(heard)
+        try:
+            for message in connection:
+                heard.messages.append(message if isinstance(message, bytes) else _read(message))
+        except ConnectionClosed:
+            pass  # the call is over
+
+    @property
+    def texts(self) -> list[Any]:
+        return self.connections[0].texts if self.connections else []
+
+    def send(self, message: bytes | str | dict[str, Any]) -> None:
+        self.connections[0].connection.send(
+            orjson.dumps(message).decode() if isinstance(message, dict) else message)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join(PATIENCE)
+
+
+def _read(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+def _in_base64(audio: bytes) -> str:
+    return base64.b64encode(audio).decode()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a platform's server says and hears things."""
+
+    encoding: Encoding
+    play: Callable[[bytes], Any]
+    mark: Callable[[str], Any]
+    clear: Any
+    marked: Callable[[Any], str | None]
+    """The name in a message that reports a mark; None for other messages."""
+    digit: Callable[[Any], str | None]
+    ends: bool = True
+    """Whether a last message says that the stream is over."""
+    returns_cleared: bool = True
+
+
+def _event(name: str, *path: str) -> Callable[[Any], str | None]:
+    """What a message with this event has at a path."""
+    def value(message: Any) -> str | None:
+        if not isinstance(message, dict) or name not in (message.get("event"), message.get("type")):
+            return None
+        for key in path:
+            message = message[key]
+        return str(message)
+    return value
+
+
+def _media(audio: bytes) -> Any:
+    return {"event": "media", "media": {"payload": _in_base64(audio)}}
+
+
+def _named_mark(name: str) -> Any:
+    return {"event": "mark", "mark": {"name": name}}
+
+
+TWILIO = Kind(Encoding.MULAW, _media, _named_mark, {"event": "clear"}, _event("mark", "mark", "name"),
+              _event("dtmf", "dtmf", "digit"))
+
+
+def _word(event: str, place: int) -> Callable[[Any], str | None]:
+    def value(message: Any) -> str | None:
+        words = message.split() if isinstance(message, str) else []
+        return words[place].removeprefix("digit:") if words[:1] == [event] else None
+    return value
+
+
+KINDS = {
+    "twilio": TWILIO,
+    "signalwire": TWILIO,
+    "telnyx": TWILIO,
+    "exotel": Kind(Encoding.L16, _media, _named_mark, {"event": "clear"}, _event("mark", "mark", "name"),
+                   _event("dtmf", "dtmf", "digit")),
+    "plivo": Kind(Encoding.L16, lambda audio: {"event": "playAudio", "media": {
+        "contentType": "audio/x-l16", "sampleRate": 8000, "payload": _in_base64(audio)}},
+        lambda name: {"event": "checkpoint", "name": name}, {"event": "clearAudio"}, _event("playedStream", "name"),
+        _event("dtmf", "dtmf", "digit"), ends=False, returns_cleared=False),
+    "vonage": Kind(Encoding.L16, lambda audio: audio, lambda name: {"action": "notify", "payload": {"name": name}},
+                   {"action": "clear"}, _event("websocket:notify", "payload", "name"),
+                   _event("websocket:dtmf", "digit"), ends=False, returns_cleared=False),
+    "jambonz": Kind(Encoding.L16, lambda audio: audio, lambda name: {"type": "mark", "data": {"name": name}},
+                    {"type": "killAudio"}, _event("mark", "data", "name"), _event("dtmf", "dtmf"), ends=False),
+    "asterisk": Kind(Encoding.L16, lambda audio: audio, lambda name: f"MARK_MEDIA {name}", "FLUSH_MEDIA",
+                     _word("MEDIA_MARK_PROCESSED", 1), _word("DTMF_END", 1), ends=False, returns_cleared=False),
+    "asterisk-json": Kind(Encoding.L16, lambda audio: audio,
+                          lambda name: {"command": "MARK_MEDIA", "correlation_id": name}, {"command": "FLUSH_MEDIA"},
+                          _event("MEDIA_MARK_PROCESSED", "correlation_id"), _event("DTMF_END", "digit"), ends=False,
+                          returns_cleared=False),
+}
+SPEECH, ANSWER = noise(8000), noise(4000, 2)
+
+
+def through(samples: Samples, encoding: Encoding) -> Samples:
+    return decode(encode(samples, encoding), encoding)
+
+
+def heard(server: Server, kind: Kind) -> Samples:
+    """What the server has heard of the caller."""
+    pieces = [message if isinstance(message, bytes) else base64.b64decode(message["media"]["payload"])
+              for message in list(server.connections[0].messages)
+              if isinstance(message, bytes) or isinstance(message, dict) and message.get("event") == "media"]
+    return decode(b"".join(pieces), kind.encoding)
+
+
+def marks(server: Server, kind: Kind) -> list[str]:
+    return [name for name in map(kind.marked, server.texts) if name is not None]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_conversation(platform: Platform, server: Server, name: str) -> None:
+    kind = KINDS[name]
+    call = platform.call(app="playback")
+    platform.start(call, f"{{protocol={name}}}{server.url}")
+    until(lambda: server.texts)
+    offered = server.connections[0].connection.request.headers.get("Sec-WebSocket-Protocol")
+    assert offered == {"jambonz": "audio.jambonz.org", "asterisk": "media", "asterisk-json": "media"}.get(name)
+    call.say(through(SPEECH, kind.encoding))
+    until(lambda: find(heard(server, kind), through(SPEECH, kind.encoding)) >= 0)
+
+    # Audio, a mark and more audio behind it: the mark is told when what was before it has been heard.
+    server.send(kind.play(encode(ANSWER, kind.encoding)))
+    server.send(kind.mark("first"))
+    server.send(kind.play(encode(ANSWER, kind.encoding)))
+    server.send(kind.mark("second"))
+    until(lambda: marks(server, kind) == ["first", "second"])
+    twice = np.concatenate([through(ANSWER, kind.encoding)] * 2)
+    assert find(call.heard(), twice) >= 0
+
+    call.dtmf("5")
+    until(lambda: "5" in map(kind.digit, server.texts))
+    platform.tell(call, "stop done")
+    platform.event("stream_stopped", call)
+    assert not platform.events("stream_error", call)
+    events = [message.get("event") for message in server.texts if isinstance(message, dict)]
+    assert (events[-1:] == ["stop"]) == kind.ends
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_clear_spares_what_comes_right_behind_it(platform: Platform, server: Server, name: str) -> None:
+    kind = KINDS[name]
+    call = platform.call(app="playback")
+    platform.start(call, f"{{protocol={name}}}{server.url}")
+    until(lambda: server.texts)
+    for number in range(3):
+        before = len(audible(call.heard()))
+        server.send(kind.play(encode(noise(80_000, 7, 900), kind.encoding)))
+        server.send(kind.mark(f"cut{number}"))
+        until(lambda: len(audible(call.heard())) > before + 1000)
+        server.send(kind.clear)
+        server.send(kind.play(encode(ANSWER, kind.encoding)))
+        server.send(kind.mark(f"end{number}"))
+        until(lambda: marks(server, kind)[-1:] == [f"end{number}"])
+        assert find(call.heard(), through(ANSWER, kind.encoding)) >= 0
+        assert len(audible(call.heard())) < before + 60_000, "the rest was not heard"
+    returned = [mark for mark in marks(server, kind) if mark.startswith("cut")]
+    assert len(returned) == (3 if kind.returns_cleared else 0)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_the_platform_would_not_say_is_an_error_and_no_end(platform: Platform, server: Server, name: str) -> None:
+    kind = KINDS[name]
+    call = platform.call(app="playback")
+    platform.start(call, f"{{protocol={name}}}{server.url}")
+    until(lambda: server.texts)
+    server.send('{"event":"media.play","type":"x","action":"x","command":"x"}')
+    assert platform.event("stream_error", call)["error"]
+    if kind.play(b"") != b"":
+        server.send(b"\x00\x01" * 80)
+        assert "has none" in platform.event("stream_error", call, kind="binary")["error"]
+    server.send(kind.play(encode(ANSWER, kind.encoding)))
+    server.send(kind.mark("on"))
+    until(lambda: "on" in marks(server, kind))
+    told = {"telnyx": '"error"', "asterisk": "ERROR ", "asterisk-json": '"ERROR"'}.get(name)
+    if told is not None:
+        assert any(told in (message if isinstance(message, str) else orjson.dumps(message).decode())
+                   for message in server.texts), "the platform tells its server, too"
+
+
+def test_asterisk_tells_of_its_queue_and_holds_it(platform: Platform, server: Server) -> None:
+    call = platform.call(app="playback")
+    platform.start(call, "{protocol=asterisk-json}" + server.url)
+    until(lambda: server.texts)
+    server.send({"command": "PAUSE_MEDIA"})
+    server.send({"command": "GET_STATUS"})
+    until(lambda: _statuses(server))
+    assert _statuses(server)[0]["media_paused"] is True
+    server.send(encode(ANSWER, Encoding.L16))
+    server.send({"command": "REPORT_QUEUE_DRAINED"})
+    server.send({"command": "GET_STATUS"})
+    until(lambda: len(_statuses(server)) == 2)
+    assert _statuses(server)[1]["queue_length"] == 25
+    assert not _drained(server)
+    server.send({"command": "CONTINUE_MEDIA"})
+    until(lambda: _drained(server))
+    assert find(call.heard(), ANSWER) >= 0
+
+
+def _statuses(server: Server) -> list[Any]:
+    return [message for message in server.texts if message.get("event") == "STATUS"]
+
+
+def _drained(server: Server) -> bool:
+    return any(message.get("event") == "QUEUE_DRAINED" for message in server.texts)
+
+
+def test_what_a_server_wants_done_with_the_call(platform: Platform, server: Server) -> None:
+    call: EmbeddedCall = platform.call(app="playback")
+    platform.start(call, "{protocol=plivo}" + server.url)
+    until(lambda: server.texts)
+    server.send({"event": "sendDTMF", "dtmf": "12#"})
+    body = platform.event("call_control", call)
+    assert (body["action"], body["argument"]) == ("send_digits", "12#")
+
+
+def test_ids_come_from_settings(platform: Platform, server: Server) -> None:
+    call = platform.call(app="playback", variables={"caller_id_number": "+4930123456", "destination_number": "1000"})
+    platform.start(call, "{protocol=exotel,platform-account-id=a,platform-call-id=c,platform-stream-id=s}"
+                   + server.url, metadata='{"k":"v"}')
+    until(lambda: len(server.texts) > 1)
+    start = server.texts[1]["start"]
+    assert {name: start[name] for name in ("account_sid", "call_sid", "stream_sid", "from", "to")} == {
+        "account_sid": "a", "call_sid": "c", "stream_sid": "s", "from": "+4930123456", "to": "1000"}
+    assert start["custom_parameters"] == {"k": "v"}
