@@ -42,10 +42,10 @@ def test_reasons() -> None:
 
 
 def test_kinds_of_errors() -> None:
-    # _name is what reports a bad name of a checkpoint, under the kind it is given.
-    used = (first_texts("error", "engine") | first_texts("MessageError", "protocols")
-            | first_texts("_name", "protocols"))
-    assert {plain(row[0]) for row in table("Kind", "Cause")} == used
+    # The checks of what protocols share report a fault under the kind they are given.
+    checks = ("MessageError", "checkpoint_name", "from_base64", "whole_samples", "check_writable", "member")
+    used = first_texts("error", "engine").union(*(first_texts(check, "protocols") for check in checks))
+    assert {kind for row in table("Kind", "Cause") for kind in words(row[0])} == used
 
 
 def test_statistics() -> None:

@@ -52,7 +52,9 @@ def test_channel_variables() -> None:
     listed = [plain(row[0]) for row in table("Variable", "Direction")]
     aliases = [alias for names in ALIASES.values() for alias in names]
     of_the_switch = first_texts("variable", "module.py")
-    assert set(listed) == {*ACCOUNT_VARIABLES, "MOD_AUDIO_STREAM_…", *aliases, *of_the_switch, module.RESULT_VARIABLE}
+    of_the_call = first_texts("variable", "engine")
+    assert set(listed) == {*ACCOUNT_VARIABLES, "MOD_AUDIO_STREAM_…", *aliases, *of_the_switch, *of_the_call,
+                           module.RESULT_VARIABLE}
 
 
 def test_the_tls_settings_are_those_that_loosen_something() -> None:
