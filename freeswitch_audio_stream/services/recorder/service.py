@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Callable
 
+from ...errors import SettingError
 from ...web.certificate import Certificate
 from ...web.connection_limits import choose_limits, open_files
 from ...web.keys import Keys
 from ...web.listen_address import ListenAddress
 from ...web.server import WebServer
+from .http.answers import session_info
 from .http.app import make_app
 from .http.endpoints import Endpoints
 from .http.protocol import make_protocol
 from .sessions.sessions import Sessions
+from .sessions.webhooks import Webhooks, signing_key
 from .settings import AudioSettings, ServiceSettings
 from .storage.file_store import FileStore, Policy
 from .storage.sqlite import SqliteCatalogue
@@ -26,6 +30,10 @@ class RecorderService:
 
     def __init__(self, audio: AudioSettings, service: ServiceSettings, tell: Callable[[str], None]) -> None:
         """Repair what a crash has left, and listen. Raise SettingError where that cannot be."""
+        if service.webhook_urls.strip() and not service.webhook_secret:
+            raise SettingError("webhooks are signed, and there is no secret to sign them with: set "
+                               "RECORDER_WEBHOOK_SECRET, and have their receiver check it")
+        signing_key(service.webhook_secret)
         self._audio, self._service, self._tell = audio, service, tell
         self._store = FileStore(Path(audio.audio_storage_path), tell, Policy(service.sync))
         try:
@@ -57,12 +65,21 @@ class RecorderService:
         return self._server.stop(_STOP_SECONDS)
 
     async def _run(self) -> None:
-        sessions = Sessions(self._store, self._catalogue, self._audio, self._service, self._tell)
+        place = self._store.folder.wav
+        webhooks = Webhooks(self._catalogue, self._service.webhook_urls.split(), self._service.webhook_secret,
+                            lambda row: session_info(row, str(place(row.id))), self._tell)
+        sessions = Sessions(self._store, self._catalogue, self._audio, self._service, webhooks, self._tell)
+        tasks: list[asyncio.Future[None]] = []
         try:
             await sessions.open()
             self._endpoints.open(sessions)
-            await sessions.sweep()
+            tasks = [asyncio.ensure_future(sessions.sweep()), asyncio.ensure_future(webhooks.run())]
+            await asyncio.gather(*tasks)
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            webhooks.stop()
             for session in list(sessions.active.values()):
                 await self._catalogue.put(session.current())
             sessions.waveforms.stop()

@@ -61,6 +61,14 @@ class ServiceSettings:
         secret=True)
     sync: str = setting("always", "When audio is made durable: always, before it is acknowledged; interval, within a "
                         "second; never, when the kernel sees fit.", choices=("always", "interval", "never"))
+    retention_days: int = setting(0, "Recordings that ended so long ago are deleted; 0: none is.", unit="days",
+                                  minimum=0, maximum=36_500)
+    webhook_urls: str = setting(
+        "", "Where to post that a recording is finished or has failed; several with blanks between them.",
+        pattern=r" *(https?://[^ ]+( +|$))*", pattern_rule="http or https URLs with blanks between them")
+    webhook_secret: str = setting("", "What these posts are signed with (HMAC-SHA256); needed for them.",
+                                  pattern=r"[!-~]{16,256}|", pattern_rule="16 to 256 characters of ASCII, no blanks",
+                                  secret=True)
     user_quota_mb: int = setting(0, "Samples that one user may have stored; 0: no limit.", unit="MB", minimum=0,
                                  maximum=1_000_000_000)
     user_sessions: int = setting(0, "Sessions that one user may have active at once; 0: no limit.", minimum=0,

@@ -17,6 +17,9 @@ def metrics(sessions: Sessions) -> str:
              sum(bool(session.degraded) for session in sessions.active.values())),
             ("sessions_total", "counter", "Sessions begun.", count.sessions),
             ("sessions_failed_total", "counter", "Sessions that ended with an error.", count.failures),
+            ("sessions_expired_total", "counter", "Recordings deleted because of their age.", count.expired),
+            ("webhooks_delivered_total", "counter", "Webhooks that were taken.", sessions.webhooks.delivered),
+            ("webhooks_failed_total", "counter", "Attempts of webhooks that failed.", sessions.webhooks.failed),
             ("chunks_total", "counter", "Chunks acknowledged.", count.chunks),
             ("received_bytes_total", "counter", "Bytes of those chunks.", count.received))
     return "".join(f"# HELP recorder_{name} {words}\n# TYPE recorder_{name} {kind}\nrecorder_{name} {value}\n"

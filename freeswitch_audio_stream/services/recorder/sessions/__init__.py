@@ -2,5 +2,6 @@
 
     session.py      one session
     sessions.py     all of them: begun, found, completed, repaired
+    webhooks.py     who is told of those that have ended
     waveforms.py    what their recordings look like
 """

@@ -14,8 +14,11 @@ from ..storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
 from ..storage.interface import AudioStore, Recording, StoreError
 from .session import Session
 from .waveforms import Waveforms
+from .webhooks import Webhooks
 
 _SWEEP_SECONDS = 1.0
+_RETENTION_SECONDS = 600.0
+_RETENTION_PAGE = 100
 _MB = 1_000_000
 
 
@@ -31,13 +34,16 @@ class Counters:
     chunks: int = 0
     received: int = 0
     failures: int = 0
+    expired: int = 0
+    """Deleted because of their age."""
 
 
 class Sessions:
     """Every active session has one object here; those that have ended are in the catalogue."""
 
     def __init__(self, store: AudioStore, catalogue: Catalogue, audio: AudioSettings, service: ServiceSettings,
-                 tell: Callable[[str], None]) -> None:
+                 webhooks: Webhooks, tell: Callable[[str], None]) -> None:
+        self.webhooks = webhooks
         self.store = store
         self.catalogue = catalogue
         self.audio = audio
@@ -71,7 +77,7 @@ class Sessions:
                 else:
                     done = replace(row, status=Status.COMPLETED, closed=time.time(), place=stored.place,
                                    audio_bytes=stored.audio_bytes)
-                await self.catalogue.put(done)
+                await self._put_ended(done)
 
     async def begin(self, user: str, rate: int, channels: int, format: str) -> Session:
         """Begin a session; raise TooManySessions, or StoreError where it cannot be stored."""
@@ -130,10 +136,14 @@ class Sessions:
         if row.status is Status.ERROR:
             self.counters.failures += 1
         self._used[row.user] = self._used.get(row.user, 0) + row.audio_bytes
-        await self.catalogue.put(row)
+        await self._put_ended(row)
         self.active.pop(row.id, None)
         session.closed.set_result(row)
         return row
+
+    async def _put_ended(self, row: SessionRow) -> None:
+        await self.catalogue.put(row, self.webhooks.deliveries(row))
+        self.webhooks.stored()
 
     async def delete(self, id: str) -> bool:
         """Remove a session and its recording; return False where there is none."""
@@ -150,14 +160,36 @@ class Sessions:
         return True
 
     async def sweep(self) -> None:
-        """Complete sessions that nobody is connected to, or that have lasted too long; runs until it is cancelled."""
+        """Complete sessions that nobody is connected to, or that have lasted too long, and delete recordings that have
+        been kept for long enough; runs until it is cancelled.
+        """
+        next_deletion = time.monotonic()
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
+            if self._service.retention_days and time.monotonic() >= next_deletion:
+                await self._delete_old()
+                next_deletion = time.monotonic() + _RETENTION_SECONDS
             for session in list(self.active.values()):
                 try:
                     await self._check(session)
                 except Exception as error:
                     self._tell(f"session {session.row.id} cannot be completed: {error}")
+
+    async def _delete_old(self) -> None:
+        before = time.time() - 86_400.0 * self._service.retention_days
+        skipped = 0
+        while True:
+            rows, _ = await self.catalogue.find(SessionFilter(closed_before=before), _RETENTION_PAGE, skipped)
+            if not rows:
+                return
+            for row in rows:
+                try:
+                    await self.delete(row.id)
+                    self.counters.expired += 1
+                except StoreError as error:
+                    skipped += 1
+                    self._tell(f"session {row.id}, which is older than {self._service.retention_days} days, cannot be "
+                               f"deleted: {error}")
 
     async def _check(self, session: Session) -> None:
         silent = not session.inputs and time.monotonic() - session.idle_since > self.audio.connection_timeout_seconds

@@ -53,13 +53,29 @@ class SessionFilter:
     """Created then or later."""
     before: float | None = None
     """Created before then."""
+    closed_before: float | None = None
+    """Ended before then."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is to be told to a webhook."""
+
+    id: str
+    url: str
+    body: str
+    created: float
+    """Seconds since 1970, as `due`."""
+    due: float = 0.0
+    """When it is to be tried next."""
+    attempts: int = 0
 
 
 class Catalogue(Protocol):
     """One for a process. All methods are for its event loop, and none blocks it."""
 
-    async def put(self, row: SessionRow) -> None:
-        """Add a session, or replace it; on return it is durable."""
+    async def put(self, row: SessionRow, deliveries: Sequence[Delivery] = ()) -> None:
+        """Add a session, or replace it, and add deliveries: all of it or nothing. On return it is durable."""
 
     async def get(self, id: str) -> SessionRow | None:
         """Return a session; None where there is none."""
@@ -72,6 +88,18 @@ class Catalogue(Protocol):
 
     async def remove(self, id: str) -> None:
         """Forget a session. Forgetting none is no error."""
+
+    async def retry_deliveries(self, urls: Sequence[str]) -> None:
+        """Make all deliveries due now, and forget those to other URLs than these."""
+
+    async def next_delivery(self, url: str) -> Delivery | None:
+        """Return the delivery to a URL that is due first; None where there is none."""
+
+    async def postpone(self, id: str, due: float, attempts: int) -> None:
+        """Try a delivery again at that time."""
+
+    async def delivered(self, id: str) -> None:
+        """Forget a delivery."""
 
     async def close(self) -> None:
         """Let go of what is open."""

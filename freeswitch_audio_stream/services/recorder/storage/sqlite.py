@@ -10,7 +10,7 @@ from typing import Any, Iterator, Sequence
 
 from ....errors import SettingError
 from ....web.worker_lanes import WorkerLane
-from .catalogue import SessionFilter, SessionRow, Status
+from .catalogue import Delivery, SessionFilter, SessionRow, Status
 
 _COLUMNS = tuple(field.name for field in fields(SessionRow))
 _VERSION = 1
@@ -22,6 +22,11 @@ CREATE TABLE IF NOT EXISTS sessions (
     error TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sessions_by_time ON sessions (created DESC, id);
 CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user, created DESC);
+CREATE INDEX IF NOT EXISTS sessions_by_end ON sessions (closed);
+CREATE TABLE IF NOT EXISTS deliveries (
+    id TEXT PRIMARY KEY, url TEXT NOT NULL, body TEXT NOT NULL, created REAL NOT NULL, due REAL NOT NULL,
+    attempts INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS deliveries_by_time ON deliveries (url, due, created);
 """
 _PUT = f"INSERT OR REPLACE INTO sessions ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _STOP_SECONDS = 30.0
@@ -54,8 +59,8 @@ class SqliteCatalogue:
         self._database.executescript(_SCHEMA)
         self._database.execute(f"PRAGMA user_version={_VERSION}")
 
-    async def put(self, row: SessionRow) -> None:
-        await self._lane.run(self._execute, _PUT, (*astuple(row)[:5], row.status.value, *astuple(row)[6:]))
+    async def put(self, row: SessionRow, deliveries: Sequence[Delivery] = ()) -> None:
+        await self._lane.run(self._put, row, deliveries)
 
     async def get(self, id: str) -> SessionRow | None:
         rows = await self._lane.run(self._execute, f"SELECT {', '.join(_COLUMNS)} FROM sessions WHERE id = ?", (id,))
@@ -76,9 +81,36 @@ class SqliteCatalogue:
     async def remove(self, id: str) -> None:
         await self._lane.run(self._execute, "DELETE FROM sessions WHERE id = ?", (id,))
 
+    async def retry_deliveries(self, urls: Sequence[str]) -> None:
+        places = ", ".join("?" * len(urls))
+        await self._lane.run(self._execute, f"DELETE FROM deliveries WHERE url NOT IN ({places})", urls)
+        await self._lane.run(self._execute, "UPDATE deliveries SET due = 0", ())
+
+    async def next_delivery(self, url: str) -> Delivery | None:
+        rows = await self._lane.run(self._execute, "SELECT id, url, body, created, due, attempts FROM deliveries "
+                                    "WHERE url = ? ORDER BY due, created LIMIT 1", (url,))
+        return Delivery(*rows[0]) if rows else None
+
+    async def postpone(self, id: str, due: float, attempts: int) -> None:
+        await self._lane.run(self._execute, "UPDATE deliveries SET due = ?, attempts = ? WHERE id = ?",
+                             (due, attempts, id))
+
+    async def delivered(self, id: str) -> None:
+        await self._lane.run(self._execute, "DELETE FROM deliveries WHERE id = ?", (id,))
+
     async def close(self) -> None:
         await self._lane.run(self._database.close)
         self._lane.stop(time.monotonic() + _STOP_SECONDS)
+
+    def _put(self, row: SessionRow, deliveries: Sequence[Delivery]) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            self._database.execute(_PUT, (*astuple(row)[:5], row.status.value, *astuple(row)[6:]))
+            self._database.executemany("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?)", map(astuple, deliveries))
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._database.rollback()
+            raise
 
     def _execute(self, statement: str, values: Sequence[Any]) -> list[Any]:
         return self._database.execute(statement, values).fetchall()
@@ -93,7 +125,8 @@ def read_rows(database: sqlite3.Connection) -> Iterator[SessionRow]:
 def _where(which: SessionFilter) -> tuple[str, tuple[Any, ...]]:
     conditions = [(text, value) for text, value in (
         ("user = ?", which.user), ("status = ?", which.status.value if which.status else None),
-        ("created >= ?", which.since), ("created < ?", which.before)) if value is not None]
+        ("created >= ?", which.since), ("created < ?", which.before),
+        ("closed < ?", which.closed_before)) if value is not None]
     if not conditions:
         return "", ()
     return "WHERE " + " AND ".join(text for text, _ in conditions), tuple(value for _, value in conditions)

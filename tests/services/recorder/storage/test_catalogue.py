@@ -10,7 +10,8 @@ from typing import Any, Awaitable, Callable
 import pytest
 
 from freeswitch_audio_stream.errors import SettingError
-from freeswitch_audio_stream.services.recorder.storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
+from freeswitch_audio_stream.services.recorder.storage.catalogue import (Catalogue, Delivery, SessionFilter,
+                                                                         SessionRow, Status)
 from freeswitch_audio_stream.services.recorder.storage.sqlite import SqliteCatalogue
 
 MakeCatalogue = Callable[[], Catalogue]
@@ -73,3 +74,30 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "catalogue.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 100)
     with pytest.raises(SettingError, match="repair"):
         SqliteCatalogue(tmp_path / "catalogue.sqlite")
+
+
+def test_deliveries_are_stored_with_their_session_and_come_in_the_order_in_which_they_are_due(
+        make_catalogue: MakeCatalogue) -> None:
+    first, second, other = (Delivery(f"msg_{name}", f"http://{host}", "{}", 5.0 + name)
+                            for name, host in ((1, "a"), (2, "a"), (3, "b")))
+
+    async def put(catalogue: Catalogue) -> None:
+        await catalogue.put(ROW, [second, first, other])
+        with pytest.raises(Exception):
+            await catalogue.put(replace(ROW, chunks=99), [first])  # all of it or nothing
+        assert await catalogue.get(ROW.id) == ROW
+        assert await catalogue.next_delivery("http://a") == first
+        await catalogue.postpone(first.id, 100.0, 1)
+        assert await catalogue.next_delivery("http://a") == second
+        await catalogue.delivered(second.id)
+        assert await catalogue.next_delivery("http://a") == replace(first, due=100.0, attempts=1)
+
+    async def look(catalogue: Catalogue) -> None:
+        await catalogue.retry_deliveries(["http://a"])
+        assert await catalogue.next_delivery("http://a") == replace(first, attempts=1)
+        assert await catalogue.next_delivery("http://b") is None
+        await catalogue.delivered(first.id)
+        await catalogue.delivered(first.id)
+        assert await catalogue.next_delivery("http://a") is None
+    run(make_catalogue, put)
+    run(make_catalogue, look)
