@@ -15,7 +15,8 @@
     │   ├── ConnectionRefused       nobody listens there, or the network does not lead there
     │   ├── TlsRefused              no secure connection: certificate, host name or protocol version
     │   │   └── TlsFileRefused      a file of ours: what certificates are checked with, or the client's own
-    │   └── HandshakeRefused        the server does not open a WebSocket; `status` is its HTTP status
+    │   ├── HandshakeRefused        the server does not open a WebSocket; `status` is its HTTP status
+    │   └── SessionRefused          an HTTP server does not create a session; `status` is its HTTP status
     ├── AgentError                  an agent of the gateway cannot be, or go on
     │   ├── AgentNotFound           no profile has that name, or no installed package that agent
     │   └── ServiceRefused          the service behind an agent will not serve, however often it is asked
@@ -87,7 +88,14 @@ class MessageError(AudioStreamError):
 
 
 class ConnectError(AudioStreamError):
-    """The server cannot be reached: which host and port, the cause and the remedy."""
+    """The server cannot be reached: which host and port, the cause and the remedy.
+
+    `for_good` says that another attempt would end the same; `retry_after` are the seconds in which the server wants
+    none, if it says so.
+    """
+
+    for_good: bool = False
+    retry_after: float | None = None
 
 
 class ConnectTimeout(ConnectError):
@@ -119,6 +127,18 @@ class HandshakeRefused(ConnectError):
     def __init__(self, reason: str, status: int = 0) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class SessionRefused(ConnectError):
+    """The HTTP server answered, but has not created a session; `status` is its HTTP status code, 0 where the answer was
+    not HTTP.
+    """
+
+    def __init__(self, reason: str, status: int = 0, for_good: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.for_good = for_good
+        self.retry_after = retry_after
 
 
 class AgentError(AudioStreamError):

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
+from types import MappingProxyType
 from typing import Callable, Iterable, Mapping, TypeVar
 
 import numba
@@ -227,8 +228,9 @@ class AudioStreamModule:
             return {}
 
     def _resolve(self, variable: Callable[[str], str | None], prefix: Mapping[str, str],
-                 dialect: config.Dialect = config.Dialect.STREAM_API) -> config.StreamSettings:
-        return self._warn(*config.resolve_stream(self._file, self._environment, variable, prefix, dialect))
+                 dialect: config.Dialect = config.Dialect.STREAM_API,
+                 defaults: Mapping[str, config.Value] = MappingProxyType({})) -> config.StreamSettings:
+        return self._warn(*config.resolve_stream(self._file, self._environment, variable, prefix, dialect, defaults))
 
     def _warn(self, settings: _Settings, warnings: Iterable[str]) -> _Settings:
         """Log the warnings that have not been logged lately."""

@@ -46,7 +46,8 @@ ONLY = {
     "llvmlite": {"native"},
     "websocket": {"transports"},
     "websockets": {"services", "testing"},
-    **dict.fromkeys(("fastapi", "fastapi_offline", "h11", "starlette", "uvicorn"), {"web", "http_api", "services"}),
+    "h11": {"transports", "web", "http_api", "services"},
+    **dict.fromkeys(("fastapi", "fastapi_offline", "starlette", "uvicorn"), {"web", "http_api", "services"}),
     "pydantic": {"web", "http_api", "services", "testing"},
     "openai": {"testing"},                                   # the oracle of a protocol, and never its client
     "httpx": {"services"},

@@ -13,7 +13,7 @@ from ..audio import Track
 from ..config import Dialect
 from ..errors import RefusedError
 from .parts import leading_rate, metadata_part, prefix_and_url, rate, reason_part, text_part
-from .urls import AUDIOSOCKET, check_url
+from .urls import SCHEMES, check_url
 from .vocabulary import COMMUNITY_ID, ENDS, WORDLESS, Command, SendText, Start
 from .words import Words, separated, shown
 
@@ -76,7 +76,7 @@ def _start(uuid: str, words: Words, schemes: Sequence[str]) -> Start:
     prefix, url = prefix_and_url(words)
     mix = words.next("mono, mixed or stereo")
     hertz = words.next_if_any() or _DEFAULT_RATE
-    check_url(url, [scheme for scheme in schemes if scheme != AUDIOSOCKET])
+    check_url(url, [scheme for scheme in schemes if scheme in SCHEMES])
     return Start(uuid, COMMUNITY_ID, url, _track(mix), rate(leading_rate(hertz), "it stands before the metadata"),
                  timeout=0, bidirectional=True, metadata=separated(metadata_part(words)) or None, prefix=prefix,
                  dialect=Dialect.COMMUNITY)

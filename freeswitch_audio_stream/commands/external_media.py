@@ -13,7 +13,7 @@ from ..audio import Track
 from ..errors import RefusedError
 from ..protocols import ENCAPSULATIONS
 from .parts import prefix_and_url
-from .urls import AUDIOSOCKET, check_url
+from .urls import AUDIOSOCKET, HTTP_SCHEMES, check_url
 from .vocabulary import Start
 from .words import LONGEST_WORD, Words, check_length, shown, unquoted
 
@@ -23,7 +23,7 @@ _RATE = 8000  # Hz, unless the setting sample-rate is given
 def read_external_media(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> Start:
     """Return the command in the words after the action; raise CommandError if it is wrong."""
     prefix, url, encapsulation = _arguments(words)
-    check_url(url, schemes)
+    check_url(url, [scheme for scheme in schemes if scheme not in HTTP_SCHEMES])
     over_tcp = url.lower().startswith(f"{AUDIOSOCKET}:")
     if over_tcp and encapsulation is None:
         encapsulation = AUDIOSOCKET

@@ -13,7 +13,9 @@ SCHEMES = ("ws", "wss")
 """URL schemes of WebSocket servers."""
 AUDIOSOCKET = "audiosocket"
 """The URL scheme of servers that speak AudioSocket over TCP."""
-STREAM_SCHEMES = (*SCHEMES, AUDIOSOCKET)
+HTTP_SCHEMES = ("http", "https")
+"""URL schemes of servers that have the HTTP streaming API."""
+STREAM_SCHEMES = (*SCHEMES, *HTTP_SCHEMES, AUDIOSOCKET)
 """URL schemes of all servers that a stream can connect to."""
 
 LONGEST_URL = 8192

@@ -18,7 +18,7 @@ from .module_settings import MODULE
 from .resolution import Source, resolve
 from .sources import ConfigurationFile, Environment
 from .stream_settings import STREAM, StreamSettings
-from .table import Setting, Table, Values
+from .table import Setting, Table, Value, Values
 from .variables import ALIASES, NEEDED
 
 LookUp = Callable[[str], "str | None"]
@@ -38,18 +38,19 @@ def resolve_shared(table: Table[Values], xml: Mapping[str, str],
 
 
 def resolve_stream(xml: Mapping[str, str], env: Mapping[str, str], channel: LookUp, prefix: Mapping[str, str],
-                   dialect: Dialect = Dialect.STREAM_API) -> tuple[StreamSettings, list[str]]:
+                   dialect: Dialect = Dialect.STREAM_API,
+                   defaults: Mapping[str, Value] | None = None) -> tuple[StreamSettings, list[str]]:
     """Return the settings of a stream, and a sentence for each text that was clamped or passed over.
 
     `xml` is what `parse_xml` returned, `env` the environment, `channel` looks up a channel variable (and is called up
     to three times for each setting), `prefix` is what `split_prefix` returned. An empty text counts as not given, save
-    in a prefix. Raise SettingError for a name or text in `prefix` that cannot be used, and for a text in a channel
-    variable that the call needs.
+    in a prefix. `defaults`, by attribute, come before those of the table and of the dialect. Raise SettingError for a
+    name or text in `prefix` that cannot be used, and for a text in a channel variable that the call needs.
     """
     own = OWN_DEFAULTS[dialect]
     shared = (_Without(source, own.keys()) for source in _shared_sources(xml, env))
     sources: list[Source] = [*shared, _ChannelVariables(channel, dialect), _UrlPrefix(prefix, dialect)]
-    return resolve(STREAM, sources, _others(STREAM), own)
+    return resolve(STREAM, sources, _others(STREAM), {**own, **(defaults or {})})
 
 
 def _shared_sources(xml: Mapping[str, str], env: Mapping[str, str]) -> tuple[Source, Source]:

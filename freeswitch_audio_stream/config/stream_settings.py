@@ -33,7 +33,8 @@ class StreamSettings:
         "binary", "How the protocol community sends audio: binary (binary frames) or base64 (JSON messages).",
         choices=("binary", "base64"))
     chunk_ms: int = setting(
-        20, "Audio in one media message, exact whatever the ptime of the call's codec.",
+        20, "Audio in one media message, exact whatever the ptime of the call's codec; to an http:// or https:// "
+        "server 100 by default, and from 20 to 100.",
         unit="ms", minimum=10, maximum=1000, step=10)
     resampler: str = setting(
         "fir", "How rates are converted: fir (at most 3 ms of delay) or soxr (higher quality, 20 to 200 ms).",
@@ -59,7 +60,8 @@ class StreamSettings:
     heartbeat_secs: int = setting(
         60, "Interval of the heartbeat event; 0 sends none.", unit="s", minimum=0, maximum=3600)
     ping_secs: int = setting(
-        20, "Interval of WebSocket pings; a server that sends nothing from one to the next is dead; 0: no pings.",
+        20, "Interval of WebSocket pings; a server that sends nothing from one to the next is dead, and so is an "
+        "http:// or https:// server that leaves a request unanswered for so long; 0: no pings.",
         unit="s", minimum=0, maximum=3600)
     connect_timeout: int = setting(
         10, "Time allowed to become connected, where start does not name one.", unit="s", minimum=1, maximum=300)
@@ -82,10 +84,19 @@ class StreamSettings:
     http_auth_password: str = setting(
         "", "The password of HTTP basic authentication; it is never shown.", secret=True)
     extra_headers: str = setting(
-        "", "Headers to add to the WebSocket handshake, which may hold credentials: they are never shown. One named "
-        "Sec-WebSocket-Protocol comes in place of subprotocol-name.",
+        "", "Headers to add to the WebSocket handshake, or to each HTTP request, which may hold credentials: they are "
+        "never shown. One named Sec-WebSocket-Protocol comes in place of subprotocol-name.",
         pattern=r"(?s).*", pattern_rule='a JSON object of texts, such as {"X-Name":"value"}, without the '
         "headers of the handshake itself", read=header_object, secret=True)
+    api_key: str = setting(
+        "", "The key that an http:// or https:// server asks for; it is never shown.", secret=True)
+    api_key_header: str = setting(
+        "Authorization", "The header that carries it: Authorization (as Bearer, and then instead of http-auth-user), "
+        "or one that has nothing but the key, such as X-API-Key.", pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]+",
+        pattern_rule="the name of a header")
+    poll_ms: int = setting(
+        5000, "How long an http:// or https:// server may wait for something to say before it answers that there is "
+        "nothing.", unit="ms", minimum=100, maximum=60_000)
     origin: str = setting(
         "", "The header Origin of the WebSocket handshake, where extra-headers have none; {host} stands for the URL's "
         "host and port. Empty: http://{host}, or https://{host} to wss:// from a stream with a stream id; NONE: no "

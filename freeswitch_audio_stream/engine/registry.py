@@ -32,9 +32,9 @@ class Registry:
     def __init__(self, core: Core, locate: Locate, resolve_settings: ResolveSettings, max_streams: int,
                  on_fault: Callable[[BaseException], None], on_warning: Callable[[str], None],
                  client_limits: ClientLimits = ClientLimits(0, 0)) -> None:
-        """`resolve_settings(variable, prefix, dialect)` answers a stream's settings or raises SettingError. `on_fault`
-        is told of defects, `on_warning` of what concerns no single stream. `client_limits` counts the clients that
-        `clients` lets in.
+        """`resolve_settings(variable, prefix, dialect, defaults)` answers a stream's settings or raises SettingError.
+        `on_fault` is told of defects, `on_warning` of what concerns no single stream. `client_limits` counts the
+        clients that `clients` lets in.
         """
         self._core = core
         self._defects = Defects(on_fault)

@@ -13,7 +13,7 @@ from .attention import Attention
 from .call import BugKind, Call
 from .connection.close_frame import CLOSE_GOING_AWAY, CLOSE_NORMAL
 from .connection.link_states import LinkState
-from .connection.links import LINKS
+from .connection.links import make_link
 from .connection.media_clients import ClientSession
 from .connection.reconnecting import Reconnecting
 from .conversation.message_receiver import MessageReceiver
@@ -69,9 +69,8 @@ class Stream:
         receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, sounds,
                                    self._reporter, lambda: self.link.hung_up(),
                                    lambda messages: self.sender.reply(messages))
-        self.link = LINKS[plan.protocol.carrier](
-            plan.url, plan.settings, path, dispatcher, self, receiver,
-            client_session.pending if client_session else None, plan.protocol.counts_anew)
+        self.link = make_link(plan, media, dispatcher, self, receiver, conversation,
+                              client_session.pending if client_session else None)
         self.sender = MessageSender(plan, conversation, path, self.link, self._reporter, lambda: self.state)
         self.attention = Attention(media, dispatcher, self._attend, lambda: self._gone)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, dispatcher.reconnects,
@@ -193,9 +192,10 @@ class Stream:
 
     def link_failed(self, error: ConnectError) -> None:
         """The server is not there."""
-        again = self.state is State.RECONNECTING and self._may_reconnect()
+        again = self.state is State.RECONNECTING and self._may_reconnect() and not error.for_good
         self.lifecycle.not_connected(error, again)
         if again:
+            self._reconnecting.defer(error.retry_after or 0.0)
             self._reconnecting.try_again()
             return
         self._end_reason.set_reason("timeout" if isinstance(error, ConnectTimeout) else "error", str(error))
@@ -214,6 +214,10 @@ class Stream:
     def link_lost(self, text: str, timed_out: bool) -> None:
         """The connection broke, or the server does not answer."""
         self.lifecycle.lost(text, timed_out)
+
+    def link_deferred(self, seconds: float) -> None:
+        """The server wants to be left alone for a while."""
+        self._reconnecting.defer(seconds)
 
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over: for good, or to be made again."""
@@ -315,7 +319,7 @@ class Stream:
             self._drained()
 
     def _when_heard(self, then: Callable[[], None]) -> None:
-        waits = self.player.is_busy and not self.attachment.lost and not self._hurried
+        waits = (self.player.is_busy or self.link.has_more) and not self.attachment.lost and not self._hurried
         if self.state is State.DRAINING and waits:
             self._timers.after("play out", _POLL_SECONDS, lambda: self._when_heard(then))
         else:
@@ -337,7 +341,7 @@ class Stream:
         self._timers.cancel_all()
         self.attachment.detach_all()
         self.player.abandon()
-        self.lifecycle.stopped(self._end_reason)
+        self.lifecycle.stopped(self._end_reason, self.link.summary)
         self._told_all = True
         self._end_when_free()
 

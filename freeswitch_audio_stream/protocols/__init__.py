@@ -7,6 +7,7 @@
     community.py        community
     encapsulations.py   rtp and sln: nothing but audio
     audiosocket.py      audiosocket: over a WebSocket, and over TCP
+    http_streaming.py   http: the HTTP streaming API
     platforms/          those of telephony platforms
 """
 
@@ -17,6 +18,7 @@ from typing import Mapping
 from .audiosocket import AUDIOSOCKET, AUDIOSOCKET_TCP
 from .community import COMMUNITY
 from .encapsulations import RTP, SLN
+from .http_streaming import HTTP
 from .platforms import PLATFORMS
 from .session import Carrier, ProtocolSession, WireProtocol
 from .stream_api import BINARY, JSON
@@ -27,7 +29,7 @@ PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (
     JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, *PLATFORMS)}
 """Protocols by the value of the setting `protocol` that selects them."""
 
-SCHEMES: Mapping[str, WireProtocol] = {"audiosocket": AUDIOSOCKET_TCP}
+SCHEMES: Mapping[str, WireProtocol] = {"audiosocket": AUDIOSOCKET_TCP, "http": HTTP, "https": HTTP}
 """Protocols by the URL scheme that selects them, whatever the setting `protocol` says."""
 
 ENCAPSULATIONS: tuple[str, ...] = tuple(name for name, protocol in PROTOCOLS.items() if protocol.encapsulation)

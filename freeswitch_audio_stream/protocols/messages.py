@@ -98,7 +98,7 @@ class StreamInfo:
     metadata: str | None = None
     """Metadata, sent exactly as given: JSON text unless the protocol takes any text; None if not given."""
     account: Mapping[str, str] = field(default_factory=dict)
-    """Values of ACCOUNT_VARIABLES by name, without those that are not set."""
+    """Values of the protocol's `variables` by name, without those that are not set."""
     base64: bool = False
     """Whether audio travels in base64 in text messages, in a protocol that allows both."""
     identity: Identity = field(default_factory=Identity)

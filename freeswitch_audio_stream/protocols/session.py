@@ -7,13 +7,13 @@ once, and the compiled core writes them (see `messages.MediaTemplate`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from ..audio import Encoding, Track
 from ..errors import MessageError
-from .messages import Incoming, MediaTemplate, OutMessage, StreamInfo
+from .messages import ACCOUNT_VARIABLES, Incoming, MediaTemplate, OutMessage, StreamInfo
 
 
 class Carrier(Enum):
@@ -22,6 +22,8 @@ class Carrier(Enum):
     WEBSOCKET = "websocket"
     AUDIOSOCKET = "audiosocket"
     """TCP, on which everything is an AudioSocket frame."""
+    HTTP = "http"
+    """Requests that post audio on one connection, and requests for what is to be heard on another."""
 
 
 class ProtocolSession:
@@ -110,6 +112,12 @@ class WireProtocol:
     """Whether binary messages from the server are audio; else each is an error of its."""
     takes_deflate: bool = True
     """Whether messages may be compressed (RFC 7692); not where compiled code parses the received frames."""
+    defaults: Mapping[str, int] = field(default_factory=dict)
+    """Defaults of settings, by attribute, that differ from the usual ones."""
+    chunk_range: tuple[int, int] = (10, 1000)
+    """Least and most milliseconds of audio in a media message; the setting `chunk-ms` is brought into it."""
+    variables: tuple[str, ...] = ACCOUNT_VARIABLES
+    """Channel variables whose values `StreamInfo.account` has, where they are set."""
     counts_anew: bool = False
     """Whether sequence numbers, chunks and timestamps start again on each connection instead of once per stream."""
 
@@ -124,6 +132,11 @@ class WireProtocol:
         "outbound" unless the format interleaves both; else the stream's own track.
         """
         return MediaTemplate((), info.encoding)
+
+    def templates(self, info: StreamInfo) -> list[MediaTemplate]:
+        """Return what the core is given: the template of each message that one chunk of audio becomes."""
+        tracks = (info.track,) if info.channels == 2 else info.track.parts
+        return [self.media(info, track) for track in tracks]
 
     def open(self, info: StreamInfo) -> ProtocolSession:
         """Return the session for a new connection."""

@@ -25,8 +25,8 @@ from .media import capture, dtmf, playback
 from .media.resampler import TABLE_RATES, ResamplerTables
 from .media.write_clock import run_write_clock
 from .path import MediaPath
-from .path_format import PathFormat
-from .records import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SLOTS, STREAM
+from .path_format import CONNECTION_ONLY, PathFormat
+from .records import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SLOTS, SCRATCH_BYTES, STREAM
 from .wire.encoding import BASE64_TABLE
 from .wire.incoming import RECEIVE_BYTES
 from .wire.io_loop import EVENT_BATCH, run_io_loop, watch_wakeups
@@ -42,7 +42,6 @@ PLAYBACK_REPLACE: int = playback.playback_replace.address
 STREAMS_TOGETHER = 512
 """Streams that one I/O loop serves before the next is used."""
 
-_SCRATCH_BYTES = 1 << 20
 _GIVE_UP_SECONDS = 5.0  # for the threads that run, where one does not
 _forever: list[Core] = []  # FreeSWITCH or a compiled thread may still hold an address of theirs
 _idle: list[Core] = []  # those that were stopped and have nothing left to do
@@ -81,7 +80,7 @@ class Worker:
     def __init__(self, name: str, streams: int, functions: int) -> None:
         self._name = name
         self.io_queue, self.clock_queue, self.dispatch_queue = Queue(), Queue(), Queue()
-        self._memory = Arena({"received": RECEIVE_BYTES, "scratch": _SCRATCH_BYTES, "masks": MASK_BYTES,
+        self._memory = Arena({"received": RECEIVE_BYTES, "scratch": SCRATCH_BYTES, "masks": MASK_BYTES,
                               "events": (EVENT_BATCH + 1) * EPOLL_EVENT_BYTES, "active": 8 * MAX_STREAMS})
         self._epoll = select.epoll()
         self._io_loop, self._clock_loop = np.zeros(1, IO_LOOP), np.zeros(1, CLOCK_LOOP)
@@ -220,6 +219,13 @@ class Core:
         record, _ = self._open_record(worker)
         record[0]["io_queue"] = worker.dispatch_queue.address
         return MediaPath(record, form, [])
+
+    def open_connection(self, worker: Worker) -> MediaPath:
+        """Return the state of a further connection of a stream that `worker` serves, which has no audio of its own.
+        Raise CoreFull as `open_path` does.
+        """
+        record, _ = self._open_record(worker)
+        return MediaPath(record, CONNECTION_ONLY, [])
 
     def _open_record(self, worker: Worker | None) -> tuple[NDArray[Any], Worker]:
         with self._lock:  # chosen and counted in one: others are opened at the same time

@@ -21,14 +21,16 @@ from .counters import Packets, Statistics
 from .media import capture, playback
 from .path_format import (ENCAPSULATIONS, ENCODINGS, GAPS, INBOX_BYTES, LAYOUTS, MARKS, OUTBOX_BYTES, RUNNING_PARTS,
                           STAGE_SECONDS, PathFormat)
-from .records import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_SERVER,
-                      MARK_NAMED, MARK_PLAYED, MARK_WORDS, PART_LITERAL, PAYLOAD_BASE64, PAYLOAD_BINARY, PAYLOAD_RTP,
-                      PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH, TLS)
+from .records import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_HTTP,
+                      FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PART_LITERAL, PAYLOAD_BASE64,
+                      PAYLOAD_BINARY, PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH,
+                      TLS)
 from .wire.delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .wire.jitter_buffer import MAX_PACKET
 
 _RECORD = struct.Struct("<4i")  # before each message of the outbox, and each piece of the inbox
-FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET}
+FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET,
+            "http": FRAMING_HTTP}
 
 
 class Piece(NamedTuple):
@@ -163,7 +165,8 @@ class MediaPath:
     # The socket.
 
     def attach_socket(self, fd: int, leftover: bytes = b"", deflate: bool = False,
-                      tls: Mapping[str, int] | None = None, role: str = "client", counts_anew: bool = False) -> None:
+                      tls: Mapping[str, int] | None = None, role: str = "client", counts_anew: bool = False,
+                      request_head: bytes = b"") -> None:
         """Give a connected, non-blocking socket to the I/O loop, with the bytes already received from it.
 
         With `deflate` messages may come compressed, and all of them come by `take_inbox`, binary ones too;
@@ -176,6 +179,10 @@ class MediaPath:
         AudioSocket frames: `send` then takes their kinds for opcodes, and `take_inbox` gives all that is not audio to
         be played, with audiosocket.FRAME_OPCODE added to the kind.
 
+        "http" is a connection of requests and answers: `send` takes whole requests, with `outgoing.OPCODE_BINARY`, and
+        `take_inbox` gives answers (see `wire.http_incoming`). `request_head` begins each request that posts audio; what
+        the core adds to it is the length of the body and the empty line.
+
         With `counts_anew` sequence numbers, chunks and timestamps of media messages begin anew.
         """
         if counts_anew:
@@ -183,6 +190,9 @@ class MediaPath:
         self._field["socket_fd"], self._field["deflate"] = fd, int(deflate)
         self._field["framing"], self._field["discards"] = FRAMINGS[role], 0
         self._set_tls(tls)
+        self._request_head = np.frombuffer(request_head, np.uint8).copy()
+        self._field["request_head"] = self._request_head.ctypes.data
+        self._field["request_head_bytes"] = len(request_head)
         self._leftover = np.frombuffer(leftover, np.uint8).copy()  # frames are unmasked in place
         self._field["leftover"], self._field["leftover_bytes"] = self._leftover.ctypes.data, len(leftover)
         self._request(SOCKET_ATTACH)
@@ -234,6 +244,27 @@ class MediaPath:
         """Discard the peer's audio, and let it no longer delay reading, until the next connection."""
         self._field["discards"] = 1
         wakeup.to_io(self.address)
+
+    # HTTP.
+
+    def number_requests(self) -> None:
+        """Have posts be made by the second template from now on, which gives each its number. Any thread."""
+        self._field["numbers_requests"] = 1
+
+    @property
+    def owes_answer(self) -> bool:
+        """Whether the server has yet to answer a request."""
+        return bool(self._field["awaits"])
+
+    @property
+    def answers(self) -> int:
+        """How many answers have come on the present connection."""
+        return int(self._field["answers"])
+
+    @property
+    def accepted(self) -> int:
+        """How many posts the server has taken, or refused for good, since the stream began."""
+        return int(self._field["accepted"])
 
     # To the server.
 

@@ -117,3 +117,8 @@ class PathFormat:
             "heard": 8 * HEARD,
             "gaps": 16 * GAPS,
         }
+
+
+CONNECTION_ONLY = PathFormat("inbound", 8000, Encoding.L16, chunk_ms=20, buffer_secs=1, playback_secs=1,
+                             binary_playback=False)
+"""Of a connection on which no audio is sent, and whose messages Python takes."""

@@ -18,6 +18,7 @@ from ..native.compiler import carray, native_helper
 from ..native.memory import CACHE_LINE
 
 MAX_STREAMS = 4096
+SCRATCH_BYTES = 1 << 20  # of an I/O loop
 QUEUE_SLOTS = 8192  # a power of two, and more than streams there are: a stream waits in a queue at most once
 
 # What the capture ring holds for each sample time.
@@ -31,9 +32,13 @@ ENCODING_L16, ENCODING_MULAW, ENCODING_ALAW = range(3)
 # What the I/O loop is asked to do with a stream's socket.
 SOCKET_NONE, SOCKET_ATTACH, SOCKET_DETACH = range(3)
 
-# How bytes on the socket are cut into frames: as the client or the server end of a WebSocket (RFC 6455), or as
-# AudioSocket has it.
-FRAMING_CLIENT, FRAMING_SERVER, FRAMING_AUDIOSOCKET = range(3)
+# How bytes on the socket are cut into frames: as the client or the server end of a WebSocket (RFC 6455), as AudioSocket
+# has it, or as the requests and answers of HTTP/1.1 (RFC 9112).
+FRAMING_CLIENT, FRAMING_SERVER, FRAMING_AUDIOSOCKET, FRAMING_HTTP = range(4)
+
+# What the answer is to that the HTTP server owes: nothing, the audio in flight, a message of the outbox; or it has
+# answered the audio in flight with something that Python has to judge, and the connection is of no more use.
+AWAITS_NOTHING, AWAITS_MEDIA, AWAITS_MESSAGE, AWAITS_JUDGEMENT = range(4)
 
 # What is in the peer's binary messages, where the I/O loop takes them: samples, RTP packets, or what the first of
 # them shows, samples or AudioSocket frames.
@@ -145,9 +150,9 @@ STREAM = _record(
     "encapsulation patient packet packet_capacity decoded held heard gaps gaps_capacity audio_kind",
     "mulaw_levels alaw_levels rtp_source",
     # Python, before a socket is attached
-    "framing",
+    "framing request_head request_head_bytes",
     # Python, at any time
-    "discards paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
+    "numbers_requests discards paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
@@ -170,6 +175,7 @@ STREAM = _record(
     "packet_length peer_kind frame_header frame_have frame_kind frame_left gaps_read",
     "rtp_sequence rtp_timestamp rtp_marker",
     "introduced introduced_at skipped",
+    "awaits in_flight requests accepted answers answer_part answer_status answer_left answer_line answer_closes",
     "peer_known peer_source peer_next peer_clock peer_rate peer_restart peer_dry_at held_count",
     "rtp_malformed rtp_unknown rtp_lost rtp_late rtp_repeated garbage_told",
     # whoever closes a bug

@@ -10,6 +10,8 @@
     handshake.py  the opening handshake of a WebSocket
     websocket.py  all of it: from a ws or wss URL to a connected socket
     bare_tcp.py   the same for TCP without any handshake
+    http_answers.py  what an HTTP server says, and what that means for a person
+    http.py       a session of the HTTP streaming API, and further connections to its server
     schemes.py    whichever the URL asks for; the door of this layer
 """
 

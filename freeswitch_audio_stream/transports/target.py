@@ -1,4 +1,4 @@
-"""What a ws://, wss:// or audiosocket:// URL says about the server and the request."""
+"""What a ws://, wss://, http://, https:// or audiosocket:// URL says about the server and the request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 from ..errors import ConnectError
 
 AUDIOSOCKET = "audiosocket"
-_PORTS = {"ws": 80, "wss": 443, AUDIOSOCKET: None}
+_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443, AUDIOSOCKET: None}
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Target:
     """A parsed URL."""
 
     scheme: str
-    """ws, wss or audiosocket."""
+    """ws, wss, http, https or audiosocket."""
     host: str
     """A name or an address; an IPv6 address without brackets."""
     port: int
@@ -32,7 +32,8 @@ class Target:
             parts = urlsplit(url)
             port = parts.port or _PORTS[parts.scheme]
         except (ValueError, KeyError):
-            raise ConnectError("the URL is not a ws://, wss:// or audiosocket:// one with a valid port") from None
+            raise ConnectError("the URL is not a ws://, wss://, http://, https:// or audiosocket:// one with a valid "
+                               "port") from None
         if port is None:
             raise ConnectError("the URL has no port: write audiosocket://host:port")
         if not parts.hostname:
@@ -47,7 +48,7 @@ class Target:
     @property
     def secure(self) -> bool:
         """Whether the connection is encrypted."""
-        return self.scheme == "wss"
+        return self.scheme in ("wss", "https")
 
     @property
     def where(self) -> str:

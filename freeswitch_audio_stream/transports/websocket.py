@@ -91,13 +91,16 @@ def connect(url: str, *, subprotocol: str = "", basic_auth: tuple[str, str] | No
     request = request_headers(subprotocol, basic_auth or target.basic_auth, headers or {}, deflate, origin)
     attempt = Attempt(target.where, timeout, cancel or Cancel())
     try:
-        stream = _open_stream(target, tls, attempt)
+        stream = open_stream(target, tls, attempt)
         return _open_websocket(stream, target, host, request, subprotocol, deflate, attempt)
     except (OSError, RuntimeError) as error:  # no descriptors, or no threads, are left to this process
         raise ConnectError(f"no connection to {target.where}: {error}") from error
 
 
-def _open_stream(target: Target, tls: TlsOptions, attempt: Attempt) -> PlainByteStream | TlsSession:
+def open_stream(target: Target, tls: TlsOptions, attempt: Attempt) -> PlainByteStream | TlsSession:
+    """Return a connected byte stream to the target's host and port, encrypted where its scheme says so. Blocks up to
+    the attempt's deadline; raise `ConnectError`, and OSError where nothing is left to this process.
+    """
     addresses = tcp.resolve(target.host, target.port, attempt)
     if not target.secure:
         return PlainByteStream(tcp.connect(addresses, attempt))
@@ -111,15 +114,20 @@ def _open_websocket(stream: PlainByteStream | TlsSession, target: Target, host: 
             answer, agreed, leftover = shake_hands(stream, target, host, request, subprotocol, deflate, attempt)
         attempt.remaining()  # cancelling until here has shut the socket down
         peer = place(*stream.sock.getpeername()[:2])
-        encrypted = _encrypted(stream) if isinstance(stream, TlsSession) else None
+        sock, encrypted = hand_over(stream)
     except BaseException:
         stream.sock.close()
         raise
     chosen = answer.get("sec-websocket-protocol")
-    sock = encrypted.local if isinstance(encrypted, TlsRelay) else stream.sock
     return Connection(sock, leftover, chosen, peer, answer, agreed, encrypted)
 
 
-def _encrypted(session: TlsSession) -> openssl.OpenSslSession | TlsRelay:
-    native = session.hand_over(openssl.LIBRARY) if openssl.LIBRARY else None
-    return native or TlsRelay(session)
+def hand_over(stream: PlainByteStream | TlsSession) -> tuple[socket.socket, openssl.OpenSslSession | TlsRelay | None]:
+    """Return `Connection.sock` and `Connection.encrypted` for a stream of which all that came has been read."""
+    if not isinstance(stream, TlsSession):
+        return stream.sock, None
+    native = stream.hand_over(openssl.LIBRARY) if openssl.LIBRARY else None
+    if native:
+        return stream.sock, native
+    relay = TlsRelay(stream)
+    return relay.local, relay

@@ -240,7 +240,7 @@ def test_good_urls(url: str) -> None:
 
 
 @pytest.mark.parametrize("url, reason", [
-    ("example.com/x", r"use ws:// or wss://"), ("http://h/", r"use ws:// or wss://"), ("ws:/h", r"use ws://"),
+    ("example.com/x", r"use ws:// or wss://"), ("ftp://h/", r"use ws:// or wss://"), ("ws:/h", r"use ws://"),
     ("ws//h", r"use ws://"), ("://h", r"use ws://"), ("ws://[::1", "no IPv6 address"),
     ("ws://[::1]x/", "no IPv6 address"),
     ("ws://", "no host"), ("ws:///path", "no host"), ("ws://user@/x", "no host"), ("ws://:80/", "no host"),
@@ -284,7 +284,7 @@ def test_credentials_are_not_shown(url: str, shown: str) -> None:
 
 @pytest.mark.parametrize("line", [
     "u s start ws://user:secret@h:0/ inbound 8000 0 0",
-    "u s start http://user:secret@h/ inbound 8000 0 0",
+    "u s start ftp://user:secret@h/ inbound 8000 0 0",
     "u s start {http_auth_password=secret inbound 8000 0 0",
     "u s start {secret}ws://h inbound 8000 0 0",
     "u s start {http_auth_password=secret}nonsense inbound 8000 0 0",

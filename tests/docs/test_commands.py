@@ -60,7 +60,7 @@ def test_answers_are_given_somewhere(row: Row) -> None:
 
 
 @pytest.mark.parametrize("line", [
-    "u s start http://h both 8k 5 1", "u s start ws://h left 8k 5 1", "u s start ws://h both 11025 5 1",
+    "u s start ftp://h both 8k 5 1", "u s start ws://h left 8k 5 1", "u s start ws://h both 11025 5 1",
     "u s start ws://h both 8k -1 1", "u s start ws://h both 8k 5 2", "u s start ws://h both 8k 5 1 {oops",
     f"u {257 * 's'} status", f"u {chr(0xDC80)} status",
     "u s start {chunk-ms=20 ws://h both 8k 5 1", "u s start {chunk-ms}ws://h both 8k 5 1",

@@ -49,7 +49,7 @@ from .settings_rows import find
     ("first message to the server (metadata, ids and the channel variables in it)", planning.LONGEST_OPENING),
     ("header of the server's handshake answer", handshake.MAX_HEAD_BYTES),
     ("digits that wait", dtmf._SLOTS // 2),
-    ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", link._CLOSE_SECONDS),
+    ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", link.Link.close_seconds),
     ("capture buffer", overrun_report._WATCH_SECONDS),
     ("attempts to connect again", reconnecting._CEILINGS[0]),
     ("attempts to connect again", reconnecting._CEILINGS[-1]),

@@ -19,7 +19,8 @@ TO_CLIENTS = {
 BEFORE_CONNECTING = {
     # A command that would lead to these is refused, by an answer that is listed.
     "the URL names no host", "the URL has no port: write audiosocket://host:port",
-    "the URL is not a ws://, wss:// or audiosocket:// one with a valid port",
+    "the URL is not a ws://, wss://, http://, https:// or audiosocket:// one with a valid port",
+    "a header, or the API key, holds a line end: remove it",
     "a header, or the subprotocol, holds a line end: remove it",
     # Nobody is left to be told: the stream has ended.
     "the connection to … was given up before it was made",

@@ -117,12 +117,12 @@ class OpenStream:
     # The server.
 
     def connect(self, send_buffer: int | None = None, leftover: bytes = b"",
-                deflate: bool = False, role: str = "client") -> socket.socket:
+                deflate: bool = False, role: str = "client", request_head: bytes = b"") -> socket.socket:
         """Attach one end of a socket pair, as that of `role`; answers the peer's end, with a timeout."""
         self.ours, self.server = socket.socketpair()
         if send_buffer is not None:
             self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        self._hand_over(leftover, deflate, role)
+        self._hand_over(leftover, deflate, role, request_head)
         return self.server
 
     def connect_by_tcp(self) -> socket.socket:
@@ -133,11 +133,12 @@ class OpenStream:
         self._hand_over(b"")
         return self.server
 
-    def _hand_over(self, leftover: bytes, deflate: bool = False, role: str = "client") -> None:
+    def _hand_over(self, leftover: bytes, deflate: bool = False, role: str = "client",
+                   request_head: bytes = b"") -> None:
         self.ours.setblocking(False)
         self.server.settimeout(PATIENCE)
         self._attached = True
-        self.path.attach_socket(self.ours.fileno(), leftover, deflate, role=role)
+        self.path.attach_socket(self.ours.fileno(), leftover, deflate, role=role, request_head=request_head)
 
     def disconnect(self) -> None:
         """Take the socket back, and close it."""

@@ -33,7 +33,7 @@ def test_texts_hold_no_password(url: str, where: str, again: str) -> None:
 
 
 @pytest.mark.parametrize("url",
-                         ["", "host", "http://host", "ws://", "ws://:80/", "ws://host:99999", "ws://host:x",
+                         ["", "host", "ftp://host", "ws://", "ws://:80/", "ws://host:99999", "ws://host:x",
                           "ws://[::1", "ws://user:secret@/", "audiosocket://host", "audiosocket://host/"])
 def test_bad_urls(url: str) -> None:
     with pytest.raises(ConnectError) as refusal:

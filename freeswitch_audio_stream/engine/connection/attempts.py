@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ...config import StreamSettings
 from ...transports import Connection
 from ..dispatch.dispatcher import Dispatcher
-from .connector import Connector, Outcome
+from .connector import Connector, Outcome, Reach
 from .media_clients import PendingConnection
 
 
 class ConnectionAttempts:
     """Only on the dispatcher."""
 
-    def __init__(self, url: str, settings: StreamSettings, pending: PendingConnection | None, dispatcher: Dispatcher,
+    def __init__(self, reach: Reach, pending: PendingConnection | None, dispatcher: Dispatcher,
                  on_outcome: Callable[[Outcome], None]) -> None:
-        """`on_outcome` is told of each attempt that was not given up; a connection is then the receiver's."""
-        self._url = url
-        self._settings = settings
+        """`reach` connects to the server, where no client's connection is `pending`. `on_outcome` is told
+        of each attempt that was not given up; a connection is then the receiver's.
+        """
+        self._reach = reach
         self._pending = pending
         self._dispatcher = dispatcher
         self._on_outcome = on_outcome
@@ -27,7 +27,7 @@ class ConnectionAttempts:
     def begin(self, timeout: float | None) -> None:
         """Begin one, within `timeout` seconds (None = no limit); a client's ends when its handshake does."""
         if self._pending is None:
-            self._current = Connector(self._url, self._settings, timeout, self._on_done)
+            self._current = Connector(self._reach, timeout, self._on_done)
         else:
             self._current = self._pending
             self._pending.begin(self._on_done)

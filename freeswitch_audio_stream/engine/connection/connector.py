@@ -10,16 +10,17 @@ from ...threads import start_thread
 from ...transports import Cancel, Connection, TlsOptions, connect
 
 Outcome = Connection | ConnectError
+Reach = Callable[["float | None", Cancel], Connection]
+"""Returns a connection: blocks up to so many seconds (None = no limit), on any thread, unless it is cancelled. Raises
+AudioStreamError."""
 
 
 class Connector:
     """Ends by `on_done` (on the attempt's thread) with a connection or an error, also after `cancel`."""
 
-    def __init__(self, url: str, settings: StreamSettings, timeout: float | None,
-                 on_done: Callable[[Connector, Outcome], None]) -> None:
+    def __init__(self, reach: Reach, timeout: float | None, on_done: Callable[[Connector, Outcome], None]) -> None:
         """`timeout` in seconds, None = no limit."""
-        self._url = url
-        self._settings = settings
+        self._reach = reach
         self._timeout = timeout
         self._on_done = on_done
         self._cancel = Cancel()
@@ -35,7 +36,7 @@ class Connector:
 
     def _run(self) -> None:
         try:
-            outcome: Outcome = self._connect()
+            outcome: Outcome = self._reach(self._timeout, self._cancel)
         except ConnectError as error:
             outcome = error
         except AudioStreamError as error:
@@ -44,17 +45,23 @@ class Connector:
             outcome = ConnectError(f"unexpected {type(error).__name__} while connecting: {error}")
         self._on_done(self, outcome)
 
-    def _connect(self) -> Connection:
-        settings = self._settings
-        tls = TlsOptions(
-            ca_file="" if settings.tls_ca_file == CA_NONE else settings.tls_ca_file,
-            verify=settings.tls_ca_file != CA_NONE, allow_selfsigned=settings.allow_selfsigned,
-            allow_expired=settings.allow_expired, skip_hostname_check=settings.skip_server_cert_hostname_check,
-            cert_file=settings.tls_cert_file, key_file=settings.tls_key_file)
-        return connect(self._url, subprotocol=settings.subprotocols, basic_auth=_credentials(settings),
-                       headers=settings.headers, tls=tls, timeout=self._timeout, cancel=self._cancel,
-                       deflate=settings.deflate, origin=None if settings.origin == ORIGIN_NONE else settings.origin)
+
+def open_connection(url: str, settings: StreamSettings, timeout: float | None, cancel: Cancel) -> Connection:
+    """Return a connection to a ws://, wss:// or audiosocket:// URL, as a `Reach`."""
+    return connect(url, subprotocol=settings.subprotocols, basic_auth=credentials(settings),
+                   headers=settings.headers, tls=tls_options(settings), timeout=timeout, cancel=cancel,
+                   deflate=settings.deflate, origin=None if settings.origin == ORIGIN_NONE else settings.origin)
 
 
-def _credentials(settings: StreamSettings) -> tuple[str, str] | None:
+def tls_options(settings: StreamSettings) -> TlsOptions:
+    """Return what to verify of a server, and what to present to it."""
+    return TlsOptions(
+        ca_file="" if settings.tls_ca_file == CA_NONE else settings.tls_ca_file,
+        verify=settings.tls_ca_file != CA_NONE, allow_selfsigned=settings.allow_selfsigned,
+        allow_expired=settings.allow_expired, skip_hostname_check=settings.skip_server_cert_hostname_check,
+        cert_file=settings.tls_cert_file, key_file=settings.tls_key_file)
+
+
+def credentials(settings: StreamSettings) -> tuple[str, str] | None:
+    """Return user and password of basic authentication; None where none are set."""
     return (settings.http_auth_user, settings.http_auth_password) if settings.http_auth_user else None

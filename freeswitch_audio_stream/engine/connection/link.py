@@ -6,6 +6,7 @@ The socket belongs to the core's I/O loop from `attach` to ATTEND_SOCKET_DETACHE
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from ...config import StreamSettings
 from ...errors import ConnectError
@@ -14,13 +15,13 @@ from ...realtime.path import MediaPath
 from ...realtime.records import ATTEND_INBOX, ATTEND_PEER_PROTOCOL, ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED
 from ...realtime.wire.audiosocket import FRAME_OPCODE
 from ...realtime.wire.outgoing import COMPRESSED
-from ...transports import Connection, Deflater, Inflater
+from ...transports import Cancel, Connection, Deflater, Inflater
 from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.timers import Timers
 from ..state_machine import StateMachine
 from .attempts import ConnectionAttempts
-from .close_frame import CLOSE_ABNORMAL, CLOSE_NORMAL, CloseFrame, close_payload, read_close
-from .connector import Outcome
+from .close_frame import CLOSE_ABNORMAL, CLOSE_GOING_AWAY, CLOSE_NORMAL, CloseFrame, close_payload, read_close
+from .connector import Outcome, open_connection
 from .inbox import BINARY, CLOSE, PING, PONG, TEXT, Inbox, Message
 from .link_owner import LinkOwner, MessageHandler
 from .link_states import LINK_TRANSITIONS, LinkState, LinkStep
@@ -29,7 +30,6 @@ from .watchdog import Watchdog
 
 _WORTH_DEFLATING = 128  # bytes; shorter text hardly shrinks
 _POLL_SECONDS = 0.01
-_CLOSE_SECONDS = 1.0  # a server that does not answer the close frame for so long is left
 
 
 class Link:
@@ -38,6 +38,13 @@ class Link:
     role = "client"
     """Of path.FRAMINGS; a link with an `pending` is the server."""
     pings = True
+    rules = "the WebSocket protocol (RFC 6455)"
+    close_seconds = 1.0
+    """A server that does not answer the close frame for so long is left."""
+    summary: dict[str, Any] | None = None
+    """What the server has said about the whole stream at its end; None where it has not."""
+    has_more = False
+    """Whether the server has more to say, for which it has to be asked."""
 
     def __init__(self, url: str, settings: StreamSettings, path: MediaPath, dispatcher: Dispatcher,
                  owner: LinkOwner, listener: MessageHandler, pending: PendingConnection | None = None,
@@ -47,6 +54,7 @@ class Link:
         With `counts_anew` what the core counts in messages begins anew on each connection.
         """
         self._counts_anew = counts_anew
+        self._url = url
         self._pending = pending
         self._peer = "client" if pending else "server"
         self._settings = settings
@@ -54,13 +62,17 @@ class Link:
         self._owner = owner
         self._listener = listener
         self._timers = Timers(dispatcher)
-        self._attempts = ConnectionAttempts(url, settings, pending, dispatcher, self._take_outcome)
+        self._attempts = ConnectionAttempts(self._reach, pending, dispatcher, self._take_outcome)
         self._watchdog = Watchdog(path, self._timers, self._lose_silent)
         self._inbox = self._make_inbox(None)
         self._deflater: Deflater | None = None
         self._connection: Connection | None = None
         self._end: tuple[int, str, bool] | None = None
         self._states = StateMachine("connection", LINK_TRANSITIONS, LinkState.DOWN, dispatcher.report)
+
+    def _reach(self, timeout: float | None, cancel: Cancel) -> Connection:
+        """Connect, on the attempt's thread; see `connector.Reach`."""
+        return open_connection(self._url, self._settings, timeout, cancel)
 
     @property
     def state(self) -> LinkState:
@@ -140,7 +152,7 @@ class Link:
         self._path.discard_audio()  # or its answer could wait behind audio that nobody will hear
         self._say_goodbye(code, reason)
         self._watchdog.stop()
-        self._timers.after("close", _CLOSE_SECONDS, self._close_unanswered)
+        self._timers.after("close", 1.0 if code == CLOSE_GOING_AWAY else self.close_seconds, self._close_unanswered)
 
     def _is_up(self) -> bool:
         return self.state in (LinkState.OPEN, LinkState.CLOSING)
@@ -188,7 +200,7 @@ class Link:
         if bits & ATTEND_INBOX:
             self._read_inbox(inbox_end)
         if bits & ATTEND_PEER_PROTOCOL:
-            self._refuse(self._path.protocol_error, f"the {self._peer} breaks the WebSocket protocol (RFC 6455)")
+            self._refuse(self._path.protocol_error, f"the {self._peer} breaks {self.rules}")
         if bits & ATTEND_SOCKET_BROKEN:
             self._broken()
         if bits & ATTEND_SOCKET_DETACHED:

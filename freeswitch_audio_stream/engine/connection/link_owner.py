@@ -24,6 +24,9 @@ class LinkOwner(Protocol):
     def link_lost(self, text: str, timed_out: bool) -> None:
         """The connection broke, or (`timed_out`) the peer does not answer; link_down follows."""
 
+    def link_deferred(self, seconds: float) -> None:
+        """The server wants no further attempt for so long; link_lost follows."""
+
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over. `clean`: as the server or we wanted, rather than by a failure."""
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Mapping
-
 from ...protocols import Carrier
+from ..conversation.protocol_conversation import ProtocolConversation
+from ..dispatch.dispatcher import Dispatcher
+from ..media.paths import MediaPaths
+from ..plan.plan import Plan
 from .audiosocket_link import AudioSocketLink
+from .http_link import HttpLink
 from .link import Link
+from .link_owner import LinkOwner, MessageHandler
+from .media_clients import PendingConnection
 
-LINKS: Mapping[Carrier, type[Link]] = {Carrier.WEBSOCKET: Link, Carrier.AUDIOSOCKET: AudioSocketLink}
-"""By what carries the messages."""
+
+def make_link(plan: Plan, media: MediaPaths, dispatcher: Dispatcher, owner: LinkOwner, listener: MessageHandler,
+              conversation: ProtocolConversation, pending: PendingConnection | None) -> Link:
+    """Return the link of a stream: to the server of its plan, or with a `pending` connection of a client to that."""
+    if plan.protocol.carrier is Carrier.HTTP:
+        return HttpLink(plan, media, dispatcher, owner, listener, conversation)
+    kind = AudioSocketLink if plan.protocol.carrier is Carrier.AUDIOSOCKET else Link
+    return kind(plan.url, plan.settings, media.path, dispatcher, owner, listener, pending, plan.protocol.counts_anew)

@@ -16,6 +16,11 @@ _TIMEOUT = 10.0
 _SETTLED_SECONDS = 10.0  # how long a connection lasts that makes the tries before it forgotten
 
 
+def pause(tries: int) -> float:
+    """Return the seconds to wait before the next try, after so many that failed."""
+    return random.uniform(0, _CEILINGS[min(tries, len(_CEILINGS) - 1)])
+
+
 class Reconnecting:
     """The tries of one stream; only on its dispatcher."""
 
@@ -33,6 +38,7 @@ class Reconnecting:
         """Since the last connection that lasted."""
         self.count = 0
         """Tries in all."""
+        self._deferred = 0.0
 
     def connected(self) -> None:
         """A server that accepts and drops at once has not been reached: the tries are forgotten only later."""
@@ -51,12 +57,16 @@ class Reconnecting:
         settings = self._settings
         return settings.reconnect and (settings.reconnect_max == 0 or self.tries < settings.reconnect_max)
 
+    def defer(self, seconds: float) -> None:
+        """Have the next try wait for `seconds` at least, as the server wants it."""
+        self._deferred = seconds
+
     def try_again(self) -> None:
         """Try, after a while, and when it is our turn: where hundreds of streams lose their server at the same time, a
         random part of half a second is not enough to keep them apart.
         """
-        ceiling = _CEILINGS[min(self.tries, len(_CEILINGS) - 1)]
+        wait = self._turns.take() + pause(self.tries) + self._deferred
+        self._deferred = 0.0
         self.tries += 1
         self.count += 1
-        wait = self._turns.take() + random.uniform(0, ceiling)
         self._timers.after("reconnect", wait, lambda: self._connect(self._timeout))

@@ -93,12 +93,12 @@ class Lifecycle:
         if bits & ATTEND_GARBAGE:
             self._packets.attend()
 
-    def stopped(self, reason: EndReason) -> None:
-        """The stream is over; nothing is told of it any more."""
+    def stopped(self, reason: EndReason, summary: dict[str, Any] | None) -> None:
+        """The stream is over; nothing is told of it any more. `summary` is the server's, where it gave one."""
         self._overruns.tell_the_rest()
         self._reporter.tell_the_rest()
         self._reporter.fire("stream_stopped", reason=reason.name or "error", detail=reason.detail or None,
-                            statistics=self._statistics.fields())
+                            summary=summary, statistics=self._statistics.fields())
 
     def status(self) -> dict[str, Any]:
         """What `status` and `list` answer. Any thread."""

@@ -26,7 +26,7 @@ class StreamStatistics:
 
     def fields(self) -> dict[str, Any]:
         """The counters, as events and `status` show them."""
-        counters = self._media.path.statistics()
+        counters = self._media.statistics()
         frame, play_rate = max(1, self._media.path.format.chunk), max(1, counters.play_rate)
         return {
             "seconds": round(time.monotonic() - self._began, 3),

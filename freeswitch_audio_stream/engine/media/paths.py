@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Callable
 
 from ...errors import CoreFull
+from ...protocols import Carrier
 from ...realtime.core import Core, Worker
+from ...realtime.counters import Statistics
 from ...realtime.path import MediaPath
 from ..call import Call
 from ..dispatch.dispatcher import Dispatcher
@@ -16,9 +18,12 @@ from .conversion import Conversion
 class MediaPaths:
     """On the stream's dispatcher, but for the paths' own methods that say otherwise."""
 
-    def __init__(self, core: Core, worker: Worker, path: MediaPath, conversion: Conversion | None) -> None:
+    def __init__(self, core: Core, worker: Worker, path: MediaPath, conversion: Conversion | None,
+                 polls: MediaPath | None = None) -> None:
         self.worker = worker
         self.path = path
+        self.polls = polls
+        """The connection on which an HTTP server is asked for what it has to say; whoever has made it attends to it."""
         self.capture = conversion.source if conversion else path
         """What the capture bugs write to."""
         self._core = core
@@ -55,19 +60,35 @@ class MediaPaths:
 
     def close(self, dispatcher: Dispatcher) -> None:
         """Give the paths back to the core: no callback, socket or clock uses them any more."""
-        for path in {self.path, self.capture}:
+        for path in {self.path, self.capture, *([self.polls] if self.polls else [])}:
             dispatcher.forget(path.index)
             self._core.close_path(path)
+
+    def statistics(self) -> Statistics:
+        """The counters of the stream; what travels on either connection counts. Any thread."""
+        counters = self.path.statistics()
+        if self.polls is None:
+            return counters
+        polls = self.polls.statistics()
+        return counters._replace(
+            messages_sent=counters.messages_sent + polls.messages_sent,
+            messages_received=counters.messages_received + polls.messages_received,
+            bytes_sent=counters.bytes_sent + polls.bytes_sent,
+            bytes_received=counters.bytes_received + polls.bytes_received)
 
 
 def open_media(core: Core, plan: Plan, call: Call) -> MediaPaths:
     """Take from the core what a stream needs. Any thread. Raise CoreFull if it has no record left."""
     path, worker = core.open_path(*plan.form)
-    # The compiled core converts by itself, unless it is not to.
-    if plan.settings.resampler != "soxr" or call.read_rate in (0, plan.info.rate):
-        return MediaPaths(core, worker, path, None)
+    opened = [path]
     try:
-        return MediaPaths(core, worker, path, Conversion(core, worker, path.format, call.read_rate, path))
+        polls = core.open_connection(worker) if plan.protocol.carrier is Carrier.HTTP and plan.bidirectional else None
+        opened += [polls] if polls else []
+        # The compiled core converts by itself, unless it is not to.
+        if plan.settings.resampler != "soxr" or call.read_rate in (0, plan.info.rate):
+            return MediaPaths(core, worker, path, None, polls)
+        return MediaPaths(core, worker, path, Conversion(core, worker, path.format, call.read_rate, path), polls)
     except CoreFull:
-        core.close_path(path)
+        for path in opened:
+            core.close_path(path)
         raise

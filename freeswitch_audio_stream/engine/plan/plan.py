@@ -8,15 +8,18 @@ from typing import Callable, Mapping
 
 from ...audio import Track
 from ...commands import Start, without_credentials
-from ...config import Dialect, StreamSettings
+from ...config import Dialect, StreamSettings, Value
 from ...errors import RefusedError
 from ...protocols import PROTOCOLS, SCHEMES, WireProtocol
-from ...protocols.messages import ACCOUNT_VARIABLES, Identity, MediaTemplate, StreamInfo
+from ...protocols.messages import Identity, MediaTemplate, StreamInfo
 from ...realtime.path_format import OUTBOX_BYTES, PathFormat
 from ...realtime.wire.outgoing import OUTBOX_HEADER
 from ..call import BugKind, Call
 
-ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect], StreamSettings]
+ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect, Mapping[str, Value]],
+                           StreamSettings]
+"""Returns the settings of a stream from its channel variables, its URL prefix, its dialect, and the defaults that
+differ from the usual ones."""
 
 
 _COMMUNITY_ORIGIN = "http://{host}"  # for wss, too
@@ -70,14 +73,15 @@ class Plan:
     def form(self) -> tuple[PathFormat, list[MediaTemplate]]:
         """What the core has to know: the format, and the media messages of each track."""
         info, settings = self.info, self.settings
-        tracks = (info.track,) if info.channels == 2 else info.track.parts
-        templates = [self.protocol.media(info, track) for track in tracks]
+        templates = self.protocol.templates(info)
+        least, most = self.protocol.chunk_range
         form = PathFormat(
             tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding,
-            chunk_ms=self.protocol.packet_ms or settings.chunk_ms, buffer_secs=settings.buffer_secs,
-            playback_secs=settings.playback_secs, binary_playback=self.plays and self._takes_binary,
-            binary_rate=self.binary_rate, inband_dtmf=settings.dtmf_inband,
-            encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity)
+            chunk_ms=self.protocol.packet_ms or min(max(settings.chunk_ms, least), most),
+            buffer_secs=settings.buffer_secs, playback_secs=settings.playback_secs,
+            binary_playback=self.plays and self._takes_binary, binary_rate=self.binary_rate,
+            inband_dtmf=settings.dtmf_inband, encapsulation=self.protocol.encapsulation,
+            rtp_identity=self.rtp_identity)
         return form, templates
 
     @property
@@ -95,8 +99,9 @@ class Plan:
 
 def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     """Raises SettingError, and RefusedError where the stream could not introduce itself."""
-    settings = resolve(call.variable, command.prefix, command.dialect)
-    protocol = SCHEMES.get(command.url.partition(":")[0].lower()) or PROTOCOLS[settings.protocol]
+    by_scheme = SCHEMES.get(command.url.partition(":")[0].lower())
+    settings = resolve(call.variable, command.prefix, command.dialect, by_scheme.defaults if by_scheme else {})
+    protocol = by_scheme or PROTOCOLS[settings.protocol]
     settings = replace(settings, deflate=settings.deflate and protocol.takes_deflate)
     if protocol.subprotocol is not None and settings.subprotocol_name == StreamSettings().subprotocol_name:
         settings = replace(settings, subprotocol_name=protocol.subprotocol)
@@ -104,7 +109,7 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
         settings = replace(settings, origin=_COMMUNITY_ORIGIN)
     track, encoding = protocol.carried(command.track, command.encoding, command.rate)
     command = replace(command, track=track, encoding=encoding)
-    account = {name: value for name in ACCOUNT_VARIABLES if (value := call.variable(name))}
+    account = {name: value for name in protocol.variables if (value := call.variable(name))}
     info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
                       _channels(protocol, command.track), command.metadata, account, settings.format == "base64",
                       _identity(call, settings))
@@ -128,7 +133,7 @@ def _check_opening(protocol: WireProtocol, info: StreamInfo) -> None:
     if size > LONGEST_OPENING:
         raise RefusedError(f"the stream cannot introduce itself: its first message would be {size} bytes long, of "
                            f"{LONGEST_OPENING} at most; shorten the metadata and the channel variables "
-                           f"{', '.join(ACCOUNT_VARIABLES)}")
+                           f"{', '.join(protocol.variables)}")
 
 
 def _channels(protocol: WireProtocol, track: Track) -> int:

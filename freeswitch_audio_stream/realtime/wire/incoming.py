@@ -19,12 +19,13 @@ from ...native.compiler import native_helper
 from ...native.libc import EAGAIN, EINTR, MSG_DONTWAIT_NOSIGNAL, copy, errno, recv
 from ..media.playback import is_full
 from ..records import (ATTEND_PEER_PROTOCOL, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_RTP, FRAMING_AUDIOSOCKET,
-                       FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
+                       FRAMING_HTTP, FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
 from ..wakeup import attend
 from .audiosocket import take_frames, take_message
 from .delivery import (INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather, to_inbox,
                        to_playback)
 from .encoding import xor_mask
+from .http_incoming import take_answers
 from .outgoing import COMPRESSED, OPCODE_BINARY
 from .rtp import take_packet
 from .tls import tls_holds_more, tls_receive
@@ -150,6 +151,9 @@ def parse(stream: Any, data: int, count: int) -> None:
     """Take `count` received bytes at address `data`, which may be changed."""
     if stream.framing == FRAMING_AUDIOSOCKET:
         take_frames(stream, data, count)
+        return
+    if stream.framing == FRAMING_HTTP:
+        take_answers(stream, data, count)
         return
     position = 0
     while position < count and stream.protocol_error == 0 and stream.peer_closed == 0:

@@ -17,9 +17,11 @@ from ...native.atomics import exchange, fence, int32_at, int64_at, load_acquire,
 from ...native.compiler import native, native_helper
 from ...native.libc import (EPOLL_ADD, EPOLL_DATA_OFFSET, EPOLL_DEL, EPOLL_EVENT_BYTES, EPOLL_MOD, EPOLLERR, EPOLLET,
                             EPOLLHUP, EPOLLIN, EPOLLOUT, epoll_ctl, epoll_wait, errno, monotonic_us, nap)
-from ..records import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, IO_LOOP, OFFSET, SOCKET_ATTACH, SOCKET_DETACH,
-                       SOCKET_NONE, STREAM, io_loop_at, queue_at, stream_at)
+from ..records import (ATTEND_SOCKET_BROKEN, ATTEND_SOCKET_DETACHED, FRAMING_HTTP, IO_LOOP, OFFSET, SOCKET_ATTACH,
+                       SOCKET_DETACH, SOCKET_NONE, STREAM, io_loop_at, queue_at, stream_at)
 from ..wakeup import announce_sleep, attend, awake, pop, to_io
+from .http_incoming import begin_connection, end_answers
+from .http_outgoing import pump_requests
 from .incoming import RECEIVED_ALL, RECEIVED_END, has_room, parse, receive
 from .jitter_buffer import forget_packets, release_all, release_held
 from .outgoing import SENT_ALL, SENT_FAILED, SENT_PART, pump
@@ -80,6 +82,7 @@ def _attach(loop: int, address: int) -> None:
     stream.waiting_write, stream.waiting_inbox = 0, 0
     stream.introduced, stream.introduced_at = 0, 0
     forget_packets(stream)
+    begin_connection(stream)
     stream.fd = stream.socket_fd
     problem = _control(loop, EPOLL_ADD, stream.fd, EPOLLIN, stream.index)
     if problem:
@@ -109,7 +112,7 @@ def _broken(loop: int, address: int) -> None:
 @native_helper
 def _send(loop: int, address: int) -> None:
     stream = stream_at(address)
-    result = pump(loop, address)
+    result = pump_requests(loop, address) if stream.framing == FRAMING_HTTP else pump(loop, address)
     if result == SENT_FAILED:
         _broken(loop, address)
     elif result == SENT_PART:
@@ -127,6 +130,8 @@ def _receive(loop: int, address: int) -> None:
         return
     result = receive(loop, address)
     if result == RECEIVED_END:
+        if stream.framing == FRAMING_HTTP:
+            end_answers(stream)
         _broken(loop, address)
     elif result == RECEIVED_ALL:
         _watch(loop, address, stream.waiting_write, 0)
@@ -162,6 +167,8 @@ def _on_event(loop: int, address: int, events: int) -> None:
     if events & EPOLLIN or stream.waiting_inbox:
         # A peer that hung up while the inbox was full still has a last word to be read.
         _receive(loop, address)
+        if stream.framing == FRAMING_HTTP and stream.fd != _NO_SOCKET and stream.waiting_write == 0:
+            _send(loop, address)  # the next request waits for an answer, which may have come
     elif events & (EPOLLERR | EPOLLHUP):
         _broken(loop, address)
     if events & EPOLLOUT and stream.fd != _NO_SOCKET:

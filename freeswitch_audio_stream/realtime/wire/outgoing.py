@@ -16,8 +16,8 @@ from ...native.atomics import bytes_at, int16_at, int32_at, load_acquire, pointe
 from ...native.compiler import native_helper
 from ...native.libc import EAGAIN, EINTR, EPIPE, MSG_DONTWAIT_NOSIGNAL, copy, errno, getrandom, monotonic_us, send
 from ..records import (ATTEND_DRAINED, ENCODING_ALAW, ENCODING_L16, FLOW_DRAIN, FLOW_HELD, FRAMING_AUDIOSOCKET,
-                       FRAMING_CLIENT, OFFSET, PART_CHUNK, PART_LITERAL, PART_PAYLOAD, PART_SEQUENCE, PART_TIMESTAMP,
-                       PAYLOAD_BASE64, PAYLOAD_RTP, io_loop_at, stream_at)
+                       FRAMING_CLIENT, FRAMING_HTTP, OFFSET, PART_CHUNK, PART_LITERAL, PART_PAYLOAD, PART_SEQUENCE,
+                       PART_TIMESTAMP, PAYLOAD_BASE64, PAYLOAD_RTP, io_loop_at, stream_at)
 from ..rings import copy_out
 from ..wakeup import attend
 from .audiosocket import HEADER_BYTES
@@ -36,7 +36,7 @@ _FINAL, _MASKED = 0x80, 0x80
 _MAX_HEADER = 14
 _KEY_BYTES = 4
 _MAX_DIGITS = 20
-_NUMBERS = 128  # of scratch memory: the digits of each kind of running field
+NUMBERS = 128  # of scratch memory: the digits of each kind of running field
 MASK_BYTES = 4096
 _BATCH_BYTES = 65536
 INTRODUCTION_US = 20_000  # from the UUID of an AudioSocket connection to its first audio, at least
@@ -63,13 +63,27 @@ def _audiosocket_header(target: int, kind: int, length: int) -> int:
 
 
 @native_helper
+def _request_head(stream: Any, target: int, length: int) -> int:
+    """The head of an HTTP request that posts `length` bytes; return its own bytes."""
+    copy(target, stream.request_head, stream.request_head_bytes)
+    size = stream.request_head_bytes + decimal(target + stream.request_head_bytes, length)
+    octets = bytes_at(target + size, 4)
+    octets[0] = octets[2] = 13  # CR
+    octets[1] = octets[3] = 10  # LF
+    return size + 4
+
+
+@native_helper
 def _frame_header(stream: Any, target: int, opcode: int, length: int) -> int:
     """Write a frame's header without its key; return the header's bytes, the key of a masked frame included.
 
-    `opcode` may have COMPRESSED added; in AudioSocket it is the frame's kind, and OPCODE_BINARY that of audio.
+    `opcode` may have COMPRESSED added; in AudioSocket it is the frame's kind, and OPCODE_BINARY that of audio. In HTTP
+    audio is OPCODE_TEXT, and what is anything else is a whole request already.
     """
     if stream.framing == FRAMING_AUDIOSOCKET:
         return _audiosocket_header(target, stream.audio_kind if opcode == OPCODE_BINARY else opcode, length)
+    if stream.framing == FRAMING_HTTP:
+        return _request_head(stream, target, length) if opcode == OPCODE_TEXT else 0
     masked, key = (_MASKED, _KEY_BYTES) if stream.framing == FRAMING_CLIENT else (0, 0)
     out = bytes_at(target, _MAX_HEADER)
     out[0] = np.uint8(_FINAL | opcode)
@@ -94,7 +108,7 @@ def _seal(loop: int, stream: Any, start: int, header: int, length: int) -> None:
 
 
 @native_helper
-def _message(loop: int, stream: Any, target: int) -> int:
+def frame_message(loop: int, stream: Any, target: int) -> int:
     """Frame the oldest message of the outbox; return the bytes written."""
     ring, position = stream.outbox, stream.outbox_read
     fields = io_loop_at(loop).scratch
@@ -139,7 +153,7 @@ def _fill_in(stream: Any, parts: int, count: int, numbers: int, track: int, payl
 
 
 @native_helper
-def _text(loop: int, stream: Any, target: int, samples: int, count: int, size: int, track: int) -> int:
+def frame_text(loop: int, stream: Any, target: int, samples: int, count: int, size: int, track: int) -> int:
     """Frame a text media message with a payload of `size` bytes before base64; return the bytes written."""
     record = io_loop_at(loop)
     parts, number, literals = stream.parts_0, stream.count_0, stream.literals_0
@@ -182,7 +196,7 @@ def _media(loop: int, stream: Any, target: int, samples: int, count: int, track:
     table = _g711_table(io_loop_at(loop), stream)
     size = 2 * count if stream.encoding == ENCODING_L16 else count
     if stream.payload == PAYLOAD_BASE64:
-        return _text(loop, stream, target, samples, count, size, track)
+        return frame_text(loop, stream, target, samples, count, size, track)
     before = RTP_HEADER if stream.payload == PAYLOAD_RTP else 0
     header = _frame_header(stream, target, OPCODE_BINARY, before + size)
     if before:
@@ -206,7 +220,7 @@ def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
 
     Under one template, or in binary frames, two tracks are interleaved.
     """
-    samples = io_loop_at(loop).scratch + _NUMBERS
+    samples = io_loop_at(loop).scratch + NUMBERS
     width = 2 * stream.channels
     copy_out(samples, stream.capture_ring, width * stream.capture_read, width * count)
     if stream.templates < 2 or stream.payload != PAYLOAD_BASE64:
@@ -225,11 +239,11 @@ def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
 def _room(stream: Any) -> int:
     """Bytes that one chunk may take on the wire, at most."""
     payload = 2 * stream.channels * stream.chunk
-    return base64_length(payload) + 8 + 2 * _MAX_HEADER + _NUMBERS + stream.template_bytes + RTP_HEADER
+    return base64_length(payload) + 8 + 2 * _MAX_HEADER + NUMBERS + stream.template_bytes + RTP_HEADER
 
 
 @native_helper
-def _next_message_bytes(loop: int, stream: Any) -> int:
+def next_message_bytes(loop: int, stream: Any) -> int:
     """Bytes that the oldest outbox message may take on the wire; 0 if there is none."""
     written = load_acquire(stream.address + _OUTBOX_WRITE)
     if written == stream.outbox_read:
@@ -268,14 +282,14 @@ def _fill(loop: int, stream: Any) -> None:
     """Build frames in the empty out buffer: messages, then whole chunks, then a drain's last part of one."""
     stream.out_position, stream.out_length = 0, 0
     while True:
-        size = _next_message_bytes(loop, stream)
+        size = next_message_bytes(loop, stream)
         if size == 0:
             break
         if stream.out_length > 0 and stream.out_length + size > stream.out_capacity:
             return
         fields = int32_at(io_loop_at(loop).scratch, 3)
         used = OUTBOX_HEADER + wide(fields[1]) + max(wide(fields[2]), 0)
-        stream.out_length += _message(loop, stream, stream.out + stream.out_length)
+        stream.out_length += frame_message(loop, stream, stream.out + stream.out_length)
         store_release(stream.address + _OUTBOX_READ, stream.outbox_read + used)
     flow = load_acquire(stream.address + _FLOW)
     if flow == FLOW_HELD or not _may_speak(stream):
@@ -305,7 +319,7 @@ def _send_some(stream: Any, data: int, count: int) -> int:
 
 
 @native_helper
-def _send_out(stream: Any) -> int:
+def send_out(stream: Any) -> int:
     """Give the socket what the out buffer holds; SENT_…"""
     while stream.out_position < stream.out_length:
         sent = _send_some(stream, stream.out + stream.out_position, stream.out_length - stream.out_position)
@@ -332,7 +346,7 @@ def pump(loop: int, address: int) -> int:
     # Read before the ring is looked at: a drain asked for meanwhile queues the stream again.
     draining = load_acquire(address + _FLOW) == FLOW_DRAIN
     while True:
-        result = _send_out(stream)
+        result = send_out(stream)
         if result != SENT_ALL:
             return result
         _fill(loop, stream)
