@@ -77,6 +77,7 @@ class Options:
     busy_threads: tuple[int, ...] = ()
     churn: int = 0
     chunk_ms: int = 100
+    redis: bool = False
 
 
 T = TypeVar("T")
@@ -178,6 +179,7 @@ def _add_gateway(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chunk-ms", type=_chunk_ms, default=100, metavar="MS", help="default: %(default)s")
     parser.add_argument("--seconds", type=_duration, default=20.0, help="of one measurement (default: %(default)g)")
     parser.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
+    parser.add_argument("--redis", action="store_true", help="measure it also with its sessions in a redis-server")
     parser.set_defaults(freeswitch=None)
 
 

@@ -95,7 +95,8 @@ def _results(options: Options, environment: dict[str, object]) -> Results:
         from .measures import resampler  # it compiles what nothing else needs
         return resampler.measure(_prefix(options))
     if options.command == GATEWAY:
-        return gateway.measure(options.streams[0], options.chunk_ms, options.seconds, options.rounds)
+        return gateway.measure(options.streams[0], options.chunk_ms, options.seconds, options.rounds,
+                               with_redis=options.redis)
     if options.peer_module is not None and _prefix(options) is None:
         raise BenchError("--peer-module needs a FreeSWITCH: name it with --freeswitch")
     os.environ.setdefault("MOD_AUDIO_STREAM_MAX_STREAMS", "4000")  # for the switches that are started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 
 import orjson
 import pytest
@@ -117,7 +118,22 @@ def test_the_whole_with_a_few_callers() -> None:
     from freeswitch_audio_stream.benchmarks.measures import gateway
     results = gateway.measure(3, 20, 0.5, 1, 0.2)
     live, ours, bare = results.rounds
-    assert [each["work"] for each in results.rounds] == ["live", "gateway", "bare"]
+    assert [each["work"] for each in results.rounds] == ["live", gateway.OURS, gateway.BARE]
     assert live["heard"] > 0 and live["misplaced"] == 0 and live["refused"] == {}
     assert ours["misplaced"] == 0 and ours["requests"] > 0 < bare["requests"]
     assert [str(table.title).split(" ")[0] for table in results.tables] == ["3", "32", "Goals"]
+
+
+@pytest.mark.slow
+def test_the_whole_with_sessions_in_redis() -> None:
+    pytest.importorskip("fastapi_offline")
+    pytest.importorskip("redis")
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server here: apt-get install redis-server")
+    from freeswitch_audio_stream.benchmarks.measures import gateway
+    results = gateway.measure(3, 20, 0.5, 1, 0.2, with_redis=True)
+    assert [each["work"] for each in results.rounds] == ["live", "live with Redis", gateway.OURS, gateway.SHARED,
+                                                         gateway.BARE]
+    for each in results.rounds:
+        assert each["misplaced"] == 0 and each["refused"] == {} and each["heard"] > 0 or each["work"] == gateway.BARE
+        assert (each["redis_cpu"] > 0) == ("Redis" in each["work"])

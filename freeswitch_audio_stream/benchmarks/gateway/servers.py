@@ -17,6 +17,7 @@ import orjson
 from ..child import Child
 from ..errors import BenchError
 from ..switches.processes import CpuTime, Memory, cpu_time, memory
+from .redis import RedisProcess
 
 _PACKAGE = __name__.split(".")[0]
 _SETTINGS = "AUDIO_STREAM_GATEWAY_"
@@ -32,13 +33,18 @@ def allow_many_connections() -> None:
 class GatewayProcess:
     """``freeswitch-audio-stream gateway`` with the agent echo, as its user starts it; a context manager."""
 
-    def __init__(self, callers: int) -> None:
+    def __init__(self, callers: int, redis: RedisProcess | None = None) -> None:
+        """`redis` keeps its sessions; None: they are in its memory."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+        kept["REDIS_URL"] = "" if redis is None else redis.url
+        self.redis = redis
         options = ["--port", "0", "--max-sessions", callers, "--max-sessions-per-tenant", callers,
                    "--max-connections", 2 * callers + 50]
         self._process = subprocess.Popen([sys.executable, "-m", _PACKAGE, "gateway", *map(str, options)], text=True,
                                          stdout=subprocess.PIPE, start_new_session=True, env=kept)
         self.pid = self._process.pid
+        self.pids = [self.pid, *([redis.pid] if redis else ())]
+        """All whose CPU the requests cost."""
         assert self._process.stdout is not None
         self.host, self.port = _place(self._process.stdout.readline(), "the gateway")
         self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
@@ -66,6 +72,7 @@ class BareProcess(Child):
 
     def __init__(self, chunk_ms: int) -> None:
         super().__init__("freeswitch_audio_stream.benchmarks.gateway.bare_server", chunk_ms)
+        self.pids = [self.pid]
         self.host, self.port = _place(self.answer(), "the bare server")
 
 
@@ -88,18 +95,22 @@ class Load(Child):
 
     def put_on(self, server: Server, kind: str, callers: int, chunk_ms: int, seconds: float, warm: float
                ) -> dict[str, Any]:
-        """Return what the load has measured, and the server's CPU (in cores) and memory meanwhile."""
+        """Return what the load has measured, and the server's CPU (in cores) and memory meanwhile; of a gateway with
+        Redis also the CPU of that.
+        """
         self._runs += 1
         self.tell(orjson.dumps({"kind": kind, "host": server.host, "port": server.port, "callers": callers,
                                 "chunk_ms": chunk_ms, "seconds": seconds, "warm": warm, "key": "",
                                 "name": f"bench-{self._runs}"}).decode())
         resting = memory(server.pid)
         self._expect("begun")
-        before = cpu_time(server.pid)
+        before = [cpu_time(pid) for pid in server.pids]
         self._expect("done")
-        used, full = cpu_time(server.pid) - before, memory(server.pid)
+        used = [cpu_time(pid) - earlier for pid, earlier in zip(server.pids, before)]
+        full = memory(server.pid)
         result = self._result(self.answer())
-        return {**result, **_costs(used, resting, full, result, callers)}
+        redis_cpu = sum(each.total for each in used[1:]) / result["seconds"]
+        return {**result, **_costs(used[0], resting, full, result, callers), "redis_cpu": redis_cpu}
 
     def _expect(self, word: str) -> None:
         line = self.answer()

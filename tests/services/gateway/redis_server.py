@@ -1,4 +1,4 @@
-"""A real redis-server for tests, on a port of its own, with nothing on disk; it can be killed and started again."""
+"""A real redis-server for tests, on a port of its own; it can be killed and started again."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """Runs from its making to `close`. `is_cluster`: a Redis Cluster of one node, which refuses what spans slots."""
+    """Runs from its making to `close`."""
 
-    def __init__(self, is_cluster: bool = False) -> None:
+    def __init__(self, is_cluster: bool = False, is_durable: bool = False) -> None:
+        """`is_cluster`: a Redis Cluster of one node, which refuses what spans slots; `is_durable`: all is on disk."""
         if shutil.which("redis-server") is None:
             pytest.skip("no redis-server here: apt-get install redis-server")
         self.is_cluster = is_cluster
+        self._durable = ["--appendonly", "yes", "--appendfsync", "always"] if is_durable else ["--appendonly", "no"]
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._folder = tempfile.TemporaryDirectory()
         self.start()
 
     def start(self) -> None:
-        """Run it, empty."""
+        """Run it, with what is on disk."""
         cluster = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())] if self.is_cluster else []
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-             "--dir", self._folder.name, *cluster], stdout=subprocess.DEVNULL)
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--dir", self._folder.name, *self._durable, *cluster], stdout=subprocess.DEVNULL)
         until(lambda: self.command("ping") == "PONG")
         if self.is_cluster:
             self.command("cluster", "addslotsrange", "0", "16383")

@@ -98,11 +98,29 @@ class Replica:
         return self.process.wait(PATIENCE)
 
 
+class Turns:
+    """Whose turn it is: by turns, but for a second none of a replica that has not answered."""
+
+    def __init__(self, ports: list[int]) -> None:
+        self._turns, self._count = itertools.cycle(ports), len(ports)
+        self._lock = threading.Lock()
+        self._failed_at = dict.fromkeys(ports, float("-inf"))
+
+    def next(self) -> int:
+        with self._lock:
+            turns = [next(self._turns) for _ in range(self._count)]
+            next(self._turns)
+            return max(turns, key=lambda port: time.monotonic() - self._failed_at[port] >= 1.0)
+
+    def fail(self, port: int) -> None:
+        self._failed_at[port] = time.monotonic()
+
+
 class Proxy:
     """Gives each request to the next replica, and says 502 where that one does not answer."""
 
     def __init__(self, ports: list[int]) -> None:
-        turns, lock = itertools.cycle(ports), threading.Lock()
+        turns = Turns(ports)
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -112,8 +130,7 @@ class Proxy:
 
             def _forward(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-                with lock:
-                    port = next(turns)
+                port = turns.next()
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STILL_SECONDS)
                 try:
                     connection.request(self.command, self.path, body)
@@ -121,6 +138,7 @@ class Proxy:
                     status, content = answer.status, answer.read()
                 except (OSError, http.client.HTTPException):
                     status, content = 502, b"{}"
+                    turns.fail(port)
                 finally:
                     connection.close()
                 self.send_response(status)
@@ -132,6 +150,7 @@ class Proxy:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128  # else connections wait for a second, until they are asked for again
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 pass  # a caller has gone
@@ -161,7 +180,8 @@ class Caller:
         self.longest_silence = 0.0
         """Seconds from one piece to the next."""
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._guard, args=(work,)) for work in (self._post, self._poll)]
+        self._threads = [threading.Thread(target=self._guard, args=(work,), daemon=True)
+                         for work in (self._post, self._poll)]
 
     def begin(self) -> None:
         assert self._ask("POST", "/api/voice/session/create", {"callId": self.name})
@@ -173,6 +193,7 @@ class Caller:
             work()
         except Exception as error:
             self.faults.append(f"{type(error).__name__}: {error}")
+            self._stop.set()
 
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Return the answer, from whoever gives one; raise AssertionError where it is a refusal."""
@@ -226,7 +247,7 @@ class Caller:
     def check(self) -> None:
         """Every chunk was heard once and in order, and so is it in transcript and actions."""
         summary = self.end()
-        assert self.faults == []
+        assert self.faults == [], self.faults
         numbers = list(range(self.posted))
         assert self.posted and self.heard == numbers
         assert summary["transcript"] == [f"[AI]: chunk {number}" for number in numbers]
@@ -247,6 +268,13 @@ class Crowd:
         said = [caller.posted for caller in self.callers]
         until(lambda: all(caller.faults or caller.heard and caller.heard[-1] > number
                           for caller, number in zip(self.callers, said)))
+
+    def longest_silence(self) -> float:
+        """Return for how long one of them has heard nothing, in seconds, since this was last called."""
+        longest = max(caller.longest_silence for caller in self.callers)
+        for caller in self.callers:
+            caller.longest_silence = 0.0
+        return longest
 
     def check(self) -> None:
         for caller in self.callers:

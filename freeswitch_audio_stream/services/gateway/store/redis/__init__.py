@@ -11,6 +11,7 @@
     store.py       all of it, as a store
 
 A session is a handful of keys of one slot, and the index of all sessions and processes is another slot: no script
-touches two. A process that lives says so every second; where it has not for three, the others share its sessions. Each
-lease has an epoch, higher than all before; every commit shows it, and the one of a lease that was lost changes nothing.
+touches two. A process that lives says so every second; where it has not for two and a half, the others share its
+sessions. Each lease has an epoch, higher than all before; every commit shows it, and the one of a lease that was lost
+changes nothing.
 """

@@ -12,7 +12,7 @@ from .pipeline import ScriptPipeline
 from .scripts import ADOPT, BEAT, CLAIM, LEAVE
 
 BEAT_SECONDS = 1.0
-LIFE_SECONDS = 3.0
+LIFE_SECONDS = 2.5
 """How long a process counts as alive after it has told so."""
 _AGAIN_SECONDS = 0.2
 """Until the rest of a dead process's sessions is looked for, where others had their turn."""
@@ -34,8 +34,8 @@ class Membership:
         self._hurry = asyncio.Event()
         self._alive_since = time.monotonic()
         self._is_doubtful = False
-        self.is_up = asyncio.Event()
-        """Whether Redis has answered the last time."""
+        self._is_up: bool | None = None
+        """Whether Redis has answered the last time; None: it was not asked yet."""
         self.others = 0
         """How many other processes live."""
 
@@ -50,11 +50,11 @@ class Membership:
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
-            pause = await self.beat()
+            timer = asyncio.get_running_loop().call_later(await self.beat(), self._hurry.set)
             try:
-                await asyncio.wait_for(self._hurry.wait(), pause)
-            except asyncio.TimeoutError:
-                pass
+                await self._hurry.wait()  # not wait_for, which forgets a cancellation that comes at the same moment
+            finally:
+                timer.cancel()
             self._hurry.clear()
 
     async def beat(self) -> float:
@@ -68,15 +68,15 @@ class Membership:
             return BEAT_SECONDS
 
     def _note_up(self) -> None:
-        if not self.is_up.is_set():
-            self.is_up.set()
+        if not self._is_up:
+            self._is_up = True
             self._tell("Redis answers")
             self._on_change()
 
     def _note_away(self, error: StoreAway) -> None:
         self.doubt()
-        if self.is_up.is_set():
-            self.is_up.clear()
+        if self._is_up is not False:
+            self._is_up = False
             self._tell(f"requests are refused with 503 until Redis is back: {error}")
             self._on_change()
 

@@ -15,7 +15,7 @@ from ..pieces import Taken
 from .keys import IndexKeys, key_of, name_of, session_keys
 from .leases import Held, Leases, wake_event
 from .membership import LIFE_SECONDS, Membership
-from .pipeline import ScriptPipeline, make_client
+from .pipeline import ScriptPipeline, end_task, make_client
 from .polls import Poll, Polls
 from .reader import Reader
 from .records import (Field, action_texts, input_fields, line_texts, opening_text, piece_fields, read_input, read_lines,
@@ -51,7 +51,7 @@ class RedisStore(SessionStore):
         self._membership = Membership(self._pipeline, self._index, self._process, self._take_over, self._look_again,
                                       tell)
         self._reader = Reader(self._client, (self._index.channel + self._process, self._index.everybody), self._hear,
-                              self._look_again)
+                              self._on_gap)
         self._tasks: list[asyncio.Task[None]] = []
         self._creating: Counter[str] = Counter()
         self._dropped = 0
@@ -64,8 +64,7 @@ class RedisStore(SessionStore):
 
     async def stop(self) -> None:
         for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end_task(task)
         await self._membership.leave()
         await self._pipeline.close()
 
@@ -77,6 +76,10 @@ class RedisStore(SessionStore):
         """What others have told may not have been heard."""
         self._polls.wake_all()
         self._leases.wake_all()
+
+    def _on_gap(self) -> None:
+        self._look_again()
+        self._membership.hurry()  # which tells whether Redis is away
 
     def _hear(self, message: bytes) -> None:
         kind, text = message[:1], message[1:].decode()
