@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -71,18 +72,40 @@ def test_services_wait_for_those_they_need() -> None:
     assert upstream and upstream <= set(services)
 
 
+def gateways() -> dict[str, Any]:
+    return {name: service for name, service in compose()["services"].items() if "build" in service}
+
+
+def test_two_gateways_share_a_redis_that_keeps_what_it_has() -> None:
+    services = compose()["services"]
+    urls = {urlsplit(service["environment"]["REDIS_URL"]) for service in gateways().values()}
+    assert len(gateways()) == 2 and len(urls) == 1
+    redis = services[urls.pop().hostname]
+    words = dict(zip(redis["command"][1::2], redis["command"][2::2]))
+    assert words["--appendonly"] == "yes" and words["--maxmemory-policy"] == "noeviction"
+    assert redis["volumes"] == ["sessions:/data"] and "ports" not in redis
+
+
+def test_the_proxy_asks_both_and_repeats_no_audio() -> None:
+    text = (DOCKER / "nginx.conf").read_text()
+    assert set(re.findall(r"server ([\w-]+):3105[^;]* resolve;", text)) == set(gateways())
+    assert set(gateways()) <= set(compose()["services"]["proxy"]["depends_on"])
+    again = re.search(r"proxy_next_upstream ([\w ]+);", text)
+    assert again is not None and "non_idempotent" not in again[1].split() and "error" in again[1].split()
+
+
 def test_nothing_is_open_to_the_network_without_tls_or_keys() -> None:
     services = compose()["services"]
     assert [port for service in services.values() for port in service.get("ports", ())] == ["127.0.0.1:3105:3105"]
-    gateway = next(service for service in services.values() if "build" in service)
-    assert gateway["environment"]["AUDIO_STREAM_GATEWAY_API_KEYS"].startswith("${API_KEYS:?")
+    for gateway in gateways().values():
+        assert gateway["environment"]["AUDIO_STREAM_GATEWAY_API_KEYS"].startswith("${API_KEYS:?")
     assert all(service["read_only"] and service["security_opt"] for service in services.values())
 
 
 def test_a_stop_waits_for_the_drain() -> None:
-    gateway = next(service for service in compose()["services"].values() if "build" in service)
-    drain = int(gateway["environment"]["AUDIO_STREAM_GATEWAY_DRAIN_SECS"])
-    assert int(gateway["stop_grace_period"].removesuffix("s")) > drain
+    for gateway in gateways().values():
+        drain = int(gateway["environment"]["AUDIO_STREAM_GATEWAY_DRAIN_SECS"])
+        assert int(gateway["stop_grace_period"].removesuffix("s")) > drain
     assert int(unit()["TimeoutStopSec"][0]) > drain and unit()["KillSignal"] == ["SIGTERM"]
 
 

@@ -121,7 +121,9 @@ def _store(settings: GatewaySettings, tell: Callable[[str], None]) -> SessionSto
         return RedisStore(settings.redis_url, _limits(settings), prefix=settings.redis_prefix,
                           is_cluster=settings.redis_cluster, tell=tell)
     except ValueError as error:
-        raise SettingError(f"redis-url cannot be used: {error}") from error
+        # Not its text, which may have a part of the password.
+        raise SettingError("redis-url cannot be used: it is to be redis://[user:password@]host[:port][/database], with "
+                           "what is no letter or digit in user and password as %XX") from error
 
 
 def _limits(settings: GatewaySettings) -> Limits:

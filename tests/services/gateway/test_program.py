@@ -72,12 +72,13 @@ def test_an_end_that_does_not_wait(signals: int) -> None:
 @pytest.mark.parametrize("options, words", [
     (["--address", "0.0.0.0"], "api-keys"), (["--port", "99x"], "not a whole number"),
     (["--config", "/nowhere"], "/nowhere"), (["--agents-dir", "/nowhere"], "/nowhere"),
+    (["--redis-url", "redis://:secret@host:99x"], "redis-url"), (["--redis-url", "http://host"], "redis://"),
     (["--default-agent", "nobody"], "nobody"), (["--cert-file", "/nowhere.pem"], "/nowhere.pem"),
 ])
 def test_what_it_cannot_run_with(options: list[str], words: str) -> None:
     done = subprocess.run([*GATEWAY, *options], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1 and done.stderr.startswith("The gateway cannot run: ") and words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr and "secret" not in done.stderr
 
 
 def test_settings_from_a_file_the_environment_and_options(tmp_path: Path) -> None:
@@ -86,7 +87,9 @@ def test_settings_from_a_file_the_environment_and_options(tmp_path: Path) -> Non
     from freeswitch_audio_stream.services.gateway.server import read_settings
     file = tmp_path / "gateway.env"
     file.write_text("AUDIO_STREAM_GATEWAY_PORT=1\nAUDIO_STREAM_GATEWAY_PIECE_MS=40\nAUDIO_STREAM_GATEWAY_IDLE_SECS=7\n")
+    assert read_settings(Namespace(config=None), {"REDIS_URL": "redis://a"})[0].redis_url == "redis://a"
     settings, complaints = read_settings(Namespace(config=file, port="3"), {
+        "REDIS_URL": "redis://a", "AUDIO_STREAM_GATEWAY_REDIS_URL": "redis://b",
         "AUDIO_STREAM_GATEWAY_PORT": "2", "AUDIO_STREAM_GATEWAY_IDLE_SECS": "8", "AUDIO_STREAM_GATEWAY_API_KEYS": "x"})
-    assert (settings.port, settings.idle_secs, settings.piece_ms) == (3, 8, 40)
+    assert (settings.port, settings.idle_secs, settings.piece_ms, settings.redis_url) == (3, 8, 40, "redis://b")
     assert len(complaints) == 1 and "api-keys" in complaints[0] and "(not shown)" in complaints[0]
