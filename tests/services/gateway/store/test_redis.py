@@ -153,7 +153,7 @@ def test_while_redis_is_away_requests_are_refused_and_agents_wait(
         await asyncio.to_thread(redis.start)
         with pytest.raises(SessionGone):  # this Redis has kept nothing
             await reading
-        await until(lambda: one.log[-1:] == ["Redis answers"])
+        await until(lambda: one.log[-1:] == ["Redis answers again"])
         assert await one.store.create(KEY, OPENING)
     run(test)
 

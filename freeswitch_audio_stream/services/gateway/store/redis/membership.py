@@ -68,10 +68,10 @@ class Membership:
             return BEAT_SECONDS
 
     def _note_up(self) -> None:
-        if not self._is_up:
-            self._is_up = True
-            self._tell("Redis answers")
+        if self._is_up is False:
+            self._tell("Redis answers again")
             self._on_change()
+        self._is_up = True
 
     def _note_away(self, error: StoreAway) -> None:
         self.doubt()
