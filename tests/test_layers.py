@@ -7,6 +7,7 @@ only one place may use, and folders that have outgrown one screen are named here
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Iterator
@@ -191,3 +192,22 @@ def test_folders_fit_on_one_screen() -> None:
     sizes = Counter(file.parent for file in SOURCES if file.name != "__init__.py")
     large = {str(folder.relative_to(PACKAGE)) for folder, size in sizes.items() if size > MODULES_ON_ONE_SCREEN}
     assert large == set(LARGE_FOLDERS)
+
+
+def _listed(file: Path) -> list[str]:
+    """The files and folders that a package's docstring lists, one or more at the beginning of a line."""
+    lines = (ast.get_docstring(_tree(file), clean=False) or "").splitlines()
+    begun = (re.match(r"    ((?:\w+(?:\.py|/),? )+)", line) for line in lines)
+    return [name.strip(" ,") for match in begun if match for name in match[1].split()]
+
+
+def _contents(folder: Path) -> set[str]:
+    return ({file.name for file in folder.glob("*.py")} - {"__init__.py", "__main__.py"}
+            | {f"{package.parent.name}/" for package in folder.glob("*/__init__.py")})
+
+
+@pytest.mark.parametrize("file", [file for file in SOURCES if _listed(file)], ids=_name)
+def test_a_list_of_files_is_true(file: Path) -> None:
+    listed = _listed(file)
+    assert sorted(set(listed)) == sorted(listed)
+    assert set(listed) - {"__main__.py"} == _contents(file.parent)

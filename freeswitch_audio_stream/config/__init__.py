@@ -9,8 +9,10 @@
     module_settings.py       of the module,
     http_server_settings.py  and of its HTTP server
     layers.py                where these three are given
-    file.py, prefix.py, variables.py, dialects.py
-                             … in FreeSWITCH's XML, in front of a URL, as variables, and by which grammar
+    file.py                  … in FreeSWITCH's XML,
+    prefix.py                in front of a URL,
+    variables.py             as variables of FreeSWITCH,
+    dialects.py              and by which names in which grammar
     readers.py               texts that have a form of their own
 
 Any program has settings by the first five: see `table` and `resolution`. Inside FreeSWITCH, a

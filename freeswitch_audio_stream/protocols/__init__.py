@@ -9,6 +9,7 @@
     audiosocket.py      audiosocket: over a WebSocket, and over TCP
     http_streaming.py   http: the HTTP streaming API
     platforms/          those of telephony platforms
+    openai_realtime/    OpenAI's Realtime protocol
 """
 
 from __future__ import annotations

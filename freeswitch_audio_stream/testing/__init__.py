@@ -4,6 +4,7 @@
     freeswitch_configuration.py   the configuration it is started with
     event_socket.py               commands to it and events from it
     peers/                        servers for our client, each a parser of its own
+    openai_realtime/              a local server of OpenAI's Realtime protocol
 """
 
 from .event_socket import EventSocket

@@ -3,8 +3,10 @@
     server.py             WebServer: an ASGI application, served by uvicorn on a thread of its own
     listen_address.py     where it listens
     certificate.py        what it shows with TLS
-    listener.py           accepts connections, as many as connection_limits.py allows
-    http_protocol.py      reads requests, each within a deadline (deadline.py)
+    listener.py           accepts connections,
+    connection_limits.py  as many as may be open at once
+    http_protocol.py      reads requests, each within a deadline
+    deadline.py           by which the other side has to have done its part
     request_body.py       the body of a request, up to a length
     refusals.py           what a client is refused with, as JSON
     keys.py               keys and tokens, compared in constant time

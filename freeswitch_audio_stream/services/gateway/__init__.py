@@ -10,4 +10,5 @@
     metrics.py        what is counted
     store/            where sessions are kept
     agents/           what answers the caller
+    page/             live sessions, to be looked at in a browser
 """

@@ -4,6 +4,7 @@
     registry.py          the agents that are installed, by name
     profiles.py          what an aiAgentRef stands for
     echo.py              the agent that repeats the caller
+    openai_realtime/     a model that hears and speaks
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
     commits.py      the thread that makes them durable, many at a time
     recovery.py     from what a crash has left to recordings that go on
     file_store.py   the store in a directory
+    folder.py       the files of one, and the steps on them that have to be durable
     catalogue.py    what every catalogue of sessions does
     sqlite.py       the catalogue in SQLite
 """
