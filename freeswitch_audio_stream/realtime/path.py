@@ -14,19 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..native.memory import Arena
-from ..protocols.audiosocket import KIND_AUDIO, RATES
-from ..protocols.messages import MediaTemplate, Running
+from ..protocols.messages import MediaTemplate
 from . import rings, wakeup
 from .counters import Packets, Statistics
 from .media import capture, playback
-from .path_format import (ENCAPSULATIONS, ENCODINGS, GAPS, INBOX_BYTES, LAYOUTS, MARKS, OUTBOX_BYTES, RUNNING_PARTS,
-                          STAGE_SECONDS, PathFormat)
-from .records import (DTMF, FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_HTTP,
-                      FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PART_LITERAL, PAYLOAD_BASE64,
-                      PAYLOAD_BINARY, PAYLOAD_RTP, PEER_FRAMES, RESAMPLER, RING, SOCKET_ATTACH, SOCKET_DETACH,
+from .path_format import MARKS, OUTBOX_BYTES, PathFormat
+from .path_setup import set_up
+from .records import (FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_HTTP,
+                      FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PEER_FRAMES, SOCKET_ATTACH, SOCKET_DETACH,
                       TLS)
 from .wire.delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
-from .wire.jitter_buffer import MAX_PACKET
 
 _RECORD = struct.Struct("<4i")  # before each message of the outbox, and each piece of the inbox
 FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET,
@@ -73,79 +70,7 @@ class MediaPath:
         self._released = False
         self._last_statistics: Statistics | None = None
         self._last_packets: Packets | None = None
-        self._set_up(form)
-        self._set_templates(templates)
-
-    def _set_up(self, form: PathFormat) -> None:
-        address, field = self._arena.address, self._field
-        for name in ("read_frame", "read_data", "write_frame", "write_data", "mix_data", "out", "marks",
-                     "play_scratch", "clock_frame", "dtmf", "packet", "decoded", "held", "heard"):
-            field[name] = address(name)
-        self._set_rings(form)
-        resamplers = self._arena.part("resamplers").view(RESAMPLER)
-        for number, side in enumerate(("read", "write", "play")):
-            field[f"{side}_resampler"] = address("resamplers") + number * RESAMPLER.itemsize
-            resamplers[number]["work"] = address(f"{side}_work")
-        field["inband_dtmf"] = int(form.inband_dtmf)
-        self._arena.part("dtmf").view(DTMF)[0]["work"] = address("dtmf_work")
-        field["layout"], field["channels"] = LAYOUTS[form.tracks], form.channels
-        field["wire_rate"] = form.rate
-        field["capture_capacity"] = form.rate * form.buffer_secs
-        field["stage_capacity"] = form.rate * STAGE_SECONDS
-        field["play_capacity"], field["play_seconds"] = form.play_capacity, form.playback_secs
-        field["marks_capacity"] = MARKS
-        field["inbox_capacity"] = INBOX_BYTES
-        field["chunk"] = form.chunk
-        field["encoding"] = ENCODINGS[form.encoding]
-        field["binary_playback"] = int(form.binary_playback)
-        field["binary_rate"] = form.binary_rate or form.rate
-        field["fd"] = -1
-        self._set_encapsulation(form)
-
-    def _set_rings(self, form: PathFormat) -> None:
-        address, records = self._arena.address, self._arena.part("rings").view(RING)
-        for number, (name, capacity) in enumerate(form.rings.items()):
-            self._field[name] = address("rings") + number * RING.itemsize
-            records[number]["count"] = rings.page_count(capacity)
-            for part in ("pages", "table", "spare"):
-                records[number][part] = address(f"{name}_{part}")
-
-    def _set_encapsulation(self, form: PathFormat) -> None:
-        field = self._field
-        field["encapsulation"], field["patient"] = ENCAPSULATIONS[form.encapsulation], int(bool(form.encapsulation))
-        field["packet_capacity"], field["payload"] = MAX_PACKET, PAYLOAD_BINARY
-        if form.rate in RATES:
-            field["audio_kind"] = KIND_AUDIO + RATES.index(form.rate)
-        if form.encapsulation == "rtp":
-            field["payload"] = PAYLOAD_RTP
-            self._follow_gaps()
-            field["rtp_source"], field["rtp_sequence"], field["rtp_timestamp"] = form.rtp_identity
-
-    def _follow_gaps(self) -> None:
-        self._field["gaps"], self._field["gaps_capacity"] = self._arena.address("gaps"), GAPS
-
-    def _set_templates(self, templates: Sequence[MediaTemplate]) -> None:
-        field, parts = self._field, self._arena.part("parts").view(np.int32).reshape(-1, 2)
-        literals, first = self._arena.part("literals"), 0
-        used = 0
-        for number, template in enumerate(templates):
-            field[f"parts_{number}"] = parts[first:].ctypes.data
-            field[f"literals_{number}"] = literals[used:].ctypes.data
-            field[f"count_{number}"] = len(template.parts)
-            for index, part in enumerate(template.parts, first):
-                if isinstance(part, bytes):
-                    parts[index] = PART_LITERAL, len(part)
-                    literals[used:used + len(part)] = np.frombuffer(part, np.uint8)
-                    used += len(part)
-                else:
-                    parts[index] = RUNNING_PARTS[part], 0
-            first += len(template.parts)
-            if Running.TIMESTAMP in template.parts:
-                self._follow_gaps()
-        field["templates"], field["template_bytes"] = len(templates), used
-        if any(template.is_text for template in templates):
-            field["payload"] = PAYLOAD_BASE64
-        field["out_capacity"] = len(self._arena.part("out"))
+        set_up(self._field, self._arena, form, templates)
 
     # Attention: why the dispatcher was woken.
 

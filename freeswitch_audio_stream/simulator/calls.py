@@ -6,7 +6,7 @@ import ctypes
 import queue
 import threading
 import time
-from typing import Any, Callable, Mapping, Protocol
+from typing import Callable, Mapping, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,14 @@ from ..audio import Samples
 from ..switch.constants import CAUSE_NORMAL_CLEARING, ChannelState
 from ..switch.layouts import Codec, Dtmf, DtmfHook
 from . import bugs, media
+from .buffers import Recording, make_buffer
 from .codecs import Codecs, CodecSpec, fit, loss_table
 from .events import Event, Events
 from .locks import C, make_mutex, make_rwlock
 from .modules import Modules
 from .pool import Pool
-from .records import (ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, BUFFER, CHANNEL_OFFSET, CODEC_BYTES,
-                      FRAME_BYTES, LOCK_BYTES, PACKET_BYTES, RECORDING, SESSION, record_at)
+from .records import (ALIVE, APP_BRIDGE, APP_ECHO, APP_PARK, APP_PLAYBACK, CHANNEL_OFFSET, CODEC_BYTES,
+                      FRAME_BYTES, LOCK_BYTES, PACKET_BYTES, SESSION, record_at)
 
 APPLICATIONS = {"park": APP_PARK, "sleep": APP_PARK, "playback": APP_PLAYBACK, "echo": APP_ECHO,
                 "bridge": APP_BRIDGE}
@@ -101,7 +102,7 @@ class EmbeddedCall:
             setattr(s, name, alloc(4 * PACKET_BYTES))
         s.read_clock, s.write_clock = alloc(16), alloc(16)
         s.raw_write = make_buffer(self.pool, RAW_WRITE_BYTES)
-        self._heard, self._spoken = (_Recording(record_seconds) for _ in range(2))
+        self._heard, self._spoken = (Recording(record_seconds) for _ in range(2))
         s.heard, s.spoken = self._heard.address, self._spoken.address
         self._negotiate(self.codec)
         s.due = time.monotonic_ns()
@@ -383,36 +384,3 @@ class EmbeddedCall:
         """Wait until the call is destroyed and its thread has ended; False after `timeout` seconds."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
-
-
-class _Recording:
-    """Memory for one direction of a call, kept by whoever keeps the call."""
-
-    def __init__(self, seconds: int) -> None:
-        self._pool = Pool()
-        self.address = self._pool.alloc(RECORDING.itemsize)
-        self._record = record_at(self.address, RECORDING)
-        r = self._record
-        r.capacity, r.frames_capacity = seconds * 48000, seconds * 100
-        r.samples, r.frames = self._pool.alloc(2 * r.capacity), self._pool.alloc(24 * r.frames_capacity)
-
-    def samples(self) -> Samples:
-        kept = min(self._record.length, self._record.capacity)
-        return _array(self._record.samples, kept, np.int16).copy()
-
-    def frames(self) -> NDArray[np.int64]:
-        entries = _array(self._record.frames, 3 * self._record.frames_length, np.int64)
-        return entries.reshape(-1, 3).copy()
-
-
-def make_buffer(pool: Pool, capacity: int) -> int:
-    """The address of an empty byte buffer in `pool`."""
-    address = pool.alloc(BUFFER.itemsize)
-    buffer = record_at(address, BUFFER)
-    buffer.data, buffer.capacity = pool.alloc(capacity), capacity
-    return address
-
-
-def _array(address: int, count: int, kind: Any) -> NDArray[Any]:
-    size = count * np.dtype(kind).itemsize
-    return np.frombuffer((ctypes.c_char * size).from_address(address), kind)

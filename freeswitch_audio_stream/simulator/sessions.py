@@ -9,7 +9,8 @@ from typing import Iterator
 from ..switch.constants import BugEvent, BugFlag, ChannelState, Status
 from ..switch.layouts import BugCallback
 from . import bugs
-from .calls import EmbeddedCall, make_buffer
+from .buffers import make_buffer
+from .calls import EmbeddedCall
 from .locks import C, make_mutex
 from .records import ALIVE, BUG, BUG_BUFFER_BYTES, CHANNEL_OFFSET, LOCK_BYTES, record_at
 
