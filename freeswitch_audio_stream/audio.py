@@ -170,7 +170,7 @@ def samples_to_l16(samples: Samples) -> bytes:
 def l16_to_samples(data: bytes) -> Samples:
     """int16[len(data) // 2] of little-endian bytes; may be a read-only view of `data`.
 
-    Raises ValueError when the number of bytes is odd.
+    Raise ValueError if the number of bytes is odd.
     """
     return np.frombuffer(data, "<i2").astype(np.int16, copy=False)
 

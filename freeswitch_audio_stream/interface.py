@@ -19,7 +19,7 @@ OnApplication = Callable[[Session, str], None]
 
 def register(switch: Switch, on_command: Callable[[str, str | None], str], on_application: OnApplication,
              on_external_media: OnApplication, on_shutdown: Callable[[], None]) -> Registration:
-    """Be a module of the switch, see `switch.modules.Module`. Raises SwitchError where it does not take us.
+    """Be a module of the switch, see `switch.modules.Module`; raise SwitchError if it does not take us.
 
     Others can be called later: `Registration.hand_over`, with `on_application` before `on_external_media`.
     """

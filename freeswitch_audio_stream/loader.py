@@ -48,7 +48,7 @@ class Loading:
                                       self._on_shutdown)
 
     def run(self) -> str:
-        """Load the module; the line logged. Raises AudioStreamError; then nothing is left in the switch."""
+        """Load the module and return the line logged; raise AudioStreamError: then nothing is left in the switch."""
         global _has_code
         self._is_over.clear()
         try:
@@ -72,7 +72,7 @@ class Loading:
                 self._withdraw()
 
     def _find_code(self) -> float:
-        """See that compiled code is there; the seconds that compiling has taken. Raises CompileError, LoadingEnded."""
+        """See that compiled code is there, and return the seconds that took; raise CompileError, LoadingEnded."""
         from .native import code_cache  # this imports Numba
         if code_cache.choose():
             return 0.0
@@ -153,7 +153,7 @@ _has_code = False
 def load() -> str:
     """Load into the FreeSWITCH that this process is; answers the line logged. A second call changes nothing.
 
-    Raises AudioStreamError. Blocks for as long as it takes, on a thread with room on its stack.
+    Raise AudioStreamError. Blocks for as long as it takes, on a thread with room on its stack.
     """
     global _loading
     with _lock:

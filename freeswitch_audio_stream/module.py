@@ -170,7 +170,7 @@ class AudioStreamModule:
 
     def __init__(self, switch: Switch, environment: Mapping[str, str] = os.environ,
                  registration: Registration | None = None) -> None:
-        """Raises SwitchError where the switch does not take us; not with a `registration`, which is taken over."""
+        """Raise SwitchError if the switch does not take us; not with a `registration`, which is taken over."""
         self._switch = switch
         self._environment = environment
         self._file = self._read_file()

@@ -63,7 +63,10 @@ class Attention:
             job()
 
     def _take_earlier(self, bits: int) -> int:
-        """Take `bits` out of the reports that are in line. Messages may have come before and after: they stay in it."""
+        """Take `bits` out of the reports that are in line, and return those that were there.
+
+        Messages may have come before and after: they stay in line.
+        """
         taken = 0
         for number, report in enumerate(self._reports):
             taken |= report & bits

@@ -37,23 +37,23 @@ class Call(Protocol):
         """Where the switch keeps temporary files; None where it does not say."""
 
     def variable(self, name: str) -> str | None:
-        """A channel variable; None where it is not set."""
+        """Return a channel variable, or None if it is not set."""
 
     @property
     def read_rate(self) -> int:
         """Hz of what the caller says; 0 while there is no codec."""
 
     def has_media(self) -> bool:
-        """Whether audio passes through the switch, or will as soon as the call is in its next state."""
+        """Return whether audio passes through the switch, or will as soon as the call is in its next state."""
 
     def is_between_states(self) -> bool:
-        """Whether a bridge or a transfer has just begun, or the call itself: what it has now says nothing yet."""
+        """Return whether a bridge, a transfer or the call itself has just begun: what it has now says nothing yet."""
 
     def ask_for_early_media(self) -> None:
         """Have the caller's side send and take audio before the call is answered; nothing where it has media."""
 
     def end_reason(self) -> str | None:
-        """Why the call is over: "hangup", or "shutdown" where the whole switch ends; None while it is not."""
+        """Return why the call is over: "hangup", or "shutdown" where the whole switch ends; None while it is not."""
 
     def attach(self, kind: BugKind, callback: int, user: int) -> None:
         """Add a media bug; raises RefusedError with a reason for a person."""
@@ -62,7 +62,7 @@ class Call(Protocol):
         """Remove a bug: its callback gets CLOSE, on this or another thread. Waits for a running callback."""
 
     def open_write_codec(self) -> tuple[int, int]:
-        """An L16 codec for frames of the write side: its address, and the id of the codec implementation it suits.
+        """Return an L16 codec for frames of the write side: its address, and the id of the implementation it suits.
 
         An earlier one stays open until `release`. ``(0, 0)`` while the call has no write codec.
         """
@@ -71,7 +71,7 @@ class Call(Protocol):
         """Have received digits reported to `hook` as long as the call lives; a second request changes nothing."""
 
     def hides_digits(self) -> bool:
-        """Whether digits are sensitive now, such as a PIN, and must not leave the switch."""
+        """Return whether digits are sensitive now, such as a PIN, and must not leave the switch."""
 
     def emit(self, event: str, body: str) -> None:
         """Fire an event with the call's channel data; also after `release`, then with those of that moment."""

@@ -18,20 +18,20 @@ class CallFinder:
         self._locate = locate
 
     def find(self, uuid: str) -> Call:
-        """A call, held until its `release`. Raises CallNotFound."""
+        """Return a call, held until its `release`; raise CallNotFound."""
         call = self._locate(uuid)
         if call is None:
             raise CallNotFound(f"no such call: {uuid!r} is not the UUID of a call that is up (see 'show channels')")
         return call
 
     def check(self, uuid: str) -> None:
-        """Raises CallNotFound where there is no such call that has not hung up."""
+        """Raise CallNotFound if there is no such call that has not hung up."""
         call = self.find(uuid)
         call.release()
         call.forget()
 
     def has(self, uuid: str) -> bool:
-        """Whether there is such a call that has not hung up."""
+        """Return whether there is such a call that has not hung up."""
         try:
             self.check(uuid)
         except CallNotFound:

@@ -21,7 +21,7 @@ class EndReason:
             self.name, self.detail = name, detail
 
     def last_words(self, dialect: Dialect) -> str:
-        """The reason in the last message: what the command said; else a word of ours, where one is expected."""
+        """Return the reason in the last message: what the command said; else a word of ours, where one is expected."""
         if dialect is Dialect.COMMUNITY:
             return self.detail if self.name in ("requested", "graceful") else ""
         return self.detail or WIRE_REASONS.get(self.name or "", self.name or "")

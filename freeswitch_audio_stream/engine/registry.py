@@ -62,7 +62,7 @@ class Registry:
         return self._table.is_open
 
     def execute(self, line: str, is_private: bool = True) -> str:
-        """Carry out a command and answer it: ``+OK …``, ``-USAGE: …``, ``-ERR …`` or JSON.
+        """Carry out a command and return its answer: ``+OK …``, ``-USAGE: …``, ``-ERR …`` or JSON.
 
         An answer that is not `is_private`, because others than the asker see it, is never a token.
         """
@@ -88,7 +88,7 @@ class Registry:
         return f"+OK {self.mint(command)}"
 
     def shutdown(self, seconds: float) -> bool:
-        """End every stream and every thread; False if something did not end in time."""
+        """End every stream and every thread; return False if something did not end in time."""
         deadline = time.monotonic() + seconds
         self._table.close(0.25 * seconds)
         for stream in self._table.running():

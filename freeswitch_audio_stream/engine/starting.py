@@ -33,7 +33,7 @@ class Starter:
         self._on_ended = on_ended
 
     def start(self, command: Start) -> None:
-        """Raises CallNotFound, MediaNotFound, CapacityRefused or another RefusedError."""
+        """Start a stream; raise CallNotFound, MediaNotFound, CapacityRefused or another RefusedError."""
         self._table.reserve((command.uuid, command.stream_id))
         self.start_reserved(command)
 

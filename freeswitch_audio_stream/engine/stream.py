@@ -156,7 +156,7 @@ class Stream:
                                  "not bypass or proxy its media, and start the stream again")
 
     def _ends_with_call(self) -> bool:
-        """Whether the call has ended, and with it the stream."""
+        """End the stream if the call has ended, and return whether it has."""
         reason = self.attachment.call.end_reason()
         if reason is not None:
             self.finish(reason)

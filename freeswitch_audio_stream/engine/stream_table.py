@@ -33,12 +33,12 @@ class StreamTable:
     # Starting: an id is reserved, its stream entered and then begun; or the reservation is given up.
 
     def reserve(self, key: Key) -> None:
-        """Take a stream id. Raises CapacityRefused, or RefusedError where it is in use."""
+        """Take a stream id; raise CapacityRefused, or RefusedError if it is in use."""
         with self._changed:
             self._reserve(key)
 
     def reserve_next(self, uuid: str, prefix: str) -> str:
-        """Take the first free id of a call that is `prefix` and a number from 1 on. Raises CapacityRefused."""
+        """Take and return the first free id of a call, `prefix` and a number from 1 on; raise CapacityRefused."""
         with self._changed:
             ids = (f"{prefix}{number}" for number in itertools.count(1))
             stream_id = next(stream_id for stream_id in ids if (uuid, stream_id) not in self._streams)
@@ -102,7 +102,7 @@ class StreamTable:
     # The community module knows a stream until it is stopped, or its call ends, whatever its server has done.
 
     def is_unstopped(self, key: Key) -> bool:
-        """Whether a stream of that dialect has ended by itself, and nobody has stopped it."""
+        """Return whether a stream of that dialect has ended by itself, and nobody has stopped it."""
         return key in self._unstopped
 
     def stopped(self, key: Key) -> None:
@@ -113,7 +113,7 @@ class StreamTable:
     # Looking.
 
     def find(self, uuid: str, stream_id: str) -> Stream:
-        """The stream with that id. Raises RefusedError, which names those that the call has."""
+        """Return the stream with that id; raise RefusedError, which names those that the call has."""
         with self._changed:
             stream = self._streams.get((uuid, stream_id))
             if stream is not None:
@@ -123,12 +123,12 @@ class StreamTable:
         raise RefusedError(f"no stream {stream_id!r} on call {uuid!r}: {hint}")
 
     def running(self) -> list[Stream]:
-        """Every stream that has not ended, in the order of their starts."""
+        """Return every stream that has not ended, in the order of their starts."""
         with self._changed:
             return list(self._running)
 
     def post(self, stream: Stream, job: Job) -> None:
-        """See `Stream.post`. Raises RefusedError where the stream has ended."""
+        """As `Stream.post`; raise RefusedError if the stream has ended."""
         if stream not in self._running:
             raise RefusedError(f"stream {stream.plan.info.stream_id!r} has just ended")
         stream.post(job)
@@ -142,12 +142,14 @@ class StreamTable:
             self._changed.wait_for(lambda: None not in self._streams.values(), max(0.0, seconds))
 
     def wait_until_empty(self, seconds: float) -> bool:
-        """Whether every stream has ended within that time."""
+        """Wait for every stream to end, and return whether they did within that time."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, max(0.0, seconds))
 
     def join(self, deadline: float) -> bool:
-        """Whether the connections of those that ended have sent their last bytes by `deadline` (time.monotonic)."""
+        """Wait until `deadline` (time.monotonic, s) for the connections of those that ended; return whether they have
+        sent their last bytes.
+        """
         with self._changed:
             leaving = self._leaving
         return all([stream.link.join(max(0.0, deadline - time.monotonic())) for stream in leaving])

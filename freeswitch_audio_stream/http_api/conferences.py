@@ -17,7 +17,7 @@ from ..threads import start_thread
 from ..web.refusals import Refusal
 
 Api = Callable[[str, str], str]
-"""Runs a command of FreeSWITCH and answers what it wrote; may block. Raises SwitchError."""
+"""Runs a command of FreeSWITCH and returns what it wrote; may block; may raise SwitchError."""
 
 _WATCH_SECONDS = 1.0
 _JOIN_SECONDS = 5
@@ -40,7 +40,7 @@ class Conferences:
         self._watch: threading.Thread | None = None
 
     def join(self, name: str) -> str:
-        """The UUID of a leg to attach to; `name` is_conference_name. Raises Refusal, SwitchError."""
+        """Make a leg to attach to, and return its UUID; `name` is_conference_name. Raise Refusal, SwitchError."""
         if not self._has_people(name):
             raise Refusal(404, "there is no such conference: nobody is in it")
         member = str(uuids.uuid4())

@@ -20,7 +20,7 @@ class Switch:
     """
 
     def __init__(self, resolve: Resolver | None = None) -> None:
-        """Raises MissingSymbols (with all their names) or UnsupportedVersion; then nothing has been
+        """Raise MissingSymbols (with all their names) or UnsupportedVersion; then nothing has been
         touched.
         """
         self.library = load(resolve) if resolve else of_this_process()

@@ -44,7 +44,7 @@ class OpenSslSession(NamedTuple):
 
 
 class OpenSsl:
-    """The OpenSSL that Python's ssl module links. Raises OSError or AttributeError where it cannot be reached."""
+    """The OpenSSL that Python's ssl module links; raise OSError or AttributeError if it cannot be reached."""
 
     def __init__(self) -> None:
         library = ctypes.CDLL(_ssl.__file__)  # a look-up in it goes on in the libraries that it needs

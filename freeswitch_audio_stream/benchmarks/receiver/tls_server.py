@@ -55,7 +55,7 @@ class TlsConnection:
         """Of the TLS record, which lives as long as this."""
 
     def handshake(self) -> None:
-        """Raises OSError."""
+        """Do the TLS handshake; raise OSError if it fails, or takes longer than the patience."""
         while True:
             try:
                 return self._session.do_handshake()

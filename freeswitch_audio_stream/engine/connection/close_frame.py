@@ -33,12 +33,12 @@ class CloseFrame:
 
 
 def may_be_sent(code: int) -> bool:
-    """Whether a close frame may have this code."""
+    """Return whether a close frame may have this code."""
     return any(code in codes for codes in _MAY_BE_SENT)
 
 
 def read_close(data: bytes) -> CloseFrame:
-    """What the payload of a close frame says; it never raises."""
+    """Return what the payload of a close frame says; never raise."""
     if not data:
         return CloseFrame(CLOSE_NO_CODE, "", CLOSE_NORMAL)
     if len(data) == 1:
@@ -52,5 +52,5 @@ def read_close(data: bytes) -> CloseFrame:
 
 
 def close_payload(code: int, reason: str = "") -> bytes:
-    """The payload of a close frame; the reason is cut to what a control frame holds."""
+    """Return the payload of a close frame; the reason is cut to what a control frame holds."""
     return code.to_bytes(2, "big") + reason.encode()[:123].decode("utf-8", "ignore").encode()

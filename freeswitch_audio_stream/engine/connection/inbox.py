@@ -41,9 +41,9 @@ class MessageAssembler:
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
 
     def add(self, piece: Piece) -> Message | None:
-        """The message that `piece` completes, if it does.
+        """Return the message that `piece` completes, or None while more of it is to come.
 
-        Raises MessageTooBig, and at the first byte that shows it UnicodeDecodeError, for text that is not compressed.
+        Raise MessageTooBig, and at the first byte that shows it UnicodeDecodeError, for text that is not compressed.
         """
         control = piece.opcode >= CONTROL
         parts = self._parts[control]
@@ -78,7 +78,7 @@ class Inbox:
         self._has_refused = False
 
     def messages(self, end: int | None = None) -> Iterator[Message]:
-        """The messages that have come since the last call, up to `end` of the path's inbox where one is given; none is
+        """Yield the messages that have come since the last call, up to `end` of the path's inbox if given; none is
         compressed, and text is UTF-8. One that cannot be had is refused, and after it there is nothing but a close
         frame.
         """

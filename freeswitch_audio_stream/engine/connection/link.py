@@ -118,7 +118,7 @@ class Link:
         self._watchdog.start(self._settings.ping_secs if self.pings else 0)
 
     def send(self, message: OutMessage) -> bool:
-        """Queue a message; False if it does not fit. Any thread."""
+        """Queue a message; return False if it does not fit. Any thread."""
         if message.kind is not None:
             return self._send_frame(message.kind, message.head)
         return self._send_text(message.head, message.tail)
@@ -270,5 +270,5 @@ class Link:
             self._timers.after("hang up", _POLL_SECONDS, self._hang_up_when_sent)
 
     def join(self, seconds: float) -> bool:
-        """Wait for the thread that a TLS connection had; False if it is still sending the last bytes. Any thread."""
+        """Wait for the thread that a TLS connection had; return False if it still sends the last bytes. Any thread."""
         return self._connection is None or self._connection.join(seconds)

@@ -43,7 +43,7 @@ class ClientLimits:
         self._lock = threading.Lock()
 
     def enter(self, place: str) -> None:
-        """Count a client; raises CapacityRefused where it is one too many."""
+        """Count a client; raise CapacityRefused if it is one too many."""
         with self._lock:
             if self._places.total() >= self._in_all:
                 raise CapacityRefused(f"{self._in_all} clients are attached already: raise media-server-max-clients in "
@@ -61,7 +61,7 @@ class ClientLimits:
                 del self._places[place]
 
     def count(self, place: str) -> tuple[int, int]:
-        """Clients of that place, and of all."""
+        """Return how many clients that place has, and how many there are in all."""
         with self._lock:
             return self._places[place], self._places.total()
 

@@ -17,9 +17,9 @@ _ENCODINGS = {"raw": Encoding.L16, "pcmu": Encoding.MULAW, "pcma": Encoding.ALAW
 
 
 def samples_of(message: StreamAudio, max_seconds: int) -> tuple[Samples, int]:
-    """int16[n] (channels averaged) and their rate in Hz, one of audio.ALL_RATES; at most `max_seconds` of it.
+    """Return int16[n] (channels averaged) and their rate in Hz, one of audio.ALL_RATES; at most `max_seconds` of it.
 
-    Raises MessageError where it cannot be decoded.
+    Raise MessageError if it cannot be decoded.
     """
     if message.kind in _ENCODINGS:
         return decode(message.audio, _ENCODINGS[message.kind]), message.rate or 8000

@@ -45,7 +45,7 @@ class Digits:
         self._warned_at = -_WARNING_SECONDS
 
     def take(self) -> list[Digit]:
-        """The digits since the last call, without those that another source has reported already."""
+        """Return the digits since the last call, without those that another source has reported already."""
         now = self._clock()
         digits = [digit for digit in self._queue.take() if not self._is_told(digit, now)]
         self._look_for_losses(now)

@@ -44,7 +44,7 @@ class _Item:
         self.drop(position)
 
     def waits_before(self, position: int) -> bool:
-        """Whether there is audio before `position` that the caller has not heard."""
+        """Return whether there is audio before `position` that the caller has not heard."""
         return bool(self.pieces) and self.pieces[0][0] < position
 
     def drop(self, position: int) -> None:

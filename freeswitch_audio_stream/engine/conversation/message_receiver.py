@@ -134,7 +134,7 @@ class MessageReceiver:
             self._message_log.add(orjson.dumps(body).decode())
 
     def _write(self, message: StreamAudio) -> Path | None:
-        """The file; None where it could not be written, which is told once until it can again."""
+        """Return the file, or None if it could not be written, which is told once until it can again."""
         folder = self._call.temp_folder
         try:
             file = self._sounds.write(self._files, folder, message.audio, message.kind, message.rate)

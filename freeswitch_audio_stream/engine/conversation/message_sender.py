@@ -85,7 +85,7 @@ class MessageSender:
         self._send(messages)
 
     def text(self, text: str) -> None:
-        """Queue a message of the application; any thread. Raises RefusedError with the reason."""
+        """Queue a message of the application; raise RefusedError with the reason if it cannot be sent. Any thread."""
         if not self._plan.bidirectional:
             raise RefusedError("the stream is one-way: start it with 1 as its last flag to exchange text")
         protocol = self._conversation.protocol

@@ -31,7 +31,7 @@ class StreamFiles:
     numbers: Iterator[int] = field(default_factory=itertools.count, compare=False)
 
     def follows(self, other: StreamFiles) -> bool:
-        """Whether `other` is of a stream that came before, with the same id on the same call."""
+        """Return whether `other` is of a stream that came before, with the same id on the same call."""
         return (self.uuid, self.stream_id) == (other.uuid, other.stream_id) and self.generation > other.generation
 
 
@@ -44,13 +44,13 @@ class SoundFiles:
         self._lock = threading.Lock()
 
     def of_stream(self, uuid: str, stream_id: str) -> StreamFiles:
-        """What `write` needs: the stream's files are numbered from 0, because servers count along."""
+        """Return what `write` needs: the stream's files are numbered from 0, because servers count along."""
         return StreamFiles(uuid, stream_id, next(self._generations))
 
     def write(self, owner: StreamFiles, folder: str | None, audio: bytes, kind: str, rate: int | None) -> Path:
-        """Write audio to a new file, named as the community module names it; it appears whole.
+        """Write audio to a new file, which appears whole, named as the community module names it; return it.
 
-        Raises OSError, and then nothing of it is left, but its number is used up.
+        Raise OSError, and then nothing of it is left, but its number is used up.
         """
         safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in owner.uuid)
         extension = _EXTENSIONS.get(rate or 0, "r") if kind == "raw" else kind
@@ -80,7 +80,7 @@ class SoundFiles:
             _name(part, file)
 
     def has(self, uuid: str) -> bool:
-        """Whether files of that call are there."""
+        """Return whether files of that call are there."""
         return uuid in self._files
 
     def remove(self, uuid: str) -> None:
@@ -97,7 +97,7 @@ class SoundFiles:
 
 
 def explain(error: OSError, folder: str | None) -> str:
-    """Why `write` could not, and what helps."""
+    """Return why `write` could not, and what helps."""
     remedy = _REMEDIES.get(error.errno or 0, "set temp_dir to a folder where FreeSWITCH may write")
     return (f"audio from the server could not be kept as a file in {_folder(folder)}: {error.strerror or error}: "
             f"{remedy}")
@@ -108,7 +108,7 @@ def _folder(folder: str | None) -> Path:
 
 
 def _write_part(place: Path, audio: bytes) -> Path:
-    """All of it, under a name that nobody looks for."""
+    """Write all of it under a name that nobody looks for, and return that."""
     descriptor, name = tempfile.mkstemp(prefix=".audio_stream_", suffix=".part", dir=place)
     part = Path(name)
     try:

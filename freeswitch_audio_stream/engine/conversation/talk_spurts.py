@@ -43,7 +43,7 @@ class TalkSpurts:
             self._reporter.fire("media_play_start", format="binary")
 
     def _see_frames(self, queued: int) -> bool:
-        """Whether there are binary frames among the first `queued` samples that were not noticed yet."""
+        """Return whether there are binary frames among the first `queued` samples that were not noticed yet."""
         noticed, self._noticed = self._noticed, max(self._noticed, queued - self._announced)
         return self._noticed > noticed
 
@@ -70,7 +70,7 @@ class TalkSpurts:
             self.tell(status)
 
     def take(self) -> bool:
-        """Have no talk spurt any more; whether there was one, whose end is the caller's to tell."""
+        """Have no talk spurt any more; return whether there was one, whose end is the caller's to tell."""
         self._timers.cancel("talk spurt")
         was_open, self._open = self._open, False
         return was_open

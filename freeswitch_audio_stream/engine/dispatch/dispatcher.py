@@ -48,7 +48,7 @@ class Dispatcher:
         self._thread = start_thread("audio-stream-dispatcher", self._run)
 
     def stop(self, deadline: float) -> bool:
-        """Finish the jobs queued so far and end; False if that did not happen by `deadline` (time.monotonic, s)."""
+        """Finish the jobs queued so far and end; return whether that happened by `deadline` (time.monotonic, s)."""
         if self._thread is None:
             return True
         self.post(self._stop)
@@ -76,7 +76,9 @@ class Dispatcher:
         return self._clock.read()
 
     def call_later(self, seconds: float, job: Job) -> Timer:
-        """Run `job` in `seconds`, of which only those count in which we run. Only on the dispatcher's own thread."""
+        """Run `job` in `seconds`, of which only those count in which we run, unless the timer returned is cancelled.
+        Only on the dispatcher's own thread.
+        """
         return self._schedule.add(self.now() + seconds, job)
 
     def adopt(self, index: int, handler: Callable[[], None]) -> None:

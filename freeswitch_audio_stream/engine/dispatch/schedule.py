@@ -44,11 +44,14 @@ class Schedule:
         self._cancelled = 0
 
     def __len__(self) -> int:
-        """Timers that are kept, cancelled ones included."""
+        """Return how many timers are kept, cancelled ones included."""
         return len(self._heap)
 
     def add(self, due: float, job: Job) -> Timer:
-        """Have `job` run at `due`; those of one moment run in the order in which they came."""
+        """Have `job` run at `due`, and return what can cancel it.
+
+        Those of one moment run in the order in which they came.
+        """
         timer = Timer(job, self._cancel_one)
         heapq.heappush(self._heap, (due, next(self._order), timer))
         return timer
@@ -67,7 +70,7 @@ class Schedule:
         return self._heap[0][0] if self._heap else None
 
     def take_due(self, now: float) -> Iterator[Timer]:
-        """The timers that are due at `now`, each out of the schedule."""
+        """Yield the timers that are due at `now`, each out of the schedule."""
         while self._heap and self._heap[0][0] <= now:
             timer = heapq.heappop(self._heap)[2]
             if timer.is_pending:

@@ -101,7 +101,7 @@ class Lifecycle:
                             summary=summary, statistics=self._statistics.fields())
 
     def status(self) -> dict[str, Any]:
-        """What `status` and `list` answer. Any thread."""
+        """Return what `status` and `list` answer. Any thread."""
         info = self._plan.info
         return {
             "uuid": info.uuid, "streamId": info.stream_id, "state": self._state().value,

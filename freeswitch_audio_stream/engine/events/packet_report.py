@@ -36,7 +36,7 @@ class PacketReport:
                                  times=new.repeated)
 
     def statistics(self) -> dict[str, int]:
-        """The counters, where the stream has any. Any thread."""
+        """Return the counters, {} if the stream has none. Any thread."""
         if self._path.format.encapsulation != "rtp":
             return {}
         packets = self._path.packets()

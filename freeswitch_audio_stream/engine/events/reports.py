@@ -24,7 +24,7 @@ _ERROR_INTERVAL = 1.0  # s between two stream_error events of one kind
 
 
 def timestamp() -> str:
-    """Now, as ISO 8601 in UTC with milliseconds."""
+    """Return now as ISO 8601 in UTC with milliseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -25,7 +25,7 @@ class StreamStatistics:
         self._began = time.monotonic()
 
     def fields(self) -> dict[str, Any]:
-        """The counters, as events and `status` show them."""
+        """Return the counters, as events and `status` show them."""
         counters = self._media.statistics()
         frame, play_rate = max(1, self._media.path.format.chunk), max(1, counters.play_rate)
         return {

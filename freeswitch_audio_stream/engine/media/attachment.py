@@ -53,7 +53,10 @@ class Attachment:
         """Why the call was over then, if it was; see `Call.end_reason`."""
 
     def attach(self, kinds: list[BugKind]) -> None:
-        """Add the bugs, in this order. Raises RefusedError; then `detach_all` is due for those added before."""
+        """Add the bugs, in this order.
+
+        Raise RefusedError if one is refused; then `detach_all` is due for those added before.
+        """
         for path in (self._path, self._capture):
             path.set_session(self.call.session, self.call.channel)
         for kind in kinds:

@@ -40,7 +40,7 @@ class MediaPaths:
             self._conversion.open()
 
     def take_attention(self) -> int:
-        """Take what the core reports (ATTEND_…), and move on what has been captured."""
+        """Take and return what the core reports (ATTEND_…), and move on what has been captured."""
         bits = self.path.take_attention()
         if self._conversion:
             bits |= self.capture.take_attention()
@@ -48,7 +48,7 @@ class MediaPaths:
         return bits
 
     def reported(self) -> tuple[int, int]:
-        """What `take_attention` would answer now, and then how far the inbox is written. Any thread."""
+        """Return what `take_attention` would return now, and then how far the inbox is written. Any thread."""
         bits = self.path.attention | self.capture.attention
         return bits, self.path.inbox_end
 
@@ -78,7 +78,7 @@ class MediaPaths:
 
 
 def open_media(core: Core, plan: Plan, call: Call) -> MediaPaths:
-    """Take from the core what a stream needs. Any thread. Raise CoreFull if it has no record left."""
+    """Take from the core what a stream needs, and return it; raise CoreFull if it has no record left. Any thread."""
     path, worker = core.open_path(*plan.form)
     opened = [path]
     try:

@@ -26,7 +26,7 @@ _COMMUNITY_ORIGIN = "http://{host}"  # for wss, too
 
 
 def _rtp_identity() -> tuple[int, int, int]:
-    """SSRC, first sequence number and first timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
+    """Return SSRC, first sequence number and timestamp, which nobody can guess (RFC 3550 sections 5.1 and 8.1)."""
     return secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
 
 
@@ -98,7 +98,10 @@ class Plan:
 
 
 def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
-    """Raises SettingError, and RefusedError where the stream could not introduce itself."""
+    """Return what the stream of a command will be.
+
+    Raise SettingError, and RefusedError if its messages to the server cannot be made.
+    """
     by_scheme = SCHEMES.get(command.url.partition(":")[0].lower())
     settings = resolve(call.variable, command.prefix, command.dialect, by_scheme.defaults if by_scheme else {})
     protocol = by_scheme or PROTOCOLS[settings.protocol]
