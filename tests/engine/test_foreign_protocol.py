@@ -191,10 +191,10 @@ def test_what_is_left_at_the_end_was_not_heard(platform: Platform, server: Phone
     platform.start(call, "{protocol=phone}" + server.url)
     until(server.messages)
     answer(server, "last", 160 * 1000)
-    until(lambda: call.heard().any())
+    until(lambda: call.heard().any() and platform.status(call)["playbackQueueMs"] > 5000)
     platform.tell(call, "stop")
     until(lambda: server.messages()[-1]["event"] == "stop")
-    (item, milliseconds, complete), = heard(server)
+    item, milliseconds, complete = heard(server)[-1]
     assert (item, complete) == ("last", False)
     assert len(audible(call.heard())) - 8 * milliseconds in (0, 160), "but for a frame that was just being written"
 
@@ -208,8 +208,8 @@ def test_another_connection_is_told_nothing_of_the_items_of_the_last(platform: P
     server.peers[0].drop()
     until(lambda: server.messages(1))
     answer(server, "new", 160 * 50)
-    until(lambda: heard(server, 1) == [("new", 1000, True)])
-    assert heard(server, 1) == [("new", 1000, True)]
+    until(lambda: heard(server, 1)[-1:] == [("new", 1000, True)])
+    assert {item for item, _, _ in heard(server, 1)} == {"new"}
 
 
 def test_what_the_server_wants_done_with_the_call_is_an_event(platform: Platform, server: PhoneServer) -> None:
