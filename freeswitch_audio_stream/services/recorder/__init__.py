@@ -8,6 +8,7 @@
     formats/        from the bytes of a client to samples
     sessions/       what a session is, who is connected to it, and which limits it has
     http/           WebSocket and HTTP endpoints
+    page/           the page at /
     maintenance/    verify, repair, import, export
 
 A layer imports only what stands above it here, storage first.

@@ -16,6 +16,7 @@ from .http.answers import session_info
 from .http.app import make_app
 from .http.endpoints import Endpoints
 from .http.protocol import make_protocol
+from .page.routes import add_page
 from .sessions.sessions import Sessions
 from .sessions.webhooks import Webhooks, signing_key
 from .settings import AudioSettings, ServiceSettings
@@ -41,8 +42,10 @@ class RecorderService:
             place = self._store.folder.wav
             self._endpoints = Endpoints(Keys(dict.fromkeys(service.api_keys.split(), True)),
                                         lambda id: str(place(id)), self._on_fault, tell)
+            app = make_app(self._endpoints)
+            add_page(app)
             self._server = WebServer(
-                make_app(self._endpoints), listen=ListenAddress(service.host, service.port),
+                app, listen=ListenAddress(service.host, service.port),
                 name="the recorder", tell=tell,
                 limits=choose_limits(open_files() // 2, open_files() // 2, open_files()), on_fault=self._on_fault,
                 upgrade=make_protocol(audio.max_message_size_bytes), background=self._run,

@@ -17,6 +17,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from freeswitch_audio_stream.services.recorder.storage.wav import write_header
+
 from .service import PATIENCE, Recorder
 from .test_clients import make_wav, read_wav
 
@@ -193,6 +195,10 @@ def test_audio_while_it_is_recorded_ranges_and_deleting(recorder: Recorder, tmp_
         status, body, headers = recorder.request(path, Range=asked)
         assert (status, body) == (206, wanted) and headers["Content-Range"].endswith("/88")
     assert recorder.request(path, Range="bytes=88-")[0] == 416
+    for part, wanted in (("start=0.000125", b"cdefgh"), ("end=0.00025", b"abcd"), ("start=0.000125&end=0.00025", b"cd"),
+                         ("start=9", b""), ("start=9&end=1", b""), ("end=99", b"abcdefgh")):
+        assert recorder.request(f"{path}?{part}")[1] == write_header(8000, 1, len(wanted)) + wanted
+    assert recorder.request(f"{path}?start=0.000125", Range="bytes=81-82")[1] == b"de"
     assert recorder.request(f"/api/audio/sessions/{id}", "DELETE")[0] == 204
     assert recorder.request(path)[0] == 404 and not (tmp_path / f"{id}.wav").exists()
 

@@ -40,7 +40,10 @@ def add_audio(app: FastAPI, one: str, options: dict[str, Any]) -> None:
 
 async def get_audio(request: Request, session_id: str,
                     format: Literal["wav", "mp3", "flac", "opus"] = Query(
-                        "wav", description="wav has ranges; the others are encoded as they are sent")) -> Response:
+                        "wav", description="wav has ranges; the others are encoded as they are sent"),
+                    start: float = Query(0, ge=0, le=_LONGEST_SECONDS, description="in seconds"),
+                    end: Optional[float] = Query(None, ge=0, le=_LONGEST_SECONDS, description="in seconds; what is "
+                                                 "recorded later is not in it then")) -> Response:
     row = await find_row(request, session_id)
     endpoints = endpoints_of(request)
     try:
@@ -48,13 +51,22 @@ async def get_audio(request: Request, session_id: str,
     except UnknownRecording as error:
         raise not_found(session_id) from error
     recording = Recording(row.id, row.rate, row.channels)
-    audio = row.audio_bytes - row.audio_bytes % recording.frame_bytes
+    first, last = _frames(row, start, end)
+    part = (first * recording.frame_bytes, last * recording.frame_bytes)
     if format in ENCODINGS:
-        return _encoded(endpoints, format, recording, audio)
-    return _wav(request, recording, audio)
+        return _encoded(endpoints, format, recording, part)
+    return _wav(request, recording, part)
 
 
-def _wav(request: Request, recording: Recording, audio: int) -> Response:
+def _frames(row: SessionRow, start: float, end: float | None) -> tuple[int, int]:
+    """Return the first sample of a part and the one behind its last, as far as there are any."""
+    frames = row.audio_bytes // Recording(row.id, row.rate, row.channels).frame_bytes
+    first = min(frames, int(start * row.rate))
+    return first, frames if end is None else max(first, min(frames, round(end * row.rate)))
+
+
+def _wav(request: Request, recording: Recording, part: tuple[int, int]) -> Response:
+    audio = part[1] - part[0]
     begin, end, status = 0, HEADER_BYTES + audio, 200
     size = end
     headers = {"Accept-Ranges": "bytes", **_name(recording.id, "wav")}
@@ -68,16 +80,17 @@ def _wav(request: Request, recording: Recording, audio: int) -> Response:
     headers["Content-Length"] = str(end - begin)
     header = write_header(recording.rate, recording.channels, audio)
     store = endpoints_of(request).ready.store
-    return StreamingResponse(_pieces(store, recording.id, header, begin, end), status, headers, "audio/wav")
+    return StreamingResponse(_pieces(store, recording.id, header, part[0], begin, end), status, headers, "audio/wav")
 
 
-def _encoded(endpoints: Endpoints, kind: str, recording: Recording, audio: int) -> Response:
+def _encoded(endpoints: Endpoints, kind: str, recording: Recording, part: tuple[int, int]) -> Response:
     if not is_there():
         raise Invalid(500, {"error": f"{kind} needs the program FFmpeg, which the recorder's machine does not have"})
     encoding = ENCODINGS[kind]
 
     async def encode() -> AsyncIterator[bytes]:
-        samples = _pieces(endpoints.ready.store, recording.id, b"", HEADER_BYTES, HEADER_BYTES + audio)
+        samples = _pieces(endpoints.ready.store, recording.id, b"", part[0], HEADER_BYTES,
+                          HEADER_BYTES + part[1] - part[0])
         encoder = Encoder(kind, recording, endpoints.ready.audio.ffmpeg_loglevel,
                           lambda line: endpoints.tell(f"session {recording.id}: FFmpeg, encoding: {line}"))
         async with endpoints.encoders:
@@ -105,12 +118,13 @@ def _range(first: str, last: str, size: int) -> tuple[int, int]:
     return int(first[:20]), min(size, int(last[:20]) + 1) if last else size
 
 
-async def _pieces(store: AudioStore, id: str, header: bytes, begin: int, end: int) -> AsyncIterator[bytes]:
+async def _pieces(store: AudioStore, id: str, header: bytes, audio: int, begin: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from `begin` to `end` of a WAV file whose samples begin at `audio` in the recording."""
     if begin < HEADER_BYTES:
         yield header[begin:end]
         begin = HEADER_BYTES
     while begin < end:
-        piece = await store.read(id, begin - HEADER_BYTES, min(_PIECE_BYTES, end - begin))
+        piece = await store.read(id, audio + begin - HEADER_BYTES, min(_PIECE_BYTES, end - begin))
         if not piece:
             return  # it has been deleted meanwhile
         yield piece
@@ -127,9 +141,7 @@ async def get_waveform(
         end: Optional[float] = Query(None, ge=0, le=_LONGEST_SECONDS, description="in seconds; default: the end"),
         ) -> Response:
     row = await find_row(request, session_id)
-    frames = row.audio_bytes // Recording(row.id, row.rate, row.channels).frame_bytes
-    first_frame = min(frames, int(start * row.rate))
-    last_frame = frames if end is None else max(first_frame, min(frames, int(end * row.rate)))
+    first_frame, last_frame = _frames(row, start, end)
     per_pixel = samples_per_pixel or _choose(last_frame - first_frame)
     if per_pixel > BASE and per_pixel % BASE:
         raise Invalid(422, {"error": f"Invalid samples_per_pixel: above {BASE} it is a multiple of it"})
