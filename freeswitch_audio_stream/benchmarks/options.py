@@ -57,6 +57,10 @@ _RESAMPLER_HELP = "the resampler beside soxr's best and the one that FreeSWITCH 
 GATEWAY = "gateway"
 _GATEWAY_HELP = "the HTTP gateway: live sessions on one process, and its share of what a bare handler does"
 
+RECORDER = "recorder"
+_RECORDER_HELP = "the recorder: live sessions on one process, and its share of what a bare sink stores and syncs"
+_SYNCS = ("always", "interval", "never")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -78,6 +82,8 @@ class Options:
     churn: int = 0
     chunk_ms: int = 100
     redis: bool = False
+    scale: float = 1.0
+    sync: str = "always"
 
 
 T = TypeVar("T")
@@ -145,6 +151,7 @@ _count = _checked(int, lambda number: number >= 0, "a number")
 _streams = _checked(int, lambda number: 0 < number <= _MOST_STREAMS, f"a number from 1 to {_MOST_STREAMS}")
 _duration = _checked(float, lambda number: 0 <= number < 1e6, "a number of seconds")
 _chunk_ms = _checked(int, lambda number: 20 <= number <= 100, "a number of ms from 20 to 100")
+_scale = _checked(float, lambda number: 0 < number <= 4, "a number up to 4")
 _file = _checked(Path, lambda file: file.is_file(), "a file")
 _folder = _checked(Path, lambda folder: folder.is_dir(), "a folder")
 
@@ -183,6 +190,16 @@ def _add_gateway(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(freeswitch=None)
 
 
+def _add_recorder(parser: argparse.ArgumentParser) -> None:
+    _add_output(parser)
+    parser.add_argument("--scale", type=_scale, default=1.0, metavar="FACTOR",
+                        help="of the sessions: 100 of PCM, 30 of FLAC, 500 telephone calls (default: 1)")
+    parser.add_argument("--sync", choices=_SYNCS, default="always", help="the recorder's setting (default: always)")
+    parser.add_argument("--seconds", type=_duration, default=20.0, help="of one measurement (default: %(default)g)")
+    parser.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
+    parser.set_defaults(freeswitch=None)
+
+
 def _add(parser: argparse.ArgumentParser, command: Subcommand) -> None:
     _add_freeswitch(parser)
     _add_output(parser)
@@ -218,6 +235,7 @@ def parser() -> argparse.ArgumentParser:
     resampler = commands.add_parser(RESAMPLER, help=_RESAMPLER_HELP, description=_RESAMPLER_HELP)
     _add_freeswitch(resampler)
     _add_output(resampler)
+    _add_recorder(commands.add_parser(RECORDER, help=_RECORDER_HELP, description=_RECORDER_HELP))
     _add_gateway(commands.add_parser(GATEWAY, help=_GATEWAY_HELP, description=_GATEWAY_HELP))
     return main
 
@@ -226,7 +244,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     """From a command line; ends the process with a sentence where it is wrong."""
     reader = parser()
     given = vars(reader.parse_args(arguments))
-    if given["command"] in (RESAMPLER, GATEWAY):
+    if given["command"] in (RESAMPLER, GATEWAY, RECORDER):
         return Options(**given)
     against = given.pop("against", None)
     if against is not None and given["peer_module"] is None:

@@ -13,9 +13,9 @@ from typing import Iterator, Sequence
 from ..errors import AudioStreamError
 from ..testing import find_prefix
 from .errors import BenchError
-from .measures import capacity, cost, gateway, latency, memory, stall, start
+from .measures import capacity, cost, gateway, latency, memory, recorder, stall, start
 from .measures.trial import Bench, progress
-from .options import GATEWAY, RESAMPLER, Options, parse
+from .options import GATEWAY, RECORDER, RESAMPLER, Options, parse
 from .receiver.media_clients import MeasuredMediaServer
 from .receiver.receiver import Receiver
 from .receiver.tls_server import make_certificate
@@ -97,6 +97,8 @@ def _results(options: Options, environment: dict[str, object]) -> Results:
     if options.command == GATEWAY:
         return gateway.measure(options.streams[0], options.chunk_ms, options.seconds, options.rounds,
                                with_redis=options.redis)
+    if options.command == RECORDER:
+        return recorder.measure(options.scale, options.seconds, options.rounds, options.sync)
     if options.peer_module is not None and _prefix(options) is None:
         raise BenchError("--peer-module needs a FreeSWITCH: name it with --freeswitch")
     os.environ.setdefault("MOD_AUDIO_STREAM_MAX_STREAMS", "4000")  # for the switches that are started

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from freeswitch_audio_stream.benchmarks.options import GATEWAY, RESAMPLER, SUBCOMMANDS, WAYS, parse
+from freeswitch_audio_stream.benchmarks.options import GATEWAY, RECORDER, RESAMPLER, SUBCOMMANDS, WAYS, parse
 from freeswitch_audio_stream.benchmarks.work import ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, peer_module
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS
 
@@ -18,7 +18,8 @@ NAMED = words(re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE))
 
 def test_subcommands_and_their_defaults() -> None:
     rows = table("Command of bench")
-    assert [words(row[0]) for row in rows] == [[command.name] for command in SUBCOMMANDS] + [[RESAMPLER], [GATEWAY]]
+    known = [*(command.name for command in SUBCOMMANDS), RESAMPLER, GATEWAY, RECORDER]
+    assert [words(row[0]) for row in rows] == [[name] for name in known]
     for row, command in zip(rows, SUBCOMMANDS):
         assert row[2:] == [str(command.streams[0]), f"{command.seconds:g}", str(command.rounds)]
 
@@ -46,7 +47,7 @@ def test_the_peer_is_addressed_as_described() -> None:
 
 
 def test_every_option_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("cost", GATEWAY):
+    for command in ("cost", GATEWAY, RECORDER):
         with pytest.raises(SystemExit):
             parse([command, "--help"])
     known = capsys.readouterr().out

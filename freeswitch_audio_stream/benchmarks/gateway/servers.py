@@ -46,7 +46,7 @@ class GatewayProcess:
         self.pids = [self.pid, *([redis.pid] if redis else ())]
         """All whose CPU the requests cost."""
         assert self._process.stdout is not None
-        self.host, self.port = _place(self._process.stdout.readline(), "the gateway")
+        self.host, self.port = place(self._process.stdout.readline(), "the gateway")
         self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
         self._reader.start()
 
@@ -73,10 +73,11 @@ class BareProcess(Child):
     def __init__(self, chunk_ms: int) -> None:
         super().__init__("freeswitch_audio_stream.benchmarks.gateway.bare_server", chunk_ms)
         self.pids = [self.pid]
-        self.host, self.port = _place(self.answer(), "the bare server")
+        self.host, self.port = place(self.answer(), "the bare server")
 
 
-def _place(line: str, name: str) -> tuple[str, int]:
+def place(line: str, name: str) -> tuple[str, int]:
+    """Return host and port of a server's line about where it listens; raise BenchError for any other line."""
     url = urlsplit(line.rpartition(" ")[2].strip())
     if not line.startswith("listening on ") or url.hostname is None or url.port is None:
         raise BenchError(f"{name} has not started; its error, if it has said one, is above")
