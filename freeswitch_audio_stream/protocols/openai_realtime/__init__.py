@@ -3,7 +3,7 @@
     options.py    what there is to choose: model, voice, instructions, turn detection, tools
     events.py     what a session tells its owner
     history.py    what was said, for a session that goes on for another
-    items.py      what is known of each answer: how much of it has come, and how much was heard
+    answers.py    what the model says: how much of each answer has come, and how much was heard
     responses.py  which response is being made, and whether to ask for one
     transcript.py lines in the order in which they were said
     wire.py       reading and writing of messages

@@ -10,13 +10,11 @@ from __future__ import annotations
 import base64
 from typing import Callable, Mapping
 
-from ..messages import ClearAudio, PlayAudio
-from ..reading import from_base64
-from .events import (AudioFinished, Event, FunctionCall, HoldAudio, Interrupted, Ready, Refused, ReleaseAudio, Send,
-                     SessionExpired, Trouble)
+from ..messages import ClearAudio
+from .answers import Answers
+from .events import (Event, FunctionCall, HoldAudio, Ready, Refused, ReleaseAudio, Send, SessionExpired, Trouble)
 from .faults import EXPIRED, IS_ANSWERING, NOTHING_TO_CANCEL, describe, is_final
-from .history import Entry, History, item_of
-from .items import Answer, corrections
+from .history import History, item_of
 from .options import RealtimeOptions
 from .responses import Responses
 from .transcript import Transcript
@@ -34,15 +32,13 @@ class RealtimeSession:
         self.options = options
         self.history = history
         self._transcript = Transcript()
-        self._answers: dict[str, Answer] = {}
-        self._is_ready = False
         self._responses = Responses()
+        self._answers = Answers(options, history, self._responses, self._transcript)
+        self._is_ready = False
         self._unconfirmed: str | None = None
         """The item of speech that may not be such."""
         self._false: set[str] = set()
         """Items of the caller's that were no speech."""
-        self._later: list[tuple[str, Send]] = []
-        """What is to be said of items when their response has been made."""
         self._calls: set[str] = set()
         self._handlers: Mapping[str, Callable[[Message], list[Event]]] = {
             "session.updated": self._on_updated,
@@ -54,10 +50,10 @@ class RealtimeSession:
             "conversation.item.input_audio_transcription.completed": self._on_written_down,
             "conversation.item.input_audio_transcription.failed": self._on_not_written_down,
             "response.created": self._on_response,
-            "response.output_audio.delta": self._on_audio,
-            "response.output_audio.done": self._on_audio_done,
-            "response.output_audio_transcript.delta": self._on_text,
-            "response.output_audio_transcript.done": self._on_text_done,
+            "response.output_audio.delta": self._answers.on_audio,
+            "response.output_audio.done": self._answers.on_audio_done,
+            "response.output_audio_transcript.delta": self._answers.on_text,
+            "response.output_audio_transcript.done": self._answers.on_text_done,
             "response.function_call_arguments.done": self._on_call,
             "response.done": self._on_response_done,
         }
@@ -107,15 +103,7 @@ class RealtimeSession:
 
     def heard(self, item: str, milliseconds: int, complete: bool) -> list[Event]:
         """Learn that the caller has heard an item: all of it, or only so many ms, and will hear no more."""
-        answer = self._answers.get(item)
-        if answer is not None and answer.is_settled:
-            return []
-        if answer is not None:
-            answer.is_settled = True
-        entry = self.history.find(item) if answer is None else answer.entry
-        if complete or entry is None:
-            return []
-        return self._cut(entry, answer, min(milliseconds, entry.audio_ms))
+        return self._answers.heard(item, milliseconds, complete)
 
     def answer(self, call_id: str, output: str) -> list[Event]:
         """Tell the model what came of a function call."""
@@ -139,12 +127,7 @@ class RealtimeSession:
 
     def lost(self) -> list[Event]:
         """The connection has ended, or another session goes on: return what is left to be told."""
-        events: list[Event] = []
-        for answer in self._answers.values():
-            if not answer.is_settled and answer.response not in self._responses.dropped:
-                events += self._tell(answer)
-                if answer.response == self._responses.active and answer.played_bytes:
-                    events.append(AudioFinished(answer.entry.id))
+        events = self._answers.lost()
         if self._unconfirmed is not None:
             self._unconfirmed = None
             events.append(ReleaseAudio())
@@ -197,7 +180,7 @@ class RealtimeSession:
     @property
     def _is_answering(self) -> bool:
         """Whether there is something to interrupt."""
-        return self._responses.is_under_way or any(not answer.is_settled for answer in self._answers.values())
+        return self._responses.is_under_way or not self._answers.are_settled
 
     def _interrupt(self) -> list[Event]:
         """The service ends the response itself, unless it was told to leave that to us."""
@@ -262,65 +245,6 @@ class RealtimeSession:
             return [send("response.cancel", response_id=response)]
         return []
 
-    def _answer_of(self, event: Message) -> Answer:
-        item = text_of(event, "item_id")
-        answer = self._answers.get(item)
-        if answer is None:
-            answer = Answer(self.history.add("assistant", item), text_of(event, "response_id"))
-            self._answers[item] = answer
-        return answer
-
-    def _on_audio(self, event: Message) -> list[Event]:
-        answer = self._answer_of(event)
-        index = event.get("content_index")
-        answer.content_index = index if isinstance(index, int) else 0
-        audio = answer.odd + from_base64("response.output_audio.delta", "delta", text_of(event, "delta"))
-        odd = len(audio) % self.options.encoding.sample_bytes
-        answer.odd = audio[len(audio) - odd:]
-        audio = audio[:len(audio) - odd]
-        answer.received_bytes += len(audio)
-        answer.entry.audio_ms = answer.received_bytes * 1000 // self.options.bytes_per_second
-        if not audio or answer.is_settled or answer.response in self._responses.dropped:
-            return []
-        answer.played_bytes += len(audio)
-        return [PlayAudio(audio, self.options.encoding, self.options.rate, item=answer.entry.id)]
-
-    def _on_audio_done(self, event: Message) -> list[Event]:
-        answer = self._answer_of(event)
-        is_whole = answer.received_bytes > 0 and answer.played_bytes == answer.received_bytes
-        return [AudioFinished(answer.entry.id)] if is_whole else []
-
-    def _on_text(self, event: Message) -> list[Event]:
-        answer = self._answer_of(event)
-        if not answer.is_settled:
-            answer.entry.text += text_of(event, "delta")
-        return []
-
-    def _on_text_done(self, event: Message) -> list[Event]:
-        answer = self._answer_of(event)
-        if answer.is_settled:
-            return []
-        answer.entry.text = text_of(event, "transcript")
-        return [] if answer.response in self._responses.dropped else self._tell(answer)
-
-    def _tell(self, answer: Answer) -> list[Event]:
-        if answer.is_told:
-            return []
-        answer.is_told = True
-        return list(self._transcript.answer(answer.entry.id, answer.entry.text))
-
-    def _cut(self, entry: Entry, answer: Answer | None, milliseconds: int) -> list[Event]:
-        """The caller has heard only so much of an item: the service is to know it, and so is the history."""
-        entry.text = entry.heard_text(milliseconds)
-        sends = corrections(self.history, entry, answer, milliseconds)
-        if milliseconds <= 0:
-            self.history.remove(entry.id)
-        if answer is not None and answer.response == self._responses.active:
-            self._later += [(answer.response, send) for send in sends]
-            sends = []
-        told = self._tell(answer) if answer is not None else []
-        return [*sends, *told, Interrupted(entry.id, max(0, milliseconds), entry.text)]
-
     def _on_call(self, event: Message) -> list[Event]:
         call_id, name = text_of(event, "call_id"), text_of(event, "name")
         arguments = text_of(event, "arguments")
@@ -334,18 +258,10 @@ class RealtimeSession:
         response = object_of(event, "response")
         identity = text_of(response, "id")
         self._responses.end(identity)
-        events: list[Event] = [send for owner, send in self._later if owner == identity]
-        self._later = [(owner, send) for owner, send in self._later if owner != identity]
-        if identity in self._responses.dropped:
-            for answer in self._made_by(identity):
-                if not answer.played_bytes:
-                    events += self.heard(answer.entry.id, 0, False)
-        else:
+        events = self._answers.on_response_done(identity)
+        if identity not in self._responses.dropped:
             events += self._judge(response, identity)
         return events + list(self._responses.ask_if_wanted())
-
-    def _made_by(self, response: str) -> list[Answer]:
-        return [answer for answer in self._answers.values() if answer.response == response]
 
     def _judge(self, response: Message, identity: str) -> list[Event]:
         """A response that failed, or says nothing, must not leave the caller in silence."""
@@ -358,7 +274,7 @@ class RealtimeSession:
             if is_final(error.get("code"), error.get("type")):
                 return [Refused(describe(error))]
             return list(self._responses.fail(describe(error)))
-        if status == "incomplete" and not self._calls and not any(a.played_bytes for a in self._made_by(identity)):
+        if status == "incomplete" and not self._calls and not self._answers.are_played(identity):
             return list(self._responses.fail(f"the answer is incomplete: {details.get('reason')}"))
         self._responses.succeed()
         return []

@@ -110,24 +110,33 @@ class Upstream:
                 await link.close()
 
     async def _use(self, link: Link) -> None:
-        """Return when the connection is lost; a successor takes over before that."""
+        """Return when the connection is lost; a successor takes over before that, if one can be had."""
         while True:
-            assert link.reading is not None
-            successor = asyncio.get_running_loop().create_task(self._successor(link))
-            try:
-                await asyncio.wait({link.reading, successor}, return_when=asyncio.FIRST_COMPLETED)
-                if link.reading.done():
-                    await self._lose(link)
-                    return
-                old, link = link, successor.result()
-            finally:
-                if not successor.done():
-                    successor.cancel()
-                    await asyncio.gather(successor, return_exceptions=True)
-            answer = old.session.owes_answer and not old.session.needs_audio
-            self._leave(old)
-            self._take_over(link, answer)
-            await self._close(old)
+            successor = await self._renewed(link)
+            if successor is None:
+                await self._lose(link)
+                return
+            answer = link.session.owes_answer and not link.session.needs_audio
+            self._leave(link)
+            self._take_over(successor, answer)
+            await self._close(link)
+            link = successor
+
+    async def _renewed(self, link: Link) -> Link | None:
+        """Return a session that takes over from `link`, None where that is lost before."""
+        assert link.reading is not None
+        opening = asyncio.get_running_loop().create_task(self._successor(link))
+        try:
+            await asyncio.wait({link.reading, opening}, return_when=asyncio.FIRST_COMPLETED)
+            if not link.reading.done():
+                return opening.result()
+        except AgentError as error:
+            self._note(f"the session with the service cannot be renewed, and is used to its end: {error}")
+            await asyncio.wait({link.reading})
+        finally:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+        return None
 
     async def _lose(self, link: Link) -> None:
         """Raise ServiceRefused where it is lost for good."""

@@ -85,6 +85,21 @@ def test_a_session_in_which_somebody_always_speaks_is_renewed_in_time(
         assert [event["type"] for event in service.sessions[1].received].count("response.create") == 1
 
 
+def test_a_session_that_cannot_be_renewed_is_used_to_its_end(
+        service: RealtimeServer, script: Script, make_site: MakeSite) -> None:
+    script.reply = answers()
+    with make_site(renew_after_secs=1) as site:
+        caller = Caller(site)
+        until(lambda: service.sessions)
+        service.refusal = 401, {"error": {"code": "invalid_api_key", "message": "The key is void."}}
+        until(lambda: any("cannot be renewed, and is used to its end" in line for line in site.log))
+        caller.speak(1)
+        caller.listen(lambda: caller.heard_ms >= 999)
+        assert len(service.sessions) == service.live == 1
+        service.drop()
+        until(lambda: site.request("GET", "/api/voice/session/call")[1]["status"] == "failed")
+
+
 def test_a_lost_connection_is_made_again_and_the_conversation_goes_on(
         service: RealtimeServer, script: Script, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "FIRST_PAUSE", 0.01)
