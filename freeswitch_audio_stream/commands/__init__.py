@@ -25,13 +25,13 @@ from .stream_api import ACTIONS
 from .tokens import is_conference_name
 from .urls import AUDIOSOCKET, SCHEMES, STREAM_SCHEMES, check_url, without_credentials
 from .vocabulary import (COMMUNITY_ID, ClearPlayback, Command, GracefulShutdown, ListStreams, MintToken, Pause,
-                         PausePlayback, Resume, ResumePlayback, SendText, Start, Status, Stop)
+                         PausePlayback, Resume, ResumePlayback, SendText, Start, Status, Stop, ToolResult)
 from .words import Words, shown
 
 __all__ = ["ACTIONS", "AUDIOSOCKET", "COMMUNITY_ACTIONS", "COMMUNITY_ID", "SCHEMES", "STREAM_SCHEMES", "USAGE",
            "ClearPlayback", "Command", "GracefulShutdown", "ListStreams", "MintToken", "Pause", "PausePlayback",
-           "Resume", "ResumePlayback", "SendText", "Start", "Status", "Stop", "check_url", "is_conference_name",
-           "parse", "without_credentials"]
+           "Resume", "ResumePlayback", "SendText", "Start", "Status", "Stop", "ToolResult", "check_url",
+           "is_conference_name", "parse", "without_credentials"]
 
 _LONGEST_ID = 256
 

@@ -13,7 +13,7 @@ from ..errors import RefusedError, UsageError
 from .external_media import read_external_media
 from .parts import metadata_part, prefix_and_url, rate, reason_part, text_part
 from .urls import check_url
-from .vocabulary import ENDS, WORDLESS, Command, SendText, Start
+from .vocabulary import ENDS, WORDLESS, Command, SendText, Start, ToolResult
 from .words import Words, is_json, shown, unquoted
 
 _TARGET = "uuid_audio_stream <uuid> <stream_id>"
@@ -24,6 +24,7 @@ _SYNTAX = {
     "resume": "resume",
     "graceful-shutdown": "graceful-shutdown [reason]",
     "send_text": "send_text <json>",
+    "tool_result": "tool_result <call_id> <json>",
     "pause_play": "pause_play",
     "resume_play": "resume_play",
     "clear_play": "clear_play",
@@ -49,6 +50,9 @@ def read(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> Com
         return _start(uuid, stream_id, words, schemes)
     if action == "send_text":
         return SendText(uuid, stream_id, unquoted(text_part(words)) or words.missing("json"))
+    if action == "tool_result":
+        call_id = words.next("call_id")
+        return ToolResult(uuid, stream_id, call_id, unquoted(text_part(words)) or words.missing("json"))
     if action == "external_media_start":
         return read_external_media(uuid, stream_id, words, schemes)
     if action in ENDS:

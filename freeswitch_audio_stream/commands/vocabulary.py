@@ -83,6 +83,16 @@ class SendText:
 
 
 @dataclass(frozen=True)
+class ToolResult:
+    """Answer a function call of the model behind the server: `output` is any text, which is not empty."""
+
+    uuid: str
+    stream_id: str
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True)
 class PausePlayback:
     """Stop playing to the caller; audio from the server is queued."""
 
@@ -131,8 +141,8 @@ class ListStreams:
     """Describe all streams."""
 
 
-Command = Union[Start, Stop, Pause, Resume, GracefulShutdown, SendText, PausePlayback, ResumePlayback,
-                ClearPlayback, Status, MintToken, ListStreams]
+Command = Union[Start, Stop, Pause, Resume, GracefulShutdown, SendText, ToolResult, PausePlayback,
+                ResumePlayback, ClearPlayback, Status, MintToken, ListStreams]
 
 ENDS: Mapping[str, Callable[[str, str, str], Command]] = {
     "stop": Stop, "graceful-shutdown": GracefulShutdown,

@@ -20,8 +20,9 @@ class StreamSettings:
 
     protocol: str = setting(
         "json", "How the stream travels: json (JSON messages, audio in base64), binary (the same messages, "
-        "audio as binary frames), community (bare audio, text as it is), nothing but audio: rtp, sln or "
-        "audiosocket; or as a telephony platform's media stream, by its name.", choices=PROTOCOLS)
+        "audio as binary frames), community (bare audio, text as it is), openai-realtime (a speech "
+        "agent), nothing but audio: rtp, sln or audiosocket; or as a telephony platform's media stream, by its name.",
+        choices=PROTOCOLS)
     platform_account_id: str = setting(
         "", "The account's id in the messages of a telephony platform's protocol; empty: one is made up.",
         pattern=_ID, pattern_rule=_ID_RULE)

@@ -68,7 +68,8 @@ class Stream:
         conversation = ProtocolConversation(plan.protocol, plan.info)
         receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, sounds,
                                    self._reporter, lambda: self.link.hung_up(),
-                                   lambda messages: self.sender.reply(messages))
+                                   lambda messages: self.sender.reply(messages), self._timers,
+                                   lambda: self.link.renew())
         self.link = make_link(plan, media, dispatcher, self, receiver, conversation,
                               client_session.pending if client_session else None)
         self.sender = MessageSender(plan, conversation, path, self.link, self._reporter, lambda: self.state)

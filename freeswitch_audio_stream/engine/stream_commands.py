@@ -8,7 +8,7 @@ from typing import Any, Callable, Mapping
 import orjson
 
 from ..commands import (ClearPlayback, Command, GracefulShutdown, ListStreams, Pause, PausePlayback, Resume,
-                        ResumePlayback, SendText, Status, Stop)
+                        ResumePlayback, SendText, Status, Stop, ToolResult)
 from .stream import Stream
 from .stream_table import StreamTable
 
@@ -24,7 +24,7 @@ class StreamCommands:
     def __init__(self, table: StreamTable) -> None:
         self._table = table
         self._of_streams: dict[type[Command], Callable[[Stream, Any], str | None]] = {
-            Status: self._status, SendText: self._send_text,
+            Status: self._status, SendText: self._send_text, ToolResult: self._tool_result,
             Pause: partial(self._pause, paused=True), Resume: partial(self._pause, paused=False),
             PausePlayback: self._pause_playback, ResumePlayback: self._resume_playback,
             ClearPlayback: self._clear_playback, Stop: self._stop, GracefulShutdown: self._finish_gracefully}
@@ -50,6 +50,9 @@ class StreamCommands:
 
     def _send_text(self, stream: Stream, command: SendText) -> None:
         stream.sender.text(command.text)
+
+    def _tool_result(self, stream: Stream, command: ToolResult) -> None:
+        self._table.post(stream, lambda: stream.sender.tool_result(command.call_id, command.output))
 
     def _pause(self, stream: Stream, command: Pause | Resume, paused: bool) -> None:
         stream.media.capture.pause(paused)

@@ -206,5 +206,42 @@ class Reply:
     message: OutMessage
 
 
+@dataclass(frozen=True)
+class ToolCall:
+    """The model behind the server wants the application to do something; the application is told by an event, and
+    answers by `ProtocolSession.tool_result`.
+    """
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON as the model wrote it. Untrusted, and perhaps wrong."""
+
+
+@dataclass(frozen=True)
+class CallLater:
+    """Call `ProtocolSession.later` with this name in so many seconds, unless that name is used again before, or the
+    connection is over.
+    """
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ReportError:
+    """The server tells of something that went wrong: for a ``stream_error``."""
+
+    kind: str
+    """As that of a MessageError."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Reconnect:
+    """Leave this connection and make another at once; what is queued for the caller plays on."""
+
+
 Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp,
-                 ControlCall, Reply, PausePlayback, AskPlayback]
+                 ControlCall, Reply, PausePlayback, AskPlayback, ToolCall, CallLater,
+                 ReportError, Reconnect]

@@ -68,6 +68,18 @@ class ProtocolSession:
         """Return the messages that answer `AskPlayback`: `queued_ms` milliseconds of audio wait for the caller."""
         return ()
 
+    def tool_result(self, call_id: str, output: str) -> Sequence[OutMessage]:
+        """Return the messages that answer a `ToolCall`; none where nobody waits for that answer."""
+        return ()
+
+    def later(self, name: str) -> Sequence[Incoming]:
+        """Return what follows from the end of the time of `CallLater`."""
+        return ()
+
+    def again(self) -> ProtocolSession | None:
+        """Return the session for the next connection, where it is to know of this one; None: any new one will do."""
+        return None
+
     def text(self, text: str) -> Sequence[OutMessage]:
         """Return the messages that carry the application's own `text`. Any thread."""
         return ()

@@ -166,6 +166,12 @@ class Link:
             self._end = (CLOSE_NORMAL, f"the {self._peer} hung up", True)
             self.close(CLOSE_NORMAL)
 
+    def renew(self) -> None:
+        """Leave this connection, for another to be made; answered by link_down."""
+        if self.state is LinkState.OPEN:
+            self._end = (CLOSE_NORMAL, "the connection is renewed", False)
+            self.close(CLOSE_NORMAL)
+
     def _close_unanswered(self) -> None:
         self._down(*(self._end or (CLOSE_ABNORMAL, f"the {self._peer} did not answer the close", True)))
 

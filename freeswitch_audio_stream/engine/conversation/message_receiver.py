@@ -8,11 +8,12 @@ from typing import Any, Callable, Sequence
 import orjson
 
 from ...errors import MessageError
-from ...protocols.messages import (AskPlayback, ClearAudio, ControlCall, HangUp, Incoming, OutMessage, PausePlayback,
-                                   PlayAudio, Reply, SetCheckpoint, StreamAudio, TextReceived,
-                                   TranscriptionReceived)
+from ...protocols.messages import (AskPlayback, CallLater, ClearAudio, ControlCall, HangUp, Incoming, OutMessage,
+                                   PausePlayback, PlayAudio, Reconnect, Reply, ReportError, SetCheckpoint, StreamAudio,
+                                   TextReceived, ToolCall, TranscriptionReceived)
 from ..call import Call
 from ..connection.inbox import BINARY, TEXT, Message
+from ..dispatch.timers import Timers
 from ..events.message_log import MessageLog
 from ..events.reports import Reporter
 from ..plan.plan import Plan
@@ -27,9 +28,11 @@ class MessageReceiver:
 
     def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,
                  sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None],
-                 reply: Callable[[Sequence[OutMessage]], None]) -> None:
+                 reply: Callable[[Sequence[OutMessage]], None], timers: Timers,
+                 on_reconnect: Callable[[], None]) -> None:
         """`takes_binary`: whether binary messages are audio to be played. `on_hang_up` is called where the server
-        hangs up in words, and `reply` with what the protocol answers at once.
+        hangs up in words, `reply` with what the protocol answers at once, and `on_reconnect` where it wants another
+        connection.
         """
         self._plan = plan
         self._conversation = conversation
@@ -41,6 +44,8 @@ class MessageReceiver:
         self._reporter = reporter
         self._on_hang_up = on_hang_up
         self._reply = reply
+        self._timers = timers
+        self._on_reconnect = on_reconnect
         self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
         self._file_error = ""
 
@@ -82,6 +87,9 @@ class MessageReceiver:
             self._reply(self._conversation.session.refused(error))
             return
         self._log(messages, data)
+        self._obey_all(messages, position)
+
+    def _obey_all(self, messages: Sequence[Incoming], position: int | None) -> None:
         for message in messages:
             try:
                 self._obey(message, position)
@@ -109,14 +117,33 @@ class MessageReceiver:
             self._take_sound(message)
         elif isinstance(message, HangUp):
             self._on_hang_up()
-        elif isinstance(message, Reply):
-            self._reply([message.message])
         elif isinstance(message, PausePlayback):
             self._player.pause(message.paused)
-        elif isinstance(message, AskPlayback):
-            self._reply(self._conversation.session.playback(self._player.queued_ms, self._player.is_paused))
         elif isinstance(message, ControlCall):
             self._reporter.fire("call_control", action=message.action.value, argument=message.argument or None)
+        elif isinstance(message, ToolCall):
+            self._reporter.fire("agent_tool_call", toolCallId=message.call_id, function=message.name,
+                                arguments=message.arguments)
+        else:
+            self._obey_protocol(message)
+
+    def _obey_protocol(self, message: Reply | AskPlayback | CallLater | ReportError | Reconnect) -> None:
+        """What the protocol wants for itself."""
+        if isinstance(message, Reply):
+            self._reply([message.message])
+        elif isinstance(message, AskPlayback):
+            self._reply(self._conversation.session.playback(self._player.queued_ms, self._player.is_paused))
+        elif isinstance(message, CallLater):
+            session = self._conversation.session
+
+            def call() -> None:
+                if self._conversation.session is session:  # else the connection is another by now
+                    self._obey_all(session.later(message.name), None)
+            self._timers.after(f"protocol {message.name}", message.seconds, call)
+        elif isinstance(message, ReportError):
+            self._reporter.error(message.kind, message.text)
+        else:
+            self._on_reconnect()
 
     def _take_sound(self, message: StreamAudio) -> None:
         """Audio as a file for the application, and to the caller where that is wanted, which needs no file."""

@@ -81,8 +81,18 @@ class MessageSender:
             self._send(self._conversation.session.heard(item, milliseconds, complete))
 
     def reply(self, messages: Sequence[OutMessage]) -> None:
-        """Answer the server."""
-        self._send(messages)
+        """Answer the server, where there is still someone who waits for it."""
+        if self._link.state in (LinkState.OPEN, LinkState.CLOSING):
+            self._send(messages)
+
+    def tool_result(self, call_id: str, output: str) -> None:
+        """Answer a call of a function."""
+        messages = self._conversation.session.tool_result(call_id, output)
+        if not messages:
+            self._reporter.error("tool_result", f"no function call {call_id} waits for an answer: it was answered, or "
+                                 "never made")
+        elif self._link.state is LinkState.OPEN:
+            self._send(messages)
 
     def text(self, text: str) -> None:
         """Queue a message of the application; raise RefusedError with the reason if it cannot be sent. Any thread."""

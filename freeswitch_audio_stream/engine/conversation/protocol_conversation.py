@@ -16,4 +16,4 @@ class ProtocolConversation:
 
     def begin(self) -> None:
         """Speak to a server that has heard nothing yet. Only on the dispatcher."""
-        self.session = self.protocol.open(self._info)
+        self.session = self.session.again() or self.protocol.open(self._info)

@@ -7,6 +7,7 @@
     responses.py  which response is being made, and whether to ask for one
     transcript.py lines in the order in which they were said
     wire.py       reading and writing of messages
+    wire_protocol.py  the session as a stream's wire protocol
     faults.py     which errors are final
     session.py    the session
 

@@ -90,12 +90,10 @@ class RealtimeSession:
         conversation it greets, where there is a greeting.
         """
         sends = [send("conversation.item.create", item=item) for item in self.history.items()]
-        if answer:
-            return sends + self._responses.ask()
         if not self.history and self.options.greeting:
             return sends + self._responses.ask(instructions="\n\n".join(
                 filter(None, [self.options.instructions, _GREETING + self.options.greeting])))
-        return sends
+        return sends + self._responses.ask() if answer else sends
 
     def audio(self, audio: bytes) -> bytes:
         """Return the message that carries what the caller says, in the format of the options."""
