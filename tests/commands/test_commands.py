@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from freeswitch_audio_stream.audio import RATES, Encoding, Track
 from freeswitch_audio_stream.commands import (ACTIONS, COMMUNITY_ACTIONS, COMMUNITY_ID, USAGE, ClearPlayback, Command,
                                               GracefulShutdown, ListStreams, MintToken, Pause, PausePlayback, Resume,
-                                              ResumePlayback, SendText, Start, Status, Stop, check_url, parse,
-                                              without_credentials)
+                                              ResumePlayback, SendText, Start, Status, Stop, ToolResult, check_url,
+                                              parse, without_credentials)
 from freeswitch_audio_stream.config import Dialect
 from freeswitch_audio_stream.errors import CommandError, RefusedError, UsageError
 
@@ -53,6 +53,9 @@ def community(url: str = URL, track: Track = Track.INBOUND, rate: int = 8000, **
     ("u s send_text {\"a b\": [1, 2]}", SendText("u", "s", '{"a b": [1, 2]}')),
     ("u s pause_play", PausePlayback("u", "s")),
     ("u s resume_play", ResumePlayback("u", "s")),
+    ("u s tool_result call_1 {\"left\": 7}", ToolResult("u", "s", "call_1", '{"left": 7}')),
+    ("u s tool_result call_1 '{\"left\": 7}'", ToolResult("u", "s", "call_1", '{"left": 7}')),
+    ("u s tool_result call_1 seven are left", ToolResult("u", "s", "call_1", "seven are left")),
     ("u s clear_play", ClearPlayback("u", "s")),
     ("u s status", Status("u", "s")),
     ("list", ListStreams()),
@@ -147,7 +150,7 @@ def test_every_action_is_in_the_usage_of_its_grammar() -> None:
     first, second, third, _ = USAGE.split(", or: ")
     assert third == "uuid_audio_stream <uuid> token [seconds] | conference <name> token [seconds]"
     assert all(action in first for action in ACTIONS) and set(COMMUNITY_ACTIONS) == {*ACTIONS} - {
-        "status", "external_media_start"}
+        "status", "external_media_start", "tool_result"}
     assert all(action in second for action in COMMUNITY_ACTIONS)
 
 

@@ -43,7 +43,8 @@ def test_reasons() -> None:
 
 def test_kinds_of_errors() -> None:
     # The checks of what protocols share report a fault under the kind they are given.
-    checks = ("MessageError", "checkpoint_name", "from_base64", "whole_samples", "check_writable", "member")
+    checks = ("MessageError", "ReportError", "checkpoint_name", "from_base64", "whole_samples",
+              "check_writable", "member")
     used = first_texts("error", "engine").union(*(first_texts(check, "protocols") for check in checks))
     assert {kind for row in table("Kind", "Cause") for kind in words(row[0])} == used
 
