@@ -81,11 +81,12 @@ class RealtimeServer:
         """How many connections there are."""
         return len(self._connections)
 
-    def drop(self) -> None:
-        """End all connections without a word, as a network does."""
+    def drop(self, number: int | None = None) -> None:
+        """End all connections, or that of one session, without a word, as a network does."""
         def abort() -> None:
-            for connection in self._connections.values():
-                connection.transport.abort()
+            for session, connection in self._connections.items():
+                if number is None or session is self.sessions[number]:
+                    connection.transport.abort()
         self._loop.call_soon_threadsafe(abort)
 
     def say_error(self, code: str, text: str, kind: str = "invalid_request_error", close: int | None = None) -> None:

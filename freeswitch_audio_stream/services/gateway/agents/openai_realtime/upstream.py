@@ -128,7 +128,7 @@ class Upstream:
         opening = asyncio.get_running_loop().create_task(self._successor(link))
         try:
             await asyncio.wait({link.reading, opening}, return_when=asyncio.FIRST_COMPLETED)
-            if not link.reading.done():
+            if opening.done():
                 return opening.result()
         except AgentError as error:
             self._note(f"the session with the service cannot be renewed, and is used to its end: {error}")
@@ -169,8 +169,12 @@ class Upstream:
         successor = await self._open_patiently()
         # A call in which somebody always speaks is cut in time, and its last words are heard again.
         latest = begin + max(self._options.renew_after_secs + 1, LONGEST_SESSION_SECS - 60)
-        while not link.session.is_quiet and loop.time() < latest:
-            await asyncio.sleep(QUIET_LOOKS)
+        try:
+            while not link.session.is_quiet and loop.time() < latest:
+                await asyncio.sleep(QUIET_LOOKS)
+        except BaseException:
+            await self._close(successor)
+            raise
         return successor
 
     async def _open_patiently(self) -> Link:

@@ -85,6 +85,20 @@ def test_a_session_in_which_somebody_always_speaks_is_renewed_in_time(
         assert [event["type"] for event in service.sessions[1].received].count("response.create") == 1
 
 
+def test_a_successor_that_waits_does_not_outlive_the_session_before(
+        service: RealtimeServer, script: Script, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions cost money: none is left open that nobody uses."""
+    monkeypatch.setattr(upstream, "FIRST_PAUSE", 0.01)
+    script.reply, script.pause_seconds = answers(lambda number: 3.0), 30.0
+    with make_site(renew_after_secs=1) as site:
+        caller = Caller(site)
+        caller.speak(1)
+        caller.listen(lambda: bool(service.sessions[0].active))
+        until(lambda: len(service.sessions) == 2)  # it waits until the answer has been made
+        service.drop(0)
+        until(lambda: len(service.sessions) == 3 and service.live == 1)
+
+
 def test_a_session_that_cannot_be_renewed_is_used_to_its_end(
         service: RealtimeServer, script: Script, make_site: MakeSite) -> None:
     script.reply = answers()
