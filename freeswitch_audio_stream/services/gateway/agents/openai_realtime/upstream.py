@@ -224,5 +224,5 @@ class Upstream:
             link.ready.set_exception(ServiceRefused(event.reason))
         elif isinstance(event, Send):
             link.send(event.message)
-        elif link is self.current or isinstance(event, Trouble):
+        elif link is self.current or isinstance(event, (Refused, Trouble)):
             self._carry_out(link, event)
