@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import orjson
 
 from ..audio import ALL_RATES
 from ..protocols import PROTOCOLS
@@ -90,7 +92,7 @@ class StreamSettings:
         pattern=r"(?s).*", pattern_rule='a JSON object of texts, such as {"X-Name":"value"}, without the '
         "headers of the handshake itself", read=header_object, secret=True)
     api_key: str = setting(
-        "", "The key that an http:// or https:// server asks for; it is never shown.", secret=True)
+        "", "The key that an http:// or https:// server, or a speech agent, asks for; it is never shown.", secret=True)
     api_key_header: str = setting(
         "Authorization", "The header that carries it: Authorization (as Bearer, and then instead of http-auth-user), "
         "or one that has nothing but the key, such as X-API-Key.", pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]+",
@@ -124,6 +126,15 @@ class StreamSettings:
     def headers(self) -> dict[str, str]:
         """Return the values of `extra_headers` by name, but for the one that `subprotocols` has."""
         return {name: value for name, value in self._all_headers.items() if name.lower() != SUBPROTOCOL_HEADER}
+
+    @property
+    def showing_key(self) -> StreamSettings:
+        """Return these settings with the header that carries `api_key`, where there is one, among `extra_headers`."""
+        if not self.api_key:
+            return self
+        is_bearer = self.api_key_header.lower() == "authorization"
+        key = {self.api_key_header: f"Bearer {self.api_key}" if is_bearer else self.api_key}
+        return replace(self, extra_headers=orjson.dumps({**self._all_headers, **key}).decode())
 
     @property
     def subprotocols(self) -> str:

@@ -120,6 +120,8 @@ class WireProtocol:
     subprotocol: str | None = None
     """The WebSocket subprotocol to offer where the setting `subprotocol-name` is as it is by default; "" offers none.
     None = what the setting says."""
+    takes_key: bool = False
+    """Whether the handshake shows the key of the setting `api-key`."""
     has_binary: bool = True
     """Whether binary messages from the server are audio; else each is an error of its."""
     takes_deflate: bool = True

@@ -48,8 +48,7 @@ def service(script: Script) -> Iterator[RealtimeServer]:
 
 def _start(platform: Platform, service: RealtimeServer, rate: str = "mulaw 8000", key: str = KEY,
            **options: Any) -> EmbeddedCall:
-    headers = orjson.dumps({"Authorization": f"Bearer {key}"}).decode()
-    call = platform.call(app="playback", speed=2, variables={"MOD_AUDIO_STREAM_EXTRA_HEADERS": headers})
+    call = platform.call(app="playback", speed=2, variables={"MOD_AUDIO_STREAM_API_KEY": key})
     platform.start(call, "{protocol=openai-realtime}" + service.url + "/realtime?model=m", rate=rate,
                    metadata=orjson.dumps(options).decode() if options else "")
     return call

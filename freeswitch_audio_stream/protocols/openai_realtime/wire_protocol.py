@@ -33,6 +33,7 @@ class RealtimeProtocol(WireProtocol):
     name: str = "openai-realtime"
     has_text: bool = False
     has_binary: bool = False
+    takes_key: bool = True
     subprotocol: str | None = ""
 
     def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
