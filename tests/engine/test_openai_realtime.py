@@ -79,10 +79,11 @@ def test_a_conversation_with_an_interruption(platform: Platform, service: Realti
     milliseconds = cut["audio_end_ms"]
     assert len(heard) == 8000 + 8 * milliseconds + 8000 and 500 <= milliseconds < 20_000
     assert find(heard, _voice(101, 20.0)[:8 * milliseconds]) == 8000
-    until(lambda: len(_lines(platform, call)) == 7)
+    until(lambda: ("agent", "answer 2 is this") in _lines(platform, call))
     lines = _lines(platform, call)
-    assert lines[:4] == [("caller", "what the caller said, 0"), ("agent", "answer 0 is this"),
-                         ("caller", "what the caller said, 1"), ("agent", "answer 1 is this")]
+    assert lines[:3] == [("caller", "what the caller said, 0"), ("agent", "answer 0 is this"),
+                         ("caller", "what the caller said, 1")]
+    assert lines[-2:] == [("caller", "what the caller said, 2"), ("agent", "answer 2 is this")]
     interrupted, = [event["payload"] for event in platform.events("transcription_received", call)
                     if event["payload"].get("interrupted")]
     assert interrupted["heardMs"] == milliseconds
