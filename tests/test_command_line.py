@@ -10,6 +10,8 @@ import pytest
 from freeswitch_audio_stream import __main__ as command
 from freeswitch_audio_stream import __version__
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parent.parent
 CONF = CHECKOUT / "conf/autoload_configs/audio_stream.conf.xml"
 PYTHON_CONF = b"""\

@@ -25,6 +25,8 @@ from .engine.community import conftest as community_fixtures
 from .engine.community.user import User
 from .engine.harness import PATIENCE, audible, find, noise, until
 
+pytestmark = pytest.mark.slow
+
 running_platform = engine_fixtures.running_platform
 platform = engine_fixtures.platform
 user = community_fixtures.user

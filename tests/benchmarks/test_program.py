@@ -12,6 +12,8 @@ import orjson
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[2]
 WORDS = ["--embedded", "--streams", "2", "--formats", "binary", "--ways", "one"]
 

@@ -22,6 +22,8 @@ from freeswitch_audio_stream.engine.events.reports import EVENTS
 from .pages import CHECKOUT, EXAMPLES, README, blocks, pages, plain, table, words
 from .settings_rows import find
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = {"sh", "xml", "json", "text", "python", "{eval-rst}", ""}
 OF_FREESWITCH = {"show", "version", "module_exists", "reloadxml", "unload", "pyrun", "python", "originate",
                  "uuid_setvar"}

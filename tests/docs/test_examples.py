@@ -24,6 +24,8 @@ from tests.programs import has_said, running
 from .event_socket import EmbeddedEventSocket
 from .pages import EXAMPLES, included_examples, prepared, prepared_for_node
 
+pytestmark = pytest.mark.slow
+
 RATE = 8000
 
 

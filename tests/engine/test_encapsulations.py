@@ -22,6 +22,8 @@ from freeswitch_audio_stream.testing.peers.raw_websocket import (BINARY, CLOSE, 
 
 from .harness import Platform, audible, find, noise, until
 
+pytestmark = pytest.mark.slow
+
 SPEECH, PROMPT = noise(4000, seed=11), noise(4000, seed=12)
 OVER_WEBSOCKET = ("rtp", "sln", "audiosocket")
 EVERY = (*OVER_WEBSOCKET, "tcp")

@@ -27,6 +27,8 @@ from tests.transports import certificates
 
 from .harness import MODULE, PATIENCE, Body, Platform, noise, until
 
+pytestmark = pytest.mark.slow
+
 FIRST_CALLS = 200
 CALLS = 1000
 AT_ONCE = 20

@@ -22,6 +22,8 @@ from freeswitch_audio_stream.testing.peers.raw_websocket import (BINARY, CLOSE, 
 
 from .harness import Platform, audible, checkpoint, find, has_heard, noise, until
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(80000)
 CHECKPOINT = orjson.dumps(checkpoint("there"))
 

@@ -27,6 +27,8 @@ from freeswitch_audio_stream.testing.peers.raw_websocket import CLOSE, RawServer
 from .harness import (MODULE, PATIENCE, Platform, audible, closed, find, has_heard, heard_all, noise, stream_threads,
                       until, wait_for_audio)
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(80000)
 
 

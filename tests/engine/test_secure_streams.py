@@ -17,6 +17,8 @@ from tests.transports.certificates import DAY, Certificate
 
 from .harness import PATIENCE, Platform, closed, find, heard_all, noise, stream_threads, until, wait_for_audio
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(16000)
 PROMPT = noise(4000, seed=2)
 LOOSENED = {"expired": "allow-expired", "elsewhere": "skip-server-cert-hostname-check",

@@ -17,6 +17,8 @@ from freeswitch_audio_stream.testing.peers.raw_websocket import PING, PONG, RawP
 
 from .harness import MODULE, PATIENCE
 
+pytestmark = pytest.mark.slow
+
 STREAMS = 20
 
 

@@ -17,6 +17,8 @@ from freeswitch_audio_stream.web.refusals import Refusal, Refused
 from .harness import HANDSHAKE, TOKEN, Answer, Site
 from .test_calls import EXTERNAL, TEL
 
+pytestmark = pytest.mark.slow
+
 FULL: dict[str, Any] = {"source": {"type": "tel", "target": "+15551234567"},
                         "destinations": [{"type": "tel", "target": TEL}], "actions": [{"type": "answer"}, EXTERNAL]}
 DEEP = json.loads("[" * 500 + "]" * 500)

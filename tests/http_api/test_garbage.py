@@ -18,6 +18,8 @@ from tests.transports.certificates import make
 
 from .harness import TOKEN, Site, trusting
 
+pytestmark = pytest.mark.slow
+
 Refs = list[weakref.ref[Any]]
 
 

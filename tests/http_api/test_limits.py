@@ -6,10 +6,14 @@ import socket
 import threading
 from collections import Counter
 
+import pytest
+
 from freeswitch_audio_stream.web.failure_limit import BURST, REFILL_SECONDS
 from tests.engine.harness import until
 
 from .harness import TOKEN, Site
+
+pytestmark = pytest.mark.slow
 
 
 def test_ten_thousand_wrong_tokens_slow_only_their_address(site: Site) -> None:

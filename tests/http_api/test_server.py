@@ -23,6 +23,8 @@ from tests.transports.certificates import Certificate, make
 
 from .harness import TOKEN, Site, configuration, trusting
 
+pytestmark = pytest.mark.slow
+
 
 def has_ipv6() -> bool:
     try:

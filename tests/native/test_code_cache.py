@@ -30,6 +30,8 @@ from freeswitch_audio_stream.native.code_cache import CodeFolder
 from freeswitch_audio_stream.native.compile_process import CompileProcess, interpreter
 from freeswitch_audio_stream.realtime import core
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 600.0  # s; compiling takes minutes on a machine with something else to do
 PACKAGE = Path(freeswitch_audio_stream.__file__).parent
 SITE_PACKAGES = Path(numba.__file__).parents[1]

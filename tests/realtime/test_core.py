@@ -97,6 +97,7 @@ def mappings() -> int:
     return len(Path("/proc/self/maps").read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_a_thousand_streams_leave_nothing(core: Core, switch: FakeFreeSwitch) -> None:
     def one() -> None:
         stream = OpenStream(core, switch, tracks="both")
@@ -117,6 +118,7 @@ def test_a_thousand_streams_leave_nothing(core: Core, switch: FakeFreeSwitch) ->
     assert after[2:] == before[2:]
 
 
+@pytest.mark.slow
 def test_many_open_at_once_and_no_more_than_there_is_room_for(core: Core) -> None:
     paths = []
     try:

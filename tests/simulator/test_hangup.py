@@ -18,6 +18,8 @@ from freeswitch_audio_stream.simulator import EmbeddedSwitch
 from freeswitch_audio_stream.switch import BugEvent, BugFlag, Session, Switch
 from freeswitch_audio_stream.switch.layouts import BugCallback
 
+pytestmark = pytest.mark.slow
+
 CALLS = 1000
 AT_ONCE = 20
 

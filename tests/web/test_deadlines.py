@@ -22,6 +22,8 @@ from tests.transports.certificates import make
 
 from .program import Program
 
+pytestmark = pytest.mark.slow
+
 _SECONDS = 0.3
 FIRST = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"

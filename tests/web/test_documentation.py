@@ -13,6 +13,8 @@ from tests.browser import chromium, needs_chromium
 
 from .program import Program
 
+pytestmark = pytest.mark.slow
+
 SHOWN = {"/docs": "document.querySelectorAll('.opblock').length", "/redoc": "document.querySelectorAll('h2').length"}
 
 

@@ -18,6 +18,8 @@ from tests.engine.harness import PATIENCE, until
 from ..http_api.harness import TOKEN, Answer, Site
 from ..http_api.test_calls import body, post
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def faults() -> list[BaseException]:

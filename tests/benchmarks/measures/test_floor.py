@@ -7,6 +7,8 @@ import pytest
 from freeswitch_audio_stream.benchmarks.measures import floor
 from freeswitch_audio_stream.benchmarks.receiver.receiver import Receiver, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("size", [6, 131, 134, 328, 927])
 def test_a_frame_has_the_size_that_was_asked_for(size: int) -> None:

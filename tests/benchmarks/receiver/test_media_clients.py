@@ -20,6 +20,8 @@ from freeswitch_audio_stream.threads import start_thread
 
 from .test_receiver import until
 
+pytestmark = pytest.mark.slow
+
 for package in ("fastapi", "uvicorn", "h11", "jwt"):
     pytest.importorskip(package)
 

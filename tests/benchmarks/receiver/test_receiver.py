@@ -20,6 +20,8 @@ from freeswitch_audio_stream.benchmarks.receiver.records import SLOTS, STAMPS_JS
 from freeswitch_audio_stream.benchmarks.stamps import STAMP_SAMPLES, age_of_l16, stamp
 from freeswitch_audio_stream.benchmarks.work import BINARY, JSON_RESAMPLED, Work
 
+pytestmark = pytest.mark.slow
+
 FRAME = bytes(320)
 
 

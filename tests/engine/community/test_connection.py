@@ -23,6 +23,8 @@ from freeswitch_audio_stream.testing.peers.recording_server import Server, in_ba
 from ..harness import PATIENCE, audible, find, noise, until
 from .user import User
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(8000, seed=1)
 
 

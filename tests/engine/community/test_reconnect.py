@@ -18,6 +18,8 @@ from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server,
 from ..harness import PATIENCE, Platform, audible, find, noise, until
 from .user import User
 
+pytestmark = pytest.mark.slow
+
 STREAMS = 20
 
 

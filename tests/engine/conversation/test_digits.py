@@ -12,6 +12,8 @@ from freeswitch_audio_stream.engine.conversation.digits import SLACK_SECONDS, Di
 from freeswitch_audio_stream.realtime.media.dtmf import DigitQueue
 from freeswitch_audio_stream.switch.layouts import Dtmf, DtmfHook
 
+pytestmark = pytest.mark.slow
+
 TONES, RTP, INFO = 1, 2, 3
 
 

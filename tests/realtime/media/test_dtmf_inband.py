@@ -25,6 +25,8 @@ from .. import natives
 from ..open_stream import OpenStream
 from ..sound import Samples, Signal
 
+pytestmark = pytest.mark.slow
+
 Opening = Callable[..., OpenStream]
 DATA = Path(__file__).parents[2] / "data"
 FULL_SCALE_DBM0 = 3.14  # of a sine that reaches int16's end (ITU-T G.711)

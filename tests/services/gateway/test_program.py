@@ -16,6 +16,8 @@ import pytest
 
 from tests.engine.harness import PATIENCE, until
 
+pytestmark = pytest.mark.slow
+
 GATEWAY = [sys.executable, "-m", "freeswitch_audio_stream", "gateway"]
 SCRIPT = Path(__file__).parents[3] / "scripts" / "test_http_streaming.sh"
 

@@ -14,6 +14,8 @@ from schemathesis import GenerationMode, checks  # noqa: E402
 
 from .harness import Site  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = [("POST", "/api/voice/session/create"), ("POST", "/api/voice/stream/{call_id}"),
               ("GET", "/api/voice/stream/{call_id}/response"), ("POST", "/api/voice/session/{call_id}/end"),
               ("GET", "/api/voice/session/{call_id}"), ("GET", "/api/voice/sessions"), ("GET", "/health"),

@@ -22,6 +22,8 @@ from freeswitch_audio_stream.services.recorder.storage.wav import write_header
 from .service import PATIENCE, Recorder
 from .test_clients import make_wav, read_wav
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = str(uuid.UUID(int=5))
 
 

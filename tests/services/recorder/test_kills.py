@@ -17,6 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from .service import PATIENCE, Recorder
 from .test_clients import read_wav
 
+pytestmark = pytest.mark.slow
+
 _CLIENTS = 6
 _IN_FLIGHT = 8
 

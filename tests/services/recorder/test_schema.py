@@ -15,6 +15,8 @@ from schemathesis import GenerationMode, checks  # noqa: E402
 from .service import Recorder  # noqa: E402
 from .test_endpoints import answer, close  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 ONE = "/api/audio/sessions/{session_id}"
 OPERATIONS = [("GET", "/api/audio/sessions"), ("GET", ONE), ("POST", f"{ONE}/close"), ("DELETE", ONE),
               ("GET", f"{ONE}/audio"), ("GET", f"{ONE}/waveform"), ("GET", "/health"), ("GET", "/ready"),

@@ -23,6 +23,8 @@ from ..service import Recorder
 from ..test_clients import make_wav, read_wav
 from ..test_endpoints import answer, close
 
+pytestmark = pytest.mark.slow
+
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(5)]
 SAMPLES = bytes(range(256)) * 50
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no FFmpeg here: apt-get install ffmpeg")
