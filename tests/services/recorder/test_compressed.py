@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
+import time
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,11 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from freeswitch_audio_stream.services.recorder.sessions.session import Session
+from freeswitch_audio_stream.services.recorder.storage.catalogue import SessionRow, Status
+from freeswitch_audio_stream.services.recorder.storage.file_store import FileStore
+from freeswitch_audio_stream.services.recorder.storage.interface import Recording, Write
 
 from .service import PATIENCE, Recorder
 from .test_clients import make_wav, read_wav
@@ -70,6 +78,35 @@ def test_one_process_for_a_connection_and_none_afterwards(recorder: Recorder, tm
         assert "Max address space         1073741824" in limits
         close(connection)
     assert service.children() == []
+
+
+def test_decoding_does_not_wait_for_each_write(tmp_path: Path) -> None:
+    data, samples = compressed(tmp_path, "flac")
+
+    async def main() -> bytes:
+        store, what = FileStore(tmp_path / "store", print), Recording(str(uuid.uuid4()), 16000, 1)
+        real, is_open = store.append, asyncio.Event()
+
+        async def append(id: str, write: Write) -> None:
+            await is_open.wait()
+            await real(id, write)
+        store.append = append  # type: ignore[method-assign]
+        await store.begin(what)
+        row = SessionRow(what.id, "", 16000, 1, "flac", Status.ACTIVE, 0.0, 0.0)
+        session = Session(row, store, lambda: None, 3600.0, "error", print)
+        sender = session.join()
+        chunk = session.add(sender, data)
+        until = time.monotonic() + PATIENCE
+        while session.seconds < 1.0:  # decoded, though nothing is durable
+            await asyncio.sleep(0.01)
+            assert time.monotonic() < until
+        is_open.set()
+        assert (await chunk).received == len(data)
+        await session.leave(sender)
+        place = (await store.finish(what.id)).place
+        await store.close()
+        return read_wav(place)[2]
+    assert asyncio.run(main()) == samples
 
 
 def test_what_is_acknowledged_compressed_survives_a_kill(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
+from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import Callable
 
 import orjson
@@ -18,6 +19,12 @@ from ..storage.interface import AUDIO, AudioStore, Progress, StoreError, Unfinis
 
 LATE_SECONDS = 2.0
 """An acknowledgement that takes longer is told of: live audio came faster than it could be made durable."""
+
+
+_MOST_UNDER_WAY = 16
+"""Writes of decoded samples that are not durable yet; nothing more is decoded meanwhile. A crash costs none of them:
+what they come from is durable, and is decoded again.
+"""
 
 
 class SessionClosed(AudioStreamError):
@@ -38,6 +45,8 @@ class Input:
         self.decoder: Decoder | None = None
         self.source = 0
         """The stream of what it has sent compressed."""
+        self.under_way: deque[asyncio.Future[Progress]] = deque()
+        """Writes of what has been decoded of it."""
 
 
 class Session:
@@ -137,7 +146,9 @@ class Session:
         if samples:
             kind, done = self._sources[sender.source]
             self._sources[sender.source] = (kind, done + len(samples))
-            await self._write(sender, samples, 0, 0)
+            sender.under_way.append(self._write(sender, samples, 0, 0))
+            if len(sender.under_way) > _MOST_UNDER_WAY:
+                await sender.under_way.popleft()
 
     async def _finish_source(self, sender: Input) -> None:
         """Decode what is left of what a connection has sent."""
@@ -148,6 +159,12 @@ class Session:
             await decoder.finish()
         except FormatError as error:
             self.degraded = self.degraded or str(error)
+        finally:
+            written = await asyncio.gather(*sender.under_way, return_exceptions=True)
+            sender.under_way.clear()
+        for result in written:
+            if isinstance(result, BaseException):
+                raise result
         self._sources.pop(sender.source, None)
 
     async def finish_sources(self) -> None:
