@@ -51,7 +51,7 @@ def proxy(replicas: list[Replica]) -> Iterator[Proxy]:
 
 
 def stand_still(replica: Replica, crowd: Crowd) -> None:
-    """It stands still for so long that the other takes over, and then goes on with what it was about to do."""
+    """It stands still until callers hear something without it, and then goes on with what it was about to do."""
     replica.process.send_signal(signal.SIGSTOP)
     crowd.wait_heard()
     replica.process.send_signal(signal.SIGCONT)

@@ -21,8 +21,9 @@ Test = Callable[[Process, Process], Awaitable[None]]
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
+def redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """Its parameter says whether it is a cluster."""
+    server = RedisServer(is_cluster=getattr(request, "param", False))
     yield server
     server.close()
 
@@ -32,7 +33,7 @@ def run(redis: RedisServer) -> Callable[[Test], None]:
     """Run a test on two processes, the first of which has a session."""
     def on_two(test: Test) -> None:
         async def begin() -> None:
-            one, other = Process(redis.url), Process(redis.url)
+            one, other = (Process(redis.url, is_cluster=redis.is_cluster) for _ in range(2))
             await one.store.start()
             await other.store.start()
             try:
@@ -50,6 +51,10 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
+on_any_redis = pytest.mark.parametrize("redis", [False, True], ids=["server", "cluster"], indirect=True)
+
+
+@on_any_redis
 def test_any_process_answers(run: Callable[[Test], None]) -> None:
     async def test(one: Process, other: Process) -> None:
         lease = one.leases[0]
@@ -92,6 +97,7 @@ def test_a_dead_process_is_followed_and_changes_nothing_if_it_was_not_dead(run: 
     run(test)
 
 
+@on_any_redis
 def test_who_leaves_is_followed_at_once(run: Callable[[Test], None]) -> None:
     async def test(one: Process, other: Process) -> None:
         await until(lambda: one.store.others == 1)
