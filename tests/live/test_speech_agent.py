@@ -60,5 +60,6 @@ def test_an_interrupted_answer_ends_where_the_service_was_told(freeswitch: FreeS
     milliseconds = cuts()[0]["audio_end_ms"]
     track = read_wav(heard)[0]
     assert likeness(track, _voice(0)[:8 * milliseconds], 8000) > 0.97
-    # FreeSWITCH's own clocks lose or repeat a packet now and then.
-    assert abs(np.count_nonzero(np.abs(track) > 50) / 8 - milliseconds - 1000) < 100, "not more than it was told"
+    # The recording stops while the last packets are on their way, and a busy FreeSWITCH loses one now and then.
+    more = np.count_nonzero(np.abs(track) > 50) / 8 - milliseconds - 1000
+    assert -500 < more < 60, "not more than it was told"
