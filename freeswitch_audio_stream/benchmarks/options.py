@@ -55,6 +55,8 @@ RESAMPLER = "resampler"
 _RESAMPLER_HELP = "the resampler beside soxr's best and the one that FreeSWITCH uses: CPU, delay, spectrum"
 
 GATEWAY = "gateway"
+HTTP = "http"
+_HTTP_HELP = "CPU of streams over plain HTTP, beside the same audio as JSON over a WebSocket"
 _GATEWAY_HELP = "the HTTP gateway: live sessions on one process, and its share of what a bare handler does"
 
 RECORDER = "recorder"
@@ -200,6 +202,18 @@ def _add_recorder(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(freeswitch=None)
 
 
+def _add_http(parser: argparse.ArgumentParser) -> None:
+    _add_freeswitch(parser)
+    _add_output(parser)
+    parser.add_argument("--embedded", action="store_true", help="use the embedded switch even so")
+    parser.add_argument("--site-packages", type=_folder, metavar="FOLDER",
+                        help="packages for FreeSWITCH's Python (default: those of this one)")
+    parser.add_argument("--streams", type=_several(_streams), default=(100,), metavar="N", help="default: 100")
+    parser.add_argument("--chunk-ms", type=_chunk_ms, default=100, metavar="MS", help="default: %(default)s")
+    parser.add_argument("--seconds", type=_duration, default=10.0, help="of one measurement (default: %(default)g)")
+    parser.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
+
+
 def _add(parser: argparse.ArgumentParser, command: Subcommand) -> None:
     _add_freeswitch(parser)
     _add_output(parser)
@@ -237,6 +251,7 @@ def parser() -> argparse.ArgumentParser:
     _add_output(resampler)
     _add_recorder(commands.add_parser(RECORDER, help=_RECORDER_HELP, description=_RECORDER_HELP))
     _add_gateway(commands.add_parser(GATEWAY, help=_GATEWAY_HELP, description=_GATEWAY_HELP))
+    _add_http(commands.add_parser(HTTP, help=_HTTP_HELP, description=_HTTP_HELP))
     return main
 
 
@@ -244,7 +259,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     """From a command line; ends the process with a sentence where it is wrong."""
     reader = parser()
     given = vars(reader.parse_args(arguments))
-    if given["command"] in (RESAMPLER, GATEWAY, RECORDER):
+    if given["command"] in (RESAMPLER, GATEWAY, RECORDER, HTTP):
         return Options(**given)
     against = given.pop("against", None)
     if against is not None and given["peer_module"] is None:

@@ -13,9 +13,9 @@ from typing import Iterator, Sequence
 from ..errors import AudioStreamError
 from ..testing import find_prefix
 from .errors import BenchError
-from .measures import capacity, cost, gateway, latency, memory, recorder, stall, start
+from .measures import capacity, cost, gateway, http_cost, latency, memory, recorder, stall, start
 from .measures.trial import Bench, progress
-from .options import GATEWAY, RECORDER, RESAMPLER, Options, parse
+from .options import GATEWAY, HTTP, RECORDER, RESAMPLER, Options, parse
 from .receiver.media_clients import MeasuredMediaServer
 from .receiver.receiver import Receiver
 from .receiver.tls_server import make_certificate
@@ -108,6 +108,8 @@ def _results(options: Options, environment: dict[str, object]) -> Results:
         environment["switch"] = ours.switch.name
         progress(f"measuring in {ours.switch.name}, {environment['cores']} cores, load "
                  f"{environment['load_before']:.1f}")
+        if options.command == HTTP:
+            return http_cost.measure(ours, options.streams[0], options.chunk_ms, options.seconds, options.rounds)
         return _measure(options, ours, peer)
 
 
