@@ -43,7 +43,7 @@ def answer(platform: Platform, call: EmbeddedCall, way: str, words: str) -> str:
 
 
 REFUSED = {
-    "a scheme of others": ("start http://h/ inbound 8000 5 1", "bad URL", "use ws:// or wss://"),
+    "a scheme of others": ("start ftp://h/ inbound 8000 5 1", "bad URL", "use ws:// or wss://"),
     "no host": ("start ws:///path inbound 8000 5 1", "bad URL", "no host"),
     "a host that is none": ("start ws://a..b/ inbound 8000 5 1", "bad URL", "host"),
     "a port that is none": ("start ws://h:0/ inbound 8000 5 1", "bad URL", "1 to 65535"),

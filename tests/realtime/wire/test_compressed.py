@@ -107,7 +107,7 @@ def test_a_plain_message_after_the_connection_broke_in_a_compressed_one(open_str
     list(stream.path.take_inbox())
     stream.connect().sendall(frame(BINARY, b"\1\2") + frame(TEXT, b"plain"))
     stream.wait_for(ATTEND_INBOX)
-    assert list(stream.path.take_inbox()) == [Piece(TEXT, b"plain", True, False)]
+    assert list(stream.path.take_inbox()) == [Piece(TEXT, b"plain", True, False, 1)]
     assert stream.path.statistics().play_waiting == 1
 
 
