@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
@@ -226,15 +227,18 @@ def test_what_an_attempt_has_left_half_written(compiled: CodeFolder, tmp_path: P
     assert python is not None
     process = CompileProcess(python, copy.path, code_cache.KEY)
     deadline = time.monotonic() + LIMIT
-    while any(index.stat().st_size == 0 for index in _there(copy.path.glob("*/*.nbi"))):
+    while any(size == 0 for size in _sizes(copy.path)):
         assert time.monotonic() < deadline, "what cannot be read is removed"
         time.sleep(0.05)
     process.end()
     process.wait()
 
 
-def _there(files: Iterator[Path]) -> list[Path]:
-    return [file for file in files if file.exists()]
+def _sizes(folder: Path) -> Iterator[int]:
+    """Those of the indices that are there: each may be removed, or put in its place, at any moment."""
+    for file in list(folder.glob("*/*.nbi")):
+        with suppress(FileNotFoundError):
+            yield file.stat().st_size
 
 
 def test_another_version_is_not_compiled_for_this_one(tmp_path: Path) -> None:
