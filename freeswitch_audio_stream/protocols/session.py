@@ -118,8 +118,8 @@ class WireProtocol:
     has_text: bool = True
     """Whether the application and the server can exchange text messages."""
     subprotocol: str | None = None
-    """The WebSocket subprotocol to offer where the setting `subprotocol-name` is as it is by default; "" offers none.
-    None = what the setting says."""
+    """The WebSocket subprotocols to offer, with commas between them, where the setting `subprotocol-name` is as it is
+    by default; "" offers none. None = what the setting says."""
     takes_key: bool = False
     """Whether the handshake shows the key of the setting `api-key`."""
     has_binary: bool = True

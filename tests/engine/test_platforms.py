@@ -36,7 +36,8 @@ def test_a_conversation(platform: Platform, server: Server, name: str) -> None:
     platform.start(call, f"{{protocol={name}}}{server.url}")
     until(lambda: server.texts)
     offered = server.connections[0].connection.request.headers.get("Sec-WebSocket-Protocol")
-    assert offered == {"jambonz": "audio.jambonz.org", "asterisk": "media", "asterisk-json": "media"}.get(name)
+    assert offered == {"jambonz": "audio.drachtio.org, audio.jambonz.org", "asterisk": "media",
+                       "asterisk-json": "media"}.get(name)
     call.say(through(SPEECH, kind.encoding))
     until(lambda: find(heard(server, kind), through(SPEECH, kind.encoding)) >= 0)
 

@@ -32,7 +32,7 @@ class Jambonz(WireProtocol):
     """The platform."""
 
     has_text: bool = True
-    subprotocol: str | None = "audio.jambonz.org"
+    subprotocol: str | None = "audio.drachtio.org, audio.jambonz.org"  # the SDK knows the first, the page the second
 
     def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
         return Track.STEREO if track is Track.BOTH else track, Encoding.L16
