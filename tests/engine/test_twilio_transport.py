@@ -1,4 +1,4 @@
-"""OpenAI's own transport for Twilio Media Streams (npm ``@openai/agents-extensions``), unchanged, between a call and the
+"""OpenAI's own transport for Twilio Media Streams (npm ``@openai/agents-extensions``), unchanged, between a call and a
 local Realtime server: it takes our messages for Twilio's, also those of marks and of an interruption.
 """
 
