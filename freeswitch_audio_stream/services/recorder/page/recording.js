@@ -35,7 +35,7 @@ async function choose(id) {
 function tell(one) {
   at("title").textContent = (one.user_id ? `${one.user_id} · ` : "") + one.session_id;
   at("facts").textContent = [new Date(one.created_at).toLocaleString(), `${one.sample_rate} Hz`,
-    one.channels === 2 ? "two channels" : "one channel", `${one.total_chunks} chunks`, one.status].join(" · ");
+    one.channels === 2 ? "two channels" : "one channel", `${one.total_chunks} ${one.total_chunks === 1 ? "chunk" : "chunks"}`, one.status].join(" · ");
   at("trouble").hidden = !(one.error || one.degraded);
   at("trouble").textContent = one.error || one.degraded || "";
   at("close").hidden = one.status !== "active";
