@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Deque, Mapping
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.services.gateway.agents import Output, Speaker
@@ -38,7 +38,8 @@ class Client(Output):
     def answer(self) -> int:
         """Carry out all orders to clear; return how many those were."""
         answered, self.clears = self.clears, 0
-        self._queue, self._behind = self._behind, deque()
+        if answered:
+            self._queue, self._behind = self._behind, deque()
         return answered
 
     @property
@@ -71,6 +72,7 @@ STEPS = st.lists(st.one_of(
 
 
 @given(STEPS)
+@example([("play", 1), ("answer", 0), ("play", 1), ("hear", 1)])
 def test_each_item_is_told_of_once_and_rightly(steps: list[tuple[str, Any]]) -> None:
     client = Client()
     playback = Playback(client)
