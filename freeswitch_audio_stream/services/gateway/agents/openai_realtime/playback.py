@@ -86,7 +86,7 @@ class Playback:
     def hold(self) -> None:
         """Let the caller hear nothing more until `release` or `clear`."""
         if not self._is_held:
-            self._is_held = True
+            self._is_held, self._is_released = True, False  # also where a release has waited for an outcome
             self._stop()
 
     def release(self) -> None:

@@ -73,6 +73,9 @@ STEPS = st.lists(st.one_of(
 
 @given(STEPS)
 @example([("play", 1), ("answer", 0), ("play", 1), ("hear", 1)])
+@example([("play", 1), ("hold", 0), ("release", 0), ("answer", 0), ("play", 1), ("hear", 1)])
+@example([("play", 17), ("hold", 0), ("release", 0), ("hold", 0), ("answer", 0), ("hear", 17)])
+@example([("play", 90), ("hear", 17), ("hold", 0), ("answer", 0), ("release", 0), ("hear", 90)])
 def test_each_item_is_told_of_once_and_rightly(steps: list[tuple[str, Any]]) -> None:
     client = Client()
     playback = Playback(client)
@@ -107,17 +110,27 @@ def test_each_item_is_told_of_once_and_rightly(steps: list[tuple[str, Any]]) -> 
                 reports += playback.heard(milliseconds, True)
     assert playback.is_idle
     assert sorted(int(report.item) for report in reports) == [number for number, size in made.items() if size]
+    # What is told counts whole milliseconds: up to one is lost sight of each time that audio is held or cleared, and is
+    # heard again, or not at all, where it is held.
+    holds = sum(step == "hold" for step, _ in steps)
+    stops = holds + sum(step == "clear" for step, _ in steps)
     for report in reports:
         number = int(report.item)
         heard = _of(client, number)
-        assert abs(report.milliseconds - heard * 2 / MS) <= 1
+        assert abs(report.milliseconds - heard * 2 / MS) < 2 + stops, "both are rounded down"
         if report.complete:
-            assert number in finished and made[number] - heard <= MS // 2
+            assert number in finished and made[number] - heard <= MS // 2 * (1 + stops)
         elif number in finished:
-            assert heard < made[number]
+            assert heard < made[number] + MS // 2 * stops
     for number in made:
         samples = [sample for heard, sample in client.heard if heard == number]
-        assert samples == [place % 256 for place in range(len(samples))], "nothing is missing, and nothing there twice"
+        jumps = [jump for jump in _jumps(samples) if jump]
+        assert len(jumps) <= holds and all(abs(jump) <= MS // 2 for jump in jumps), "nothing else is missing or twice"
+
+
+def _jumps(samples: list[int]) -> list[int]:
+    """By how much each sample is not the next, which has been counted modulo 256."""
+    return [(there - before - 1 + 128) % 256 - 128 for before, there in zip([-1, *samples], samples)]
 
 
 def test_held_audio_is_played_again_from_where_it_was_heard() -> None:
