@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable
 
 import orjson
 import pytest
@@ -68,46 +70,60 @@ def hear_ping(peer: RawPeer) -> bytes:
             return payload
 
 
-STOPS = pytest.mark.parametrize("seconds", [4, *(pytest.param(long, marks=pytest.mark.slow) for long in (30, 60, 120))])
-
-
-@STOPS
-def test_servers_that_stood_still_as_well_are_not_taken_for_dead(server: RawServer, seconds: float) -> None:
+def stand_still_with_pings_under_way(seconds: float) -> None:
     """The pings were sent before, and are answered after."""
-    streams = Streams(server.url)
-    try:
-        peers = [server.accept() for _ in range(STREAMS)]
-        streams.wait_until_ready()
-        pings = [hear_ping(peer) for peer in peers]
-        streams.stand_still(seconds)
-        streams.events()  # they have gone on, and looked at the clock
-        for peer, ping in zip(peers, pings):
-            peer.send(frame(PONG, ping))
-        for peer in peers:
-            peer.send(frame(PONG, hear_ping(peer)))
-        events = streams.events()
-        assert events["stream_started"] == STREAMS
-        assert not {"connection_closed", "stream_stopped"} & set(events)
-    finally:
-        _leave(server)
-        assert streams.end() == 0
+    with RawServer() as server:
+        streams = Streams(server.url)
+        try:
+            peers = [server.accept() for _ in range(STREAMS)]
+            streams.wait_until_ready()
+            pings = [hear_ping(peer) for peer in peers]
+            streams.stand_still(seconds)
+            streams.events()  # they have gone on, and looked at the clock
+            for peer, ping in zip(peers, pings):
+                peer.send(frame(PONG, ping))
+            for peer in peers:
+                peer.send(frame(PONG, hear_ping(peer)))
+            events = streams.events()
+            assert events["stream_started"] == STREAMS
+            assert not {"connection_closed", "stream_stopped"} & set(events)
+        finally:
+            _leave(server)
+            assert streams.end() == 0
 
 
-@STOPS
-def test_time_allowed_for_connecting_does_not_pass_meanwhile(server: RawServer, seconds: float) -> None:
-    streams = Streams(server.url, timeout=3)
-    try:
-        connecting = [server.accept_silently() for _ in range(STREAMS)]
-        streams.stand_still(seconds)
-        for sock in connecting:
-            accept_websocket(sock)
-        for sock in connecting:
-            RawPeer(sock).hear_message("start")
-        streams.wait_until_ready()
-        assert not {"connection_timeout", "connection_failed", "stream_stopped"} & set(streams.events())
-    finally:
-        _leave(server)
-        assert streams.end() == 0
+def stand_still_while_connecting(seconds: float) -> None:
+    """The time allowed for it does not pass meanwhile."""
+    with RawServer() as server:
+        streams = Streams(server.url, timeout=3)
+        try:
+            connecting = [server.accept_silently() for _ in range(STREAMS)]
+            streams.stand_still(seconds)
+            for sock in connecting:
+                accept_websocket(sock)
+            for sock in connecting:
+                RawPeer(sock).hear_message("start")
+            streams.wait_until_ready()
+            assert not {"connection_timeout", "connection_failed", "stream_stopped"} & set(streams.events())
+        finally:
+            _leave(server)
+            assert streams.end() == 0
+
+
+KINDS = (stand_still_with_pings_under_way, stand_still_while_connecting)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_short_stop(kind: Callable[[float], None]) -> None:
+    kind(4)
+
+
+def test_stops_of_half_a_minute_to_two_minutes() -> None:
+    """The longest first, and beside each other: they last as long as they do."""
+    with ThreadPoolExecutor(3) as pool:
+        stops = [pool.submit(kind, seconds) for seconds in (120, 60, 30) for kind in KINDS]
+        for stop in stops:
+            stop.result()
 
 
 def _leave(server: RawServer) -> None:
