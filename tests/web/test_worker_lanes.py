@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from typing import Any, Iterator
@@ -131,13 +132,14 @@ def test_slow_calls_do_not_hold_up_attaching(trunk: Site, monkeypatch: pytest.Mo
 
 
 def test_slow_joins_do_not_hold_up_attaching_leaving_and_calls(trunk: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    trunk.conferences["room"] = 2
-    resource = "/v1.0/conferences/room/media_stream"
-    there = trunk.connect(resource)
+    trunk.conferences.update(room=2, hall=2)  # one alone does not take so many clients
+    resource = "/v1.0/conferences/{}/media_stream"
+    there = trunk.connect(resource.format("room"))
     leg = trunk.dialled[0][0]["origination_uuid"]
     stuck = Stuck(trunk, monkeypatch)
+    rooms = itertools.cycle(("room", "hall"))
     threads, answers = in_the_background(
-        12, lambda: trunk.request(f"{resource}?encapsulation=sln&token={TOKEN}"))
+        12, lambda: trunk.request(f"{resource.format(next(rooms))}?encapsulation=sln&token={TOKEN}"))
     try:
         until(lambda: len(stuck.begun) >= 4)
         trunk.connect(trunk.call())
