@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
-import subprocess
-import sys
-import threading
-from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from ..child import Child
 from ..errors import BenchError
+from ..service_process import ServiceProcess, place
 from ..switches.processes import CpuTime, Memory, cpu_time, memory
 from .redis import RedisProcess
 
-_PACKAGE = __name__.split(".")[0]
 _SETTINGS = "AUDIO_STREAM_GATEWAY_"
-_END_SECONDS = 30.0
 
 
 def allow_many_connections() -> None:
@@ -30,41 +23,20 @@ def allow_many_connections() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class GatewayProcess:
-    """``freeswitch-audio-stream gateway`` with the agent echo, as its user starts it; a context manager."""
+class GatewayProcess(ServiceProcess):
+    """``freeswitch-audio-stream gateway`` with the agent echo."""
+
+    signals = 2  # the second time it does not wait for sessions
 
     def __init__(self, callers: int, redis: RedisProcess | None = None) -> None:
         """`redis` keeps its sessions; None: they are in its memory."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
         kept["REDIS_URL"] = "" if redis is None else redis.url
         self.redis = redis
-        options = ["--port", "0", "--max-sessions", callers, "--max-sessions-per-tenant", callers,
-                   "--max-connections", 2 * callers + 50]
-        self._process = subprocess.Popen([sys.executable, "-m", _PACKAGE, "gateway", *map(str, options)], text=True,
-                                         stdout=subprocess.PIPE, start_new_session=True, env=kept)
-        self.pid = self._process.pid
+        super().__init__("gateway", ["--port", 0, "--max-sessions", callers, "--max-sessions-per-tenant", callers,
+                                     "--max-connections", 2 * callers + 50], kept)
         self.pids = [self.pid, *([redis.pid] if redis else ())]
         """All whose CPU the requests cost."""
-        assert self._process.stdout is not None
-        self.host, self.port = place(self._process.stdout.readline(), "the gateway")
-        self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
-        self._reader.start()
-
-    def __enter__(self) -> GatewayProcess:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        for number in (signal.SIGTERM, signal.SIGTERM):  # the second time it does not wait for sessions
-            self._process.send_signal(number)
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
 
 class BareProcess(Child):
@@ -74,14 +46,6 @@ class BareProcess(Child):
         super().__init__("freeswitch_audio_stream.benchmarks.gateway.bare_server", chunk_ms)
         self.pids = [self.pid]
         self.host, self.port = place(self.answer(), "the bare server")
-
-
-def place(line: str, name: str) -> tuple[str, int]:
-    """Return host and port of a server's line about where it listens; raise BenchError for any other line."""
-    url = urlsplit(line.rpartition(" ")[2].strip())
-    if not line.startswith("listening on ") or url.hostname is None or url.port is None:
-        raise BenchError(f"{name} has not started; its error, if it has said one, is above")
-    return url.hostname, url.port
 
 
 Server = GatewayProcess | BareProcess

@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import orjson
 
 from ..child import Child
 from ..errors import BenchError
-from ..gateway.servers import place
+from ..service_process import ServiceProcess, place
 from ..switches.processes import cpu_time, memory
 
-_PACKAGE = __name__.split(".")[0]
-_END_SECONDS = 60.0
 MOST_SESSIONS = 2000
 
 
-class RecorderProcess:
-    """``freeswitch-audio-stream recorder`` as its user starts it; a context manager."""
+class RecorderProcess(ServiceProcess):
+    """``freeswitch-audio-stream recorder``, with its recordings in `folder`."""
+
+    end_seconds = 60.0
 
     def __init__(self, folder: Path, sync: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RECORDER_")}
-        options = ["--port", "0", "--audio-storage-path", folder, "--max-concurrent-sessions", MOST_SESSIONS,
-                   "--sync", sync, "--connection-timeout-seconds", 86_400, "--ffmpeg-loglevel", "fatal"]
-        self._process = subprocess.Popen([sys.executable, "-m", _PACKAGE, "recorder", *map(str, options)], text=True,
-                                         stdout=subprocess.PIPE, start_new_session=True, env=kept, cwd=folder)
-        self.pid = self._process.pid
-        assert self._process.stdout is not None
-        self.host, self.port = place(self._process.stdout.readline(), "the recorder")
-        self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
-        self._reader.start()
-
-    def __enter__(self) -> RecorderProcess:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        super().__init__("recorder", [
+            "--port", 0, "--audio-storage-path", folder, "--max-concurrent-sessions", MOST_SESSIONS, "--sync", sync,
+            "--connection-timeout-seconds", 86_400, "--ffmpeg-loglevel", "fatal"], kept, folder)
 
 
 class SinkProcess(Child):
