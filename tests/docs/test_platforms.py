@@ -33,7 +33,7 @@ def test_rates_and_packets() -> None:
 
 
 def test_messages_from_the_server() -> None:
-    readers = {"jambonz": [*jambonz._READERS], "asterisk": [*asterisk._COMMANDS]}
+    readers = {"jambonz": [*jambonz._READERS, jambonz._PASSED_ON], "asterisk": [*asterisk._COMMANDS]}
     for name, _, comes in table("Protocol", "To the server", "From the server"):
         session = PROTOCOLS[plain(name)].open(info())
         if isinstance(session, EventSession):
