@@ -23,6 +23,8 @@ class Heard:
     connection: ServerConnection
     messages: list[Any] = field(default_factory=list)
     """Texts, as JSON where they are, and binary messages; in order."""
+    is_over: threading.Event = field(default_factory=threading.Event)
+    """Set when all has been heard."""
 
     @property
     def texts(self) -> list[Any]:
@@ -47,6 +49,8 @@ class Server:
                 heard.messages.append(message if isinstance(message, bytes) else _read(message))
         except ConnectionClosed:
             pass  # the call is over
+        finally:
+            heard.is_over.set()
 
     @property
     def texts(self) -> list[Any]:
@@ -55,6 +59,10 @@ class Server:
     def send(self, message: bytes | str | dict[str, Any]) -> None:
         self.connections[0].connection.send(
             orjson.dumps(message).decode() if isinstance(message, dict) else message)
+
+    def wait_for_close(self) -> None:
+        """Block until the connection is over, and all that it has said is there."""
+        assert self.connections[0].is_over.wait(_END_SECONDS)
 
     def close(self) -> None:
         self._server.shutdown()

@@ -55,6 +55,7 @@ def test_a_conversation(platform: Platform, server: Server, name: str) -> None:
     platform.tell(call, "stop done")
     platform.event("stream_stopped", call)
     assert not platform.events("stream_error", call)
+    server.wait_for_close()
     events = [message.get("event") for message in server.texts if isinstance(message, dict)]
     assert (events[-1:] == ["stop"]) == kind.ends
 

@@ -69,6 +69,7 @@ class Talk:
         assert (status["errors"], status["framesDropped"], status["playbackQueueMs"]) == (0, 0, 0), self.name
 
     def check(self) -> None:
+        self.server.wait_for_close()
         inbound = heard(self.server, self.kind)
         alike = likeness(inbound, SAID[:len(inbound)], 8000)
         to_caller = likeness(recorded(self.recording), np.tile(ANSWER, 2), 8000)

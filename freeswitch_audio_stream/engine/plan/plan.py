@@ -91,9 +91,9 @@ class Plan:
 
     @property
     def _takes_binary(self) -> bool:
-        # The community module has always ignored binary messages, unless a rate is named for them.
         if not self.protocol.has_binary:
             return False
+        # The community module has always ignored binary messages, unless a rate is named for them.
         return self.dialect is Dialect.STREAM_API or self.settings.sample_rate > 0
 
 
