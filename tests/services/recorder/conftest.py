@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from .postgres_server import PostgresServer  # noqa: E402
 from .service import Recorder  # noqa: E402
 
 
@@ -15,3 +16,13 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
     recorder = Recorder(tmp_path)
     yield recorder
     recorder.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all tests of a process; each takes a database of its own."""
+    for module in ("sqlalchemy", "asyncpg", "alembic"):
+        pytest.importorskip(module)
+    server = PostgresServer()
+    yield server
+    server.close()

@@ -9,4 +9,5 @@
     folder.py       the files of one, and the steps on them that have to be durable
     catalogue.py    what every catalogue of sessions does
     sqlite.py       the catalogue in SQLite
+    postgres/       the catalogue in PostgreSQL, which many services share
 """

@@ -14,13 +14,41 @@ from freeswitch_audio_stream.services.recorder.storage.catalogue import (Catalog
                                                                          SessionRow, Status)
 from freeswitch_audio_stream.services.recorder.storage.sqlite import SqliteCatalogue
 
+from ..postgres_server import PostgresServer
+
 MakeCatalogue = Callable[[], Catalogue]
 ROW = SessionRow("a", "alice", 8000, 1, "wav", Status.ACTIVE, 10.0, 11.0)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def make_catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> MakeCatalogue:
-    return lambda: SqliteCatalogue(tmp_path / "catalogue.sqlite")
+    """Opens the same catalogue at every call, on an event loop of its own."""
+    if request.param == "sqlite":
+        return lambda: SqliteCatalogue(tmp_path / "catalogue.sqlite")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return postgres_catalogues(server.database())
+
+
+def postgres_catalogues(url: str) -> MakeCatalogue:
+    from freeswitch_audio_stream.services.recorder.storage.postgres.catalogue import PostgresCatalogue
+    from freeswitch_audio_stream.services.recorder.storage.postgres.database import Database
+    from freeswitch_audio_stream.services.recorder.storage.postgres.schema import migrate
+
+    class WithItsDatabase(PostgresCatalogue):
+        def __init__(self) -> None:
+            self.database = Database(url)
+            super().__init__(self.database)
+
+        async def close(self) -> None:
+            await super().close()
+            await self.database.close()
+
+    async def prepare() -> None:
+        database = Database(url)
+        await migrate(database)
+        await database.close()
+    asyncio.run(prepare())
+    return WithItsDatabase
 
 
 def run(make_catalogue: MakeCatalogue, use: Callable[[Catalogue], Awaitable[Any]]) -> Any:

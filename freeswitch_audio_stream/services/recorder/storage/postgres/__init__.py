@@ -1,0 +1,8 @@
+"""What many recorders share in PostgreSQL.
+
+    tables.py      its tables
+    migrations/    how they came to be; alembic carries it out
+    schema.py      brings a database to the present
+    database.py    connections, and what is tried again
+    catalogue.py   the catalogue of sessions
+"""

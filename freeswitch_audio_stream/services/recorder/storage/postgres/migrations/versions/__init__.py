@@ -1,0 +1,1 @@
+"""One step a file; what has been released is never changed."""
