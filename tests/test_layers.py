@@ -54,7 +54,7 @@ ONLY = {
     "httpx": {"services"},
     "jwt": {"http_api"},
     "redis": {"services"},
-    **dict.fromkeys(("sqlalchemy", "asyncpg", "alembic"), {"services"}),
+    **dict.fromkeys(("sqlalchemy", "asyncpg", "alembic", "obstore"), {"services"}),
     "freeswitch": set(),
 }
 PURE = {"errors", "audio", "protocols", "config", "commands"}

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from .postgres_server import PostgresServer  # noqa: E402
+from .s3_server import S3Server  # noqa: E402
 from .service import Recorder  # noqa: E402
 
 
@@ -25,4 +26,16 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.importorskip(module)
     server = PostgresServer()
     yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """One server for all tests of a process; each takes a bucket of its own."""
+    pytest.importorskip("obstore")
+    server = S3Server()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in S3Server.VARIABLES.items():
+            patch.setenv(name, value)
+        yield server
     server.close()

@@ -9,5 +9,7 @@
     folder.py       the files of one, and the steps on them that have to be durable
     catalogue.py    what every catalogue of sessions does
     sqlite.py       the catalogue in SQLite
-    postgres/       the catalogue in PostgreSQL, which many services share
+    ownership.py    who goes on with a recording, where several services share a store
+    postgres/       the catalogue in PostgreSQL, and what else many services share there
+    object_store/   the store for many machines: audio in an S3-compatible object store
 """

@@ -30,6 +30,12 @@ class UnknownRecording(StoreError):
     """The store has no such recording."""
 
 
+class Interrupted(StoreError):
+    """This process cannot go on with the recording: another does, or the store is away. What was acknowledged is safe,
+    and the recording goes on where it is asked for next.
+    """
+
+
 @dataclass(frozen=True)
 class Recording:
     """What a recording is from its beginning on."""

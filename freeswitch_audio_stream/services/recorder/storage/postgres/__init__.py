@@ -5,4 +5,6 @@
     schema.py      brings a database to the present
     database.py    connections, and what is tried again
     catalogue.py   the catalogue of sessions
+    recordings.py  recordings in an object store: how far they are, where their bytes are
+    owners.py      which replica goes on with a recording, and which replicas there are
 """
