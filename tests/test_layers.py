@@ -50,7 +50,7 @@ ONLY = {
     "h11": {"transports", "web", "http_api", "services"},
     **dict.fromkeys(("fastapi", "fastapi_offline", "starlette", "uvicorn"), {"web", "http_api", "services"}),
     "pydantic": {"web", "http_api", "services", "testing"},
-    "openai": {"testing"},                                   # the oracle of a protocol, and never its client
+    **dict.fromkeys(("openai", "azure", "deepgram", "google"), {"testing"}),  # oracles of protocols, never clients
     "httpx": {"services"},
     "jwt": {"http_api"},
     "redis": {"services"},

@@ -13,6 +13,7 @@ from .table import Table, setting
 from .variables import VARIABLE_PREFIX
 
 
+AUTHORIZATION = "Authorization"
 _ID, _ID_RULE = "[!-~]{0,256}", "up to 256 letters, digits and other characters of ASCII, without spaces"
 
 
@@ -22,8 +23,8 @@ class StreamSettings:
 
     protocol: str = setting(
         "json", "How the stream travels: json (JSON messages, audio in base64), binary (the same messages, "
-        "audio as binary frames), community (bare audio, text as it is), openai-realtime (a speech "
-        "agent), nothing but audio: rtp, sln or audiosocket; or as a telephony platform's media stream, by its name.",
+        "audio as binary frames), community (bare audio, text as it is), nothing but audio: rtp, sln or audiosocket; "
+        "or as a speech agent or a telephony platform has it, by its name.",
         choices=PROTOCOLS)
     platform_account_id: str = setting(
         "", "The account's id in the messages of a telephony platform's protocol; empty: one is made up.",
@@ -94,7 +95,7 @@ class StreamSettings:
     api_key: str = setting(
         "", "The key that an http:// or https:// server, or a speech agent, asks for; it is never shown.", secret=True)
     api_key_header: str = setting(
-        "Authorization", "The header that carries it: Authorization (as Bearer, and then instead of http-auth-user), "
+        AUTHORIZATION, "The header that carries it: Authorization (as Bearer, and then instead of http-auth-user), "
         "or one that has nothing but the key, such as X-API-Key.", pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]+",
         pattern_rule="the name of a header")
     poll_ms: int = setting(
@@ -127,14 +128,16 @@ class StreamSettings:
         """Return the values of `extra_headers` by name, but for the one that `subprotocols` has."""
         return {name: value for name, value in self._all_headers.items() if name.lower() != SUBPROTOCOL_HEADER}
 
-    @property
-    def showing_key(self) -> StreamSettings:
-        """Return these settings with the header that carries `api_key`, where there is one, among `extra_headers`."""
+    def showing_key(self, header: str = AUTHORIZATION, scheme: str = "Bearer") -> StreamSettings:
+        """Return these settings with the header that carries `api_key`, where there is one, among `extra_headers`.
+
+        It is `header` where `api_key_header` is as it is by default; `scheme` stands before the key in Authorization.
+        """
         if not self.api_key:
             return self
-        is_bearer = self.api_key_header.lower() == "authorization"
-        key = {self.api_key_header: f"Bearer {self.api_key}" if is_bearer else self.api_key}
-        return replace(self, extra_headers=orjson.dumps({**self._all_headers, **key}).decode())
+        name = header if self.api_key_header == AUTHORIZATION else self.api_key_header
+        key = f"{scheme} {self.api_key}" if name.lower() == AUTHORIZATION.lower() else self.api_key
+        return replace(self, extra_headers=orjson.dumps({**self._all_headers, name: key}).decode())
 
     @property
     def subprotocols(self) -> str:

@@ -9,7 +9,7 @@
     audiosocket.py      audiosocket: over a WebSocket, and over TCP
     http_streaming.py   http: the HTTP streaming API
     platforms/          those of telephony platforms
-    openai_realtime/    openai-realtime: a model that hears and speaks
+    openai_realtime/    openai-realtime, xai-realtime, azure-voice-live: a model that hears and speaks
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .audiosocket import AUDIOSOCKET, AUDIOSOCKET_TCP
 from .community import COMMUNITY
 from .encapsulations import RTP, SLN
 from .http_streaming import HTTP
-from .openai_realtime.wire_protocol import OPENAI_REALTIME
+from .openai_realtime.wire_protocol import REALTIME
 from .platforms import PLATFORMS
 from .session import Carrier, ProtocolSession, WireProtocol
 from .stream_api import BINARY, JSON
@@ -28,7 +28,7 @@ from .stream_api import BINARY, JSON
 __all__ = ["ENCAPSULATIONS", "PROTOCOLS", "SCHEMES", "Carrier", "ProtocolSession", "WireProtocol"]
 
 PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (
-    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, OPENAI_REALTIME, *PLATFORMS)}
+    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, *REALTIME, *PLATFORMS)}
 """Protocols by the value of the setting `protocol` that selects them."""
 
 SCHEMES: Mapping[str, WireProtocol] = {"audiosocket": AUDIOSOCKET_TCP, "http": HTTP, "https": HTTP}

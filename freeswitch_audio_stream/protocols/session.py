@@ -122,6 +122,10 @@ class WireProtocol:
     by default; "" offers none. None = what the setting says."""
     takes_key: bool = False
     """Whether the handshake shows the key of the setting `api-key`."""
+    key_header: str = "Authorization"
+    """The header that carries it, where the setting `api-key-header` is as it is by default."""
+    key_scheme: str = "Bearer"
+    """What stands before it in the header Authorization."""
     has_binary: bool = True
     """Whether binary messages from the server are audio; else each is an error of its."""
     takes_deflate: bool = True

@@ -110,7 +110,7 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
         settings = replace(settings, subprotocol_name=protocol.subprotocol)
     if command.dialect is Dialect.COMMUNITY and not settings.origin:
         settings = replace(settings, origin=_COMMUNITY_ORIGIN)
-    settings = settings.showing_key if protocol.takes_key else settings
+    settings = settings.showing_key(protocol.key_header, protocol.key_scheme) if protocol.takes_key else settings
     track, encoding = protocol.carried(command.track, command.encoding, command.rate)
     command = replace(command, track=track, encoding=encoding)
     account = {name: value for name in protocol.variables if (value := call.variable(name))}

@@ -1,6 +1,7 @@
 """OpenAI's Realtime protocol (general availability), and services that speak it: a session that does no I/O.
 
     options.py    what there is to choose: model, voice, instructions, turn detection, tools
+    dialects.py   services that say the same in other words: xAI, Azure Voice Live
     events.py     what a session tells its owner
     history.py    what was said, for a session that goes on for another
     answers.py    what the model says: how much of each answer has come, and how much was heard

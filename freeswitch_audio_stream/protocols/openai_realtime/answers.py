@@ -81,7 +81,8 @@ class Answers:
         answer = self._answer_of(event)
         if answer.is_settled:
             return []
-        answer.entry.text = text_of(event, "transcript")
+        if "transcript" in event:  # xAI leaves it out
+            answer.entry.text = text_of(event, "transcript")
         return [] if answer.response in self._responses.dropped else self._tell(answer)
 
     def heard(self, item: str, milliseconds: int, complete: bool) -> list[Event]:

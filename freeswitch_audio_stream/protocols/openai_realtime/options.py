@@ -25,8 +25,10 @@ FORMATS: Mapping[str, tuple[Encoding, int, Mapping[str, Any]]] = {
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOOL_KEYS = {"name", "description", "parameters"}
-_SERVER_VAD_KEYS = {"type", "threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"}
-_SEMANTIC_VAD_KEYS = {"type", "eagerness"}
+TURN_DETECTIONS: Mapping[str, Sequence[str]] = {
+    "server_vad": ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"),
+    "semantic_vad": ("eagerness",)}
+"""Kinds of turn detection, and what each has to set."""
 _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 _MOST_CONFIRM_MS = 5000
 
@@ -74,6 +76,11 @@ class RealtimeOptions:
         """How long after speech has begun it is known to be such: its end is told only after the silence behind it."""
         return self.confirm_speech_ms + int(self.turn_detection.get("silence_duration_ms", DEFAULT_SILENCE_MS))
 
+    @property
+    def declared_tools(self) -> list[dict[str, Any]]:
+        """The functions as the service is told of them."""
+        return [{"type": "function", "parameters": _NO_PARAMETERS, **tool} for tool in self.tools]
+
     def session(self) -> dict[str, Any]:
         """Return the ``session`` of ``session.update``."""
         form = dict(FORMATS[self.format][2])
@@ -92,7 +99,7 @@ class RealtimeOptions:
         if self.max_output_tokens is not None:
             session["max_output_tokens"] = self.max_output_tokens
         if self.tools:
-            session["tools"] = [{"type": "function", "parameters": _NO_PARAMETERS, **tool} for tool in self.tools]
+            session["tools"] = self.declared_tools
             session["tool_choice"] = self.tool_choice
         return session
 
@@ -157,18 +164,21 @@ def _transcription(value: Any) -> Mapping[str, Any] | None:
     return value
 
 
-def _turn_detection(value: Any) -> Mapping[str, Any]:
-    keys = {"server_vad": _SERVER_VAD_KEYS, "semantic_vad": _SEMANTIC_VAD_KEYS}.get(
-        str(value.get("type")) if isinstance(value, dict) else "", set())
-    if not keys or not value.keys() <= keys:
-        raise ValueError("write an object: its type is server_vad, with threshold, prefix_padding_ms, "
-                         "silence_duration_ms or idle_timeout_ms, or semantic_vad, with eagerness")
-    for name, number in value.items():
-        if name == "threshold":
-            _number(0, 1)(number)
-        elif name.endswith("_ms"):
-            whole(0, 60_000)(number)
-    return value  # type: ignore[no-any-return]
+def turn_detection(kinds: Mapping[str, Sequence[str]]) -> Callable[[Any], Mapping[str, Any]]:
+    """Return a reader of a turn detection of one of these kinds, each with what it has to set."""
+    known = "; or ".join(f"{kind} with {', '.join(names)}" for kind, names in kinds.items())
+
+    def read(value: Any) -> Mapping[str, Any]:
+        kind = str(value.get("type")) if isinstance(value, dict) else ""
+        if kind not in kinds or not value.keys() <= {"type", *kinds[kind]}:
+            raise ValueError(f"write an object whose type is {known}")
+        for name, number in value.items():
+            if name == "threshold":
+                _number(0, 1)(number)
+            elif name.endswith("_ms"):
+                whole(0, 60_000)(number)
+        return value  # type: ignore[no-any-return]
+    return read
 
 
 def _tools(value: Any) -> tuple[Mapping[str, Any], ...]:
@@ -200,7 +210,7 @@ OPTIONS: Mapping[str, Option] = {
                             _transcription),
     "noise_reduction": Option("near_field or far_field; empty: none.", _one_of("", "near_field", "far_field")),
     "turn_detection": Option("How the end of the caller's turn is found: server_vad or semantic_vad, with their "
-                             "parameters.", _turn_detection),
+                             "parameters.", turn_detection(TURN_DETECTIONS)),
     "interruptible": Option("Whether the caller can interrupt the model.", _flag),
     "confirm_speech_ms": Option("How long the caller must speak to interrupt; before that, the model only pauses. 0: "
                                 "any speech interrupts at once.", whole(0, _MOST_CONFIRM_MS)),
@@ -210,17 +220,17 @@ OPTIONS: Mapping[str, Option] = {
 """All options of `RealtimeOptions`, by name."""
 
 
-def read_options(given: Mapping[str, Any]) -> RealtimeOptions:
-    """Return the options; raise ValueError where one is unknown or its value cannot be used."""
-    if unknown := given.keys() - OPTIONS.keys():
-        raise ValueError(f"there is no option {', '.join(sorted(unknown))}: use {', '.join(OPTIONS)}")
+def read_options(given: Mapping[str, Any], options: Mapping[str, Option] = OPTIONS) -> RealtimeOptions:
+    """Return the options; raise ValueError where one is none of `options` or its value cannot be used."""
+    if unknown := given.keys() - options.keys():
+        raise ValueError(f"there is no option {', '.join(sorted(unknown))}: use {', '.join(options)}")
     read = {}
     for name, value in given.items():
         try:
-            read[name] = OPTIONS[name].read(value)
+            read[name] = options[name].read(value)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-    options = RealtimeOptions(**read)
-    if options.confirms and options.turn_detection["type"] != "server_vad":
+    chosen = RealtimeOptions(**read)
+    if chosen.confirms and chosen.turn_detection["type"] != "server_vad":
         raise ValueError("confirm_speech_ms needs a turn_detection of the type server_vad")
-    return options
+    return chosen

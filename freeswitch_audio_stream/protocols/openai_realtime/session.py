@@ -12,6 +12,7 @@ from typing import Callable, Mapping
 
 from ..messages import ClearAudio
 from .answers import Answers
+from .dialects import OPENAI, Dialect
 from .events import (Event, FunctionCall, HoldAudio, Ready, Refused, ReleaseAudio, Send, SessionExpired, Trouble)
 from .faults import EXPIRED, IS_ANSWERING, NOTHING_TO_CANCEL, describe, is_final
 from .history import History, item_of
@@ -27,10 +28,11 @@ _GREETING = "Begin the conversation now: say exactly the following to the caller
 class RealtimeSession:
     """See above."""
 
-    def __init__(self, options: RealtimeOptions, history: History) -> None:
+    def __init__(self, options: RealtimeOptions, history: History, dialect: Dialect = OPENAI) -> None:
         """`history` is shared with the sessions before and after this one on other connections."""
         self.options = options
         self.history = history
+        self._dialect = dialect
         self._transcript = Transcript()
         self._responses = Responses()
         self._answers = Answers(options, history, self._responses, self._transcript)
@@ -40,7 +42,7 @@ class RealtimeSession:
         self._false: set[str] = set()
         """Items of the caller's that were no speech."""
         self._calls: set[str] = set()
-        self._handlers: Mapping[str, Callable[[Message], list[Event]]] = {
+        self._handlers: Mapping[str, Callable[[Message], list[Event]]] = dialect.by_their_names({
             "session.updated": self._on_updated,
             "error": self._on_error,
             "input_audio_buffer.speech_started": self._on_speech_started,
@@ -56,7 +58,7 @@ class RealtimeSession:
             "response.output_audio_transcript.done": self._answers.on_text_done,
             "response.function_call_arguments.done": self._on_call,
             "response.done": self._on_response_done,
-        }
+        })
 
     # What the owner asks
 
@@ -83,7 +85,7 @@ class RealtimeSession:
 
     def opening(self) -> list[Send]:
         """Return the first messages."""
-        return [send("session.update", event_id=_OPTIONS_ID, session=self.options.session())]
+        return [send("session.update", event_id=_OPTIONS_ID, session=self._dialect.session(self.options))]
 
     def take_over(self, answer: bool = False) -> list[Send]:
         """Return what makes this session go on where the history ends; with `answer` the model is to speak. In a new
@@ -246,9 +248,10 @@ class RealtimeSession:
     def _on_call(self, event: Message) -> list[Event]:
         call_id, name = text_of(event, "call_id"), text_of(event, "name")
         arguments = text_of(event, "arguments")
-        if call_id in self._calls or self.history.find(text_of(event, "item_id")):
+        item = text_of(event, "item_id") if "item_id" in event else call_id  # of xAI's, it has none
+        if call_id in self._calls or self.history.find(item):
             return []
-        self.history.add("call", event["item_id"], text=arguments or "{}", name=name, call_id=call_id)
+        self.history.add("call", item, text=arguments or "{}", name=name, call_id=call_id)
         self._calls.add(call_id)
         return [FunctionCall(call_id, name, arguments)]
 

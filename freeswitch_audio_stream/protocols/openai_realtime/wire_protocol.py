@@ -1,8 +1,9 @@
-"""The wire protocol ``openai-realtime``: a speech agent spoken to straight from the switch."""
+"""The wire protocol ``openai-realtime``, and those of its dialects: a speech agent spoken to straight from the switch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Mapping, Sequence
 
 import orjson
@@ -12,6 +13,7 @@ from ...errors import SettingError
 from ..messages import (CallLater, ClearAudio, HangUp, Incoming, MediaTemplate, OutMessage, PausePlayback, PlayAudio,
                         Reconnect, Reply, ReportError, Running, StreamInfo, ToolCall, TranscriptionReceived)
 from ..session import ProtocolSession, WireProtocol
+from .dialects import DIALECTS, OPENAI, Dialect
 from .events import (AudioFinished, Event, FunctionCall, HoldAudio, Interrupted, Ready, Refused, ReleaseAudio,
                      RetryResponse, Said, Send, SessionExpired, Trouble)
 from .history import History
@@ -30,11 +32,12 @@ _FORMATS: Mapping[tuple[Encoding, int], str] = {(Encoding.L16, 24000): "pcm", (E
 class RealtimeProtocol(WireProtocol):
     """See above. The metadata of ``start`` are the session's options."""
 
-    name: str = "openai-realtime"
+    name: str = OPENAI.name
     has_text: bool = False
     has_binary: bool = False
     takes_key: bool = True
     subprotocol: str | None = ""
+    dialect: Dialect = OPENAI
 
     def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
         if (encoding, rate) not in _FORMATS:
@@ -50,28 +53,31 @@ class RealtimeProtocol(WireProtocol):
 
     def open(self, info: StreamInfo) -> ProtocolSession:
         """Raise SettingError where the metadata are no options."""
-        return RealtimeProtocolSession(info, _options(info), History(), answer=False)
+        return RealtimeProtocolSession(info, _options(info, self.dialect), History(), False, self.dialect)
 
 
-def _options(info: StreamInfo) -> RealtimeOptions:
+def _options(info: StreamInfo, dialect: Dialect) -> RealtimeOptions:
     try:
         given = orjson.loads(info.metadata) if info.metadata else {}
         if not isinstance(given, dict):
             raise ValueError("write a JSON object")
         if "format" in given:
             raise ValueError("there is no option format: the encoding and rate of the stream say it")
-        return read_options({**given, "format": _FORMATS[info.encoding, info.rate]})
+        options = read_options({**dialect.defaults, **given}, dialect.options)
+        return replace(options, format=_FORMATS[info.encoding, info.rate])
     except ValueError as error:  # orjson's are such, too
-        raise SettingError(f"the metadata are no options of openai-realtime: {error}") from error
+        raise SettingError(f"the metadata are no options of {dialect.name}: {error}") from error
 
 
 class RealtimeProtocolSession(ProtocolSession):
     """One connection; `again` gives the session of the next one, which knows what was said."""
 
-    def __init__(self, info: StreamInfo, options: RealtimeOptions, history: History, answer: bool) -> None:
+    def __init__(self, info: StreamInfo, options: RealtimeOptions, history: History, answer: bool,
+                 dialect: Dialect) -> None:
         """With `answer` the model is to speak first."""
         super().__init__(info)
-        self._session = RealtimeSession(options, history)
+        self._dialect = dialect
+        self._session = RealtimeSession(options, history, dialect)
         self._answer = answer
         self._finished: set[str] = set()
         """Items of which no more audio comes."""
@@ -82,7 +88,7 @@ class RealtimeProtocolSession(ProtocolSession):
         self._timers: Mapping[str, Callable[[], list[Event]]] = {
             "confirm": self._session.confirm, "retry": self._session.retry}
         self._handlers: Mapping[type, Callable[[Any], list[Incoming]]] = {
-            Send: lambda event: [Reply(OutMessage(event.message))],
+            Send: lambda event: [Reply(self._out(event))],
             Ready: lambda event: [CallLater("renew", RENEW_SECONDS)],
             PlayAudio: self._play, AudioFinished: self._finish, ClearAudio: self._clear,
             HoldAudio: lambda event: [PausePlayback(True), CallLater("confirm", event.milliseconds / 1000)],
@@ -97,7 +103,7 @@ class RealtimeProtocolSession(ProtocolSession):
 
     def opening(self) -> Sequence[OutMessage]:
         sends = [*self._session.opening(), *self._session.take_over(self._answer)]
-        return [OutMessage(send.message) for send in sends]
+        return [self._out(send) for send in sends]
 
     def receive(self, message: bytes) -> Sequence[Incoming]:
         events = self._session.receive(message)
@@ -124,9 +130,13 @@ class RealtimeProtocolSession(ProtocolSession):
     def again(self) -> ProtocolSession:
         events = self._session.lost()
         answer = self._session.owes_answer and not self._session.needs_audio
-        session = RealtimeProtocolSession(self.info, self._session.options, self._session.history, answer)
+        session = RealtimeProtocolSession(self.info, self._session.options, self._session.history, answer,
+                                          self._dialect)
         session._pending = [*self._pending, *self._incoming(events)]
         return session
+
+    def _out(self, send: Send) -> OutMessage:
+        return OutMessage(self._dialect.said(send.message))
 
     def _incoming(self, events: Sequence[Event]) -> list[Incoming]:
         return [incoming for event in events for incoming in self._handlers[type(event)](event)]
@@ -160,4 +170,5 @@ def _line(speaker: str, text: str, **more: Any) -> TranscriptionReceived:
     return TranscriptionReceived({"speaker": speaker, "text": text, "isFinal": True, "is_final": True, **more})
 
 
-OPENAI_REALTIME = RealtimeProtocol()
+REALTIME = tuple(RealtimeProtocol(name=dialect.name, key_header=dialect.key_header, dialect=dialect)
+                 for dialect in DIALECTS)

@@ -1,5 +1,7 @@
 """A local server of OpenAI's Realtime protocol, written from its public description; it shares no code with our client.
 
+    dialects.py     the same in the words of other services
+    voice_live.py   their messages against the models of the package azure-ai-voicelive
     validation.py   every message, in both directions, against the types of the package openai
     script.py       what the model says, and when it fails
     speech.py       when the caller speaks: the server's voice activity detection
@@ -11,11 +13,12 @@
 
 from __future__ import annotations
 
+from .dialects import AZURE, OPENAI, XAI, ServerDialect
 from .items import Item
 from .script import Failure, Reply, Script, Turn
 from .server import RealtimeServer
 from .session import ServerSession
 from .validation import check_client_message, check_server_message
 
-__all__ = ["Failure", "Item", "RealtimeServer", "Reply", "Script", "ServerSession", "Turn", "check_client_message",
-           "check_server_message"]
+__all__ = ["AZURE", "OPENAI", "XAI", "Failure", "Item", "RealtimeServer", "Reply", "Script", "ServerDialect",
+           "ServerSession", "Turn", "check_client_message", "check_server_message"]

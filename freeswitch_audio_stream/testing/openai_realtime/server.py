@@ -14,6 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from .dialects import OPENAI, ServerDialect
 from .script import Script
 from .session import ServerSession
 
@@ -30,10 +31,16 @@ class _Numbers:
         return self._counts[name] - 1
 
 
+def _query(request: Request) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(request.path).query)
+
+
 class RealtimeServer:
     """Runs on a thread of its own, from `start` to `stop`. Listens on a free port of 127.0.0.1."""
 
-    def __init__(self, script: Script | None = None, key: str = "sk-test-0123456789") -> None:
+    def __init__(self, script: Script | None = None, key: str = "sk-test-0123456789",
+                 dialect: ServerDialect = OPENAI) -> None:
+        self.dialect = dialect
         self.script = script or Script()
         self.key = key
         self.sessions: list[ServerSession] = []
@@ -74,7 +81,7 @@ class RealtimeServer:
         """What a client takes for the base URL."""
         assert self._server is not None
         port = next(iter(self._server.sockets)).getsockname()[1]
-        return f"ws://127.0.0.1:{port}/v1"
+        return f"ws://127.0.0.1:{port}{self.dialect.path.removesuffix('/realtime')}"
 
     @property
     def live(self) -> int:
@@ -111,10 +118,10 @@ class RealtimeServer:
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         if self.refusal is not None:
             status, body = self.refusal
-        elif self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+        elif self.key and not self._shows_key(request):
             status, body = 401, {"error": {"type": "invalid_request_error", "code": "invalid_api_key",
                                            "message": "Incorrect API key provided."}}
-        elif urlsplit(request.path).path != "/v1/realtime" or not parse_qs(urlsplit(request.path).query).get("model"):
+        elif urlsplit(request.path).path != self.dialect.path or not _query(request).get("model"):
             status, body = 404, {"error": {"type": "invalid_request_error", "code": "model_not_found",
                                            "message": "There is no such model."}}
         else:
@@ -122,14 +129,17 @@ class RealtimeServer:
         self.refused += 1
         return connection.respond(http.HTTPStatus(status), json.dumps(body))
 
+    def _shows_key(self, request: Request) -> bool:
+        return request.headers.get(self.dialect.key_header) == self.dialect.key_before + self.key
+
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         if "OpenAI-Beta" in connection.request.headers:
             await connection.close(_BETA_CLOSED, "the beta is gone")
             return
-        model = parse_qs(urlsplit(connection.request.path).query)["model"][0]
+        model = _query(connection.request)["model"][0]
         self.models.append(model)
-        session = ServerSession(connection.send, model, self.script, self._numbers)
+        session = ServerSession(connection.send, model, self.script, self._numbers, self.dialect)
         self.sessions.append(session)
         self._connections[session] = connection
         try:

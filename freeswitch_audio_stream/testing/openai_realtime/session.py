@@ -7,11 +7,11 @@ import base64
 import json
 from typing import Any, Awaitable, Callable, Mapping, Protocol
 
+from .dialects import OPENAI, ServerDialect
 from .items import Item, Items
 from .responses import Response
 from .script import Script, Turn
 from .speech import SpeechDetector, decoded
-from .validation import check_client_message, check_server_message
 
 _DEFAULTS: dict[str, Any] = {
     "type": "realtime", "output_modalities": ["audio"], "instructions": "",
@@ -31,8 +31,12 @@ class Counter(Protocol):
 class ServerSession:
     """On the server's event loop; tests read its lists on their own thread."""
 
-    def __init__(self, send: Callable[[str], Awaitable[None]], model: str, script: Script, counter: Counter) -> None:
+    def __init__(self, send: Callable[[str], Awaitable[None]], model: str, script: Script, counter: Counter,
+                 dialect: ServerDialect = OPENAI) -> None:
         self._send = send
+        self._dialect = dialect
+        self.wire: list[tuple[bool, str]] = []
+        """Messages as they travelled, and whether they are the client's; of those with audio, only the first."""
         self.script = script
         self._counter = counter
         self.settings: dict[str, Any] = {**_DEFAULTS, "model": model}
@@ -65,13 +69,14 @@ class ServerSession:
 
     async def receive(self, message: str | bytes) -> None:
         """Do what a message asks for."""
+        self._note(True, message)
         try:
-            check_client_message(message)
+            self._dialect.check_client(message)
         except ValueError as error:
             self.invalid.append(str(error))
             await self._refuse("invalid_request_error", str(error)[:200], {})
             return
-        event: dict[str, Any] = json.loads(message)
+        event: dict[str, Any] = self._dialect.heard(json.loads(message))
         if event["type"] != "input_audio_buffer.append":
             self.received.append(event)
         handler = self._handlers.get(event["type"])
@@ -84,13 +89,21 @@ class ServerSession:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def emit(self, kind: str, **fields: Any) -> None:
-        event = {"type": kind, "event_id": f"event_{self._counter.next('event')}", **fields}
+        event = self._dialect.said({"type": kind, "event_id": f"event_{self._counter.next('event')}", **fields})
+        if event is None:
+            return
         message = json.dumps(event)
+        self._note(False, message)
         try:
-            check_server_message(message)
+            self._dialect.check_server(message)
         except ValueError as error:
             self.invalid.append(str(error))
         await self._send(message)
+
+    def _note(self, is_client: bool, message: str | bytes) -> None:
+        text = message if isinstance(message, str) else message.decode()
+        if len(text) < 600 or not any(len(one) >= 600 for _, one in self.wire):
+            self.wire.append((is_client, text))
 
     async def add(self, item: Item, after: str | None = None) -> None:
         before = self.items.add(item, after)
