@@ -6,8 +6,8 @@ import sys
 
 NAMES = ("connection_established", "connection_failed", "connection_timeout", "connection_closed",
          "stream_started", "stream_stopped", "stream_error", "media_play_start",
-         "media_play_complete", "transcription_received", "call_control", "agent_tool_call", "heartbeat",
-         "buffer_overrun", "dtmf", "media_client_attached", "media_client_detached")
+         "media_play_complete", "transcription_received", "call_control", "agent_tool_call", "agent_turn",
+         "agent_usage", "heartbeat", "buffer_overrun", "dtmf", "media_client_attached", "media_client_detached")
 
 
 class EventSocket:

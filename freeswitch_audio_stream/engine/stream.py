@@ -25,6 +25,7 @@ from .dispatch.dispatcher import Dispatcher
 from .dispatch.schedule import Job
 from .dispatch.timers import Timers
 from .end_reason import EndReason
+from .events.agent_turns import AgentTurns
 from .events.community_reports import CommunityReporter
 from .events.lifecycle import Lifecycle
 from .events.reports import Reporter
@@ -62,11 +63,12 @@ class Stream:
         self._reporter = reporter(call, plan.info.stream_id)
         self.attachment = Attachment(call, path, media.capture, self._end_when_free)
         self._timers = Timers(dispatcher)
+        turns = AgentTurns(self._reporter)
         self.player = Player(path, self._reporter, self._timers,
                              lambda name, status: self.sender.checkpoint(name, status),
-                             lambda *report: self.sender.heard(*report))
+                             lambda *report: self.sender.heard(*report), turns.answer_heard)
         conversation = ProtocolConversation(plan.protocol, plan.info)
-        receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, sounds,
+        receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, turns, sounds,
                                    self._reporter, lambda: self.link.hung_up(),
                                    lambda messages: self.sender.reply(messages), self._timers,
                                    lambda: self.link.renew())
@@ -76,7 +78,7 @@ class Stream:
         self.attention = Attention(media, dispatcher, self._attend, lambda: self._gone)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, dispatcher.reconnects,
                                           self.link.connect)
-        self.lifecycle = Lifecycle(plan, media, self._reporter, self._timers, self._reconnecting, client_session,
+        self.lifecycle = Lifecycle(plan, media, self._reporter, turns, self._timers, self._reconnecting, client_session,
                                    lambda: self.state)
         self._end_reason = EndReason()
         self._on_ended = on_ended

@@ -8,14 +8,17 @@
     encapsulations.py   rtp and sln: nothing but audio
     audiosocket.py      audiosocket: over a WebSocket, and over TCP
     http_streaming.py   http: the HTTP streaming API
+    agents/             speech agents: services of a model that hears and speaks
     platforms/          those of telephony platforms
-    openai_realtime/    openai-realtime, xai-realtime, azure-voice-live: a model that hears and speaks
+    openai_realtime/    openai-realtime, xai-realtime, azure-voice-live: one of them, which the gateway
+                        speaks as well
 """
 
 from __future__ import annotations
 
 from typing import Mapping
 
+from .agents import AGENTS
 from .audiosocket import AUDIOSOCKET, AUDIOSOCKET_TCP
 from .community import COMMUNITY
 from .encapsulations import RTP, SLN
@@ -28,7 +31,7 @@ from .stream_api import BINARY, JSON
 __all__ = ["ENCAPSULATIONS", "PROTOCOLS", "SCHEMES", "Carrier", "ProtocolSession", "WireProtocol"]
 
 PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (
-    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, *REALTIME, *PLATFORMS)}
+    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, *REALTIME, *AGENTS, *PLATFORMS)}
 """Protocols by the value of the setting `protocol` that selects them."""
 
 SCHEMES: Mapping[str, WireProtocol] = {"audiosocket": AUDIOSOCKET_TCP, "http": HTTP, "https": HTTP}

@@ -238,10 +238,25 @@ class ReportError:
 
 
 @dataclass(frozen=True)
+class CallerStopped:
+    """The caller has stopped to speak: how long it takes until an answer is heard is for an event."""
+
+    silence_ms: int = 0
+    """How much of the caller's silence the server has waited for before it said so."""
+
+
+@dataclass(frozen=True)
+class UsageReported:
+    """What the server counts, such as tokens, checked to be serialisable as JSON: for an event."""
+
+    usage: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Reconnect:
     """Leave this connection and make another at once; what is queued for the caller plays on."""
 
 
 Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp,
                  ControlCall, Reply, PausePlayback, AskPlayback, ToolCall, CallLater,
-                 ReportError, Reconnect]
+                 ReportError, CallerStopped, UsageReported, Reconnect]

@@ -128,6 +128,8 @@ class WireProtocol:
     """What stands before it in the header Authorization."""
     has_binary: bool = True
     """Whether binary messages from the server are audio; else each is an error of its."""
+    text_is_binary: bool = False
+    """Whether binary messages from the server are read as text messages are."""
     takes_deflate: bool = True
     """Whether messages may be compressed (RFC 7692); not where compiled code parses the received frames."""
     defaults: Mapping[str, int] = field(default_factory=dict)

@@ -4,6 +4,8 @@
     freeswitch_configuration.py   the configuration it is started with
     event_socket.py               commands to it and events from it
     peers/                        servers for our client, each a parser of its own
+    agents/                       local servers of speech agents
+    unknown_keys.py               what a message has that its type does not know
     openai_realtime/              a local server of OpenAI's Realtime protocol
 """
 

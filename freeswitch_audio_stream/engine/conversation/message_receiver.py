@@ -8,12 +8,13 @@ from typing import Any, Callable, Sequence
 import orjson
 
 from ...errors import MessageError
-from ...protocols.messages import (AskPlayback, CallLater, ClearAudio, ControlCall, HangUp, Incoming, OutMessage,
-                                   PausePlayback, PlayAudio, Reconnect, Reply, ReportError, SetCheckpoint, StreamAudio,
-                                   TextReceived, ToolCall, TranscriptionReceived)
+from ...protocols.messages import (AskPlayback, CallerStopped, CallLater, ClearAudio, ControlCall, HangUp, Incoming,
+                                   OutMessage, PausePlayback, PlayAudio, Reconnect, Reply, ReportError, SetCheckpoint,
+                                   StreamAudio, TextReceived, ToolCall, TranscriptionReceived, UsageReported)
 from ..call import Call
 from ..connection.inbox import BINARY, TEXT, Message
 from ..dispatch.timers import Timers
+from ..events.agent_turns import AgentTurns
 from ..events.message_log import MessageLog
 from ..events.reports import Reporter
 from ..plan.plan import Plan
@@ -27,7 +28,7 @@ class MessageReceiver:
     """Of one stream; only on its dispatcher. What the server does wrong is reported, and never raises."""
 
     def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,
-                 sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None],
+                 turns: AgentTurns, sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None],
                  reply: Callable[[Sequence[OutMessage]], None], timers: Timers,
                  on_reconnect: Callable[[], None]) -> None:
         """`takes_binary`: whether binary messages are audio to be played. `on_hang_up` is called where the server
@@ -39,6 +40,7 @@ class MessageReceiver:
         self._call = call
         self._takes_binary = takes_binary
         self._player = player
+        self._turns = turns
         self._sounds = sounds
         self._files = sounds.of_stream(call.uuid, plan.info.stream_id)
         self._reporter = reporter
@@ -52,6 +54,8 @@ class MessageReceiver:
     def take_message(self, message: Message) -> None:
         """The server sent a text or binary message."""
         if message.opcode == TEXT:
+            self._on_text(message.data, message.play_position)
+        elif message.opcode == BINARY and self._plan.protocol.text_is_binary:
             self._on_text(message.data, message.play_position)
         elif message.opcode == BINARY:
             self._on_binary(message.data)
@@ -127,9 +131,14 @@ class MessageReceiver:
         else:
             self._obey_protocol(message)
 
-    def _obey_protocol(self, message: Reply | AskPlayback | CallLater | ReportError | Reconnect) -> None:
+    def _obey_protocol(self, message: Reply | AskPlayback | CallLater | ReportError | CallerStopped | UsageReported
+                       | Reconnect) -> None:
         """What the protocol wants for itself."""
-        if isinstance(message, Reply):
+        if isinstance(message, CallerStopped):
+            self._turns.caller_stopped(message.silence_ms)
+        elif isinstance(message, UsageReported):
+            self._reporter.fire("agent_usage", usage=message.usage)
+        elif isinstance(message, Reply):
             self._reply([message.message])
         elif isinstance(message, AskPlayback):
             self._reply(self._conversation.session.playback(self._player.queued_ms, self._player.is_paused))

@@ -27,13 +27,15 @@ class Player:
     """
 
     def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers,
-                 answer: Callable[[str, str], None], tell_heard: Callable[[str, int, bool], None]) -> None:
+                 answer: Callable[[str, str], None], tell_heard: Callable[[str, int, bool], None],
+                 on_started: Callable[[], None]) -> None:
         """`answer(name, status)` tells the server what became of a checkpoint, and `tell_heard` is as
-        `ProtocolSession.heard`.
+        `ProtocolSession.heard`; `on_started` is called when the caller hears something after silence.
         """
         self._path = path
         self._reporter = reporter
         self._answer = answer
+        self._on_started = on_started
         self._marks: dict[int, Callable[[SettledMark], None]] = {}
         self._next_number = 0
         self._chunks = 0
@@ -160,6 +162,7 @@ class Player:
     def attend(self, bits: int) -> None:
         """Take in what the core reports (ATTEND_…)."""
         if bits & ATTEND_PLAYBACK_STARTED:
+            self._on_started()
             self._talk_spurts.notice_frames()
         if bits & ATTEND_MARK:
             self._take_marks()

@@ -14,6 +14,7 @@ from ..end_reason import EndReason
 from ..media.paths import MediaPaths
 from ..plan.plan import Plan
 from ..states import State
+from .agent_turns import AgentTurns
 from .client_report import ClientReport
 from .overrun_report import OverrunReport
 from .packet_report import PacketReport
@@ -24,8 +25,8 @@ from .stream_statistics import StreamStatistics
 class Lifecycle:
     """Of one stream; only on its dispatcher, but for `status`."""
 
-    def __init__(self, plan: Plan, media: MediaPaths, reporter: Reporter, timers: Timers, reconnecting: Reconnecting,
-                 client_session: ClientSession | None, state: Callable[[], State]) -> None:
+    def __init__(self, plan: Plan, media: MediaPaths, reporter: Reporter, turns: AgentTurns, timers: Timers,
+                 reconnecting: Reconnecting, client_session: ClientSession | None, state: Callable[[], State]) -> None:
         """`state` answers that of the stream now."""
         self._plan = plan
         self._media = media
@@ -36,7 +37,7 @@ class Lifecycle:
         self._client_report = ClientReport(client_session, reporter) if client_session else None
         self._overruns = OverrunReport(media.path, reporter, timers, plan.settings.buffer_secs)
         self._packets = PacketReport(media.path, reporter)
-        self._statistics = StreamStatistics(plan.info.rate, media, self._packets, reconnecting, reporter)
+        self._statistics = StreamStatistics(plan.info.rate, media, self._packets, reconnecting, reporter, turns)
         self._connected_at = ""
         self._started = False
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..connection.reconnecting import Reconnecting
 from ..media.paths import MediaPaths
+from .agent_turns import AgentTurns
 from .packet_report import PacketReport
 from .reports import Reporter
 
@@ -15,13 +16,14 @@ class StreamStatistics:
     """Any thread."""
 
     def __init__(self, rate: int, media: MediaPaths, packets: PacketReport, reconnecting: Reconnecting,
-                 reporter: Reporter) -> None:
+                 reporter: Reporter, turns: AgentTurns) -> None:
         """The stream begins now; `rate` (Hz) is that of the audio it sends."""
         self._rate = rate
         self._media = media
         self._packets = packets
         self._reconnecting = reconnecting
         self._reporter = reporter
+        self._turns = turns
         self._began = time.monotonic()
 
     def fields(self) -> dict[str, Any]:
@@ -41,4 +43,5 @@ class StreamStatistics:
             "captureQueueMs": 1000 * counters.waiting // self._rate,
             "playbackQueueMs": 1000 * counters.play_waiting // play_rate,
             "reconnects": self._reconnecting.count, "errors": self._reporter.errors, **self._packets.statistics(),
+            **self._turns.fields(),
         }

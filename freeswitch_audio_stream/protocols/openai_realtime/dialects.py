@@ -10,7 +10,8 @@ from typing import Any, Callable, Mapping, TypeVar
 
 import orjson
 
-from .options import FORMATS, OPTIONS, TURN_DETECTIONS, Option, RealtimeOptions, turn_detection
+from ..agents.options import Option
+from .options import FORMATS, OPTIONS, TURN_DETECTIONS, RealtimeOptions, turn_detection
 
 _T = TypeVar("_T")
 

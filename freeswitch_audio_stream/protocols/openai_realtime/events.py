@@ -1,11 +1,11 @@
-"""What a session tells its owner, beside `messages.PlayAudio` and `messages.ClearAudio`."""
+"""What a session tells its owner, beside `messages.PlayAudio`, `ClearAudio`, `CallerStopped` and `UsageReported`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Union
 
-from ..messages import ClearAudio, PlayAudio
+from ..messages import CallerStopped, ClearAudio, PlayAudio, UsageReported
 
 
 @dataclass(frozen=True)
@@ -99,4 +99,4 @@ class Trouble:
 
 
 Event = Union[Send, Ready, PlayAudio, AudioFinished, ClearAudio, HoldAudio, ReleaseAudio, Said, Interrupted,
-              FunctionCall, RetryResponse, SessionExpired, Refused, Trouble]
+              FunctionCall, RetryResponse, SessionExpired, Refused, Trouble, CallerStopped, UsageReported]

@@ -5,11 +5,11 @@ The names are those of an agent profile; values are checked here as far as they 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
 from ...audio import Encoding
+from ..agents.options import NO_PARAMETERS, Option, flag, number, one_of, read, text, tools, whole, word
 
 DEFAULT_MODEL = "gpt-realtime-2.1"
 DEFAULT_TRANSCRIPTION: Mapping[str, Any] = {"model": "gpt-4o-mini-transcribe"}
@@ -23,13 +23,10 @@ FORMATS: Mapping[str, tuple[Encoding, int, Mapping[str, Any]]] = {
 }
 """Encoding, Hz and description of what may travel."""
 
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TOOL_KEYS = {"name", "description", "parameters"}
 TURN_DETECTIONS: Mapping[str, Sequence[str]] = {
     "server_vad": ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"),
     "semantic_vad": ("eagerness",)}
 """Kinds of turn detection, and what each has to set."""
-_NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 _MOST_CONFIRM_MS = 5000
 
 
@@ -74,12 +71,19 @@ class RealtimeOptions:
     @property
     def confirmation_ms(self) -> int:
         """How long after speech has begun it is known to be such: its end is told only after the silence behind it."""
-        return self.confirm_speech_ms + int(self.turn_detection.get("silence_duration_ms", DEFAULT_SILENCE_MS))
+        return self.confirm_speech_ms + self.silence_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """How much silence ends the caller's turn, as far as that is fixed."""
+        if self.turn_detection["type"] == "semantic_vad":
+            return 0
+        return int(self.turn_detection.get("silence_duration_ms", DEFAULT_SILENCE_MS))
 
     @property
     def declared_tools(self) -> list[dict[str, Any]]:
         """The functions as the service is told of them."""
-        return [{"type": "function", "parameters": _NO_PARAMETERS, **tool} for tool in self.tools]
+        return [{"type": "function", "parameters": NO_PARAMETERS, **tool} for tool in self.tools]
 
     def session(self) -> dict[str, Any]:
         """Return the ``session`` of ``session.update``."""
@@ -104,58 +108,6 @@ class RealtimeOptions:
         return session
 
 
-@dataclass(frozen=True)
-class Option:
-    """One option of a profile."""
-
-    meaning: str
-    read: Callable[[Any], Any]
-    """Returns the value as it is kept; raises ValueError with what would be valid."""
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("write a text")
-    return value
-
-
-def _word(value: Any) -> str:
-    if not _text(value):
-        raise ValueError("write a text that is not empty")
-    return _text(value)
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("write true or false")
-    return value
-
-
-def _number(least: float, most: float) -> Callable[[Any], float]:
-    def read(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            raise ValueError(f"write a number from {least} to {most}")
-        return float(value)
-    return read
-
-
-def whole(least: int, most: int) -> Callable[[Any], int]:
-    """Return a reader of whole numbers in that range."""
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"write a whole number from {least} to {most}")
-        return value
-    return read
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"write one of {', '.join(filter(None, words))}")
-        return str(value)
-    return read
-
-
 def _transcription(value: Any) -> Mapping[str, Any] | None:
     if value is not None and not (isinstance(value, dict) and isinstance(value.get("model"), str)
                                   and value.keys() <= {"model", "language", "prompt"}
@@ -172,65 +124,40 @@ def turn_detection(kinds: Mapping[str, Sequence[str]]) -> Callable[[Any], Mappin
         kind = str(value.get("type")) if isinstance(value, dict) else ""
         if kind not in kinds or not value.keys() <= {"type", *kinds[kind]}:
             raise ValueError(f"write an object whose type is {known}")
-        for name, number in value.items():
+        for name, one in value.items():
             if name == "threshold":
-                _number(0, 1)(number)
+                number(0, 1)(one)
             elif name.endswith("_ms"):
-                whole(0, 60_000)(number)
+                whole(0, 60_000)(one)
         return value  # type: ignore[no-any-return]
     return read
 
 
-def _tools(value: Any) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(value, list):
-        raise ValueError("write a list of objects")
-    for tool in value:
-        if not isinstance(tool, dict) or not _TOOL_NAME.fullmatch(str(tool.get("name"))):
-            raise ValueError("each tool is an object with a name of 1 to 64 letters, digits and _-")
-        if unknown := tool.keys() - _TOOL_KEYS:
-            raise ValueError(f"the tool {tool['name']} has {', '.join(sorted(unknown))}, which is not known")
-        if not isinstance(tool.get("parameters", {}), dict) or not isinstance(tool.get("description", ""), str):
-            raise ValueError(f"the tool {tool['name']} has a description, which is a text, and parameters, which are "
-                             "a JSON schema")
-    names = [tool["name"] for tool in value]
-    if len(set(names)) < len(names):
-        raise ValueError("two tools have the same name")
-    return tuple(value)
-
-
 OPTIONS: Mapping[str, Option] = {
-    "model": Option("The model.", _word),
-    "voice": Option("The voice.", _word),
-    "instructions": Option("What the model is to be and do.", _text),
-    "greeting": Option("What the model says first, word for word; empty: the caller begins.", _text),
-    "format": Option("What travels: pcm (24,000 Hz), pcmu or pcma (8,000 Hz).", _one_of(*FORMATS)),
-    "speed": Option("How fast the voice speaks, 0.25 to 1.5.", _number(0.25, 1.5)),
+    "model": Option("The model.", word),
+    "voice": Option("The voice.", word),
+    "instructions": Option("What the model is to be and do.", text),
+    "greeting": Option("What the model says first, word for word; empty: the caller begins.", text),
+    "format": Option("What travels: pcm (24,000 Hz), pcmu or pcma (8,000 Hz).", one_of(*FORMATS)),
+    "speed": Option("How fast the voice speaks, 0.25 to 1.5.", number(0.25, 1.5)),
     "max_output_tokens": Option("Of one answer, 1 to 4096.", whole(1, 4096)),
     "transcription": Option("The model that writes down what the caller says, with language and prompt; null: none.",
                             _transcription),
-    "noise_reduction": Option("near_field or far_field; empty: none.", _one_of("", "near_field", "far_field")),
+    "noise_reduction": Option("near_field or far_field; empty: none.", one_of("", "near_field", "far_field")),
     "turn_detection": Option("How the end of the caller's turn is found: server_vad or semantic_vad, with their "
                              "parameters.", turn_detection(TURN_DETECTIONS)),
-    "interruptible": Option("Whether the caller can interrupt the model.", _flag),
+    "interruptible": Option("Whether the caller can interrupt the model.", flag),
     "confirm_speech_ms": Option("How long the caller must speak to interrupt; before that, the model only pauses. 0: "
                                 "any speech interrupts at once.", whole(0, _MOST_CONFIRM_MS)),
-    "tools": Option("The functions that the model may call.", _tools),
-    "tool_choice": Option("auto, none or required.", _one_of("auto", "none", "required")),
+    "tools": Option("The functions that the model may call.", tools),
+    "tool_choice": Option("auto, none or required.", one_of("auto", "none", "required")),
 }
 """All options of `RealtimeOptions`, by name."""
 
 
 def read_options(given: Mapping[str, Any], options: Mapping[str, Option] = OPTIONS) -> RealtimeOptions:
     """Return the options; raise ValueError where one is none of `options` or its value cannot be used."""
-    if unknown := given.keys() - options.keys():
-        raise ValueError(f"there is no option {', '.join(sorted(unknown))}: use {', '.join(options)}")
-    read = {}
-    for name, value in given.items():
-        try:
-            read[name] = options[name].read(value)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-    chosen = RealtimeOptions(**read)
+    chosen = RealtimeOptions(**read(given, options))
     if chosen.confirms and chosen.turn_detection["type"] != "server_vad":
         raise ValueError("confirm_speech_ms needs a turn_detection of the type server_vad")
     return chosen

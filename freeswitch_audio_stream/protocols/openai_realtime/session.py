@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from typing import Callable, Mapping
 
-from ..messages import ClearAudio
+from ..messages import CallerStopped, ClearAudio, UsageReported
 from .answers import Answers
 from .dialects import OPENAI, Dialect
 from .events import (Event, FunctionCall, HoldAudio, Ready, Refused, ReleaseAudio, Send, SessionExpired, Trouble)
@@ -207,7 +207,7 @@ class RealtimeSession:
             return [send("conversation.item.delete", item_id=item)]
         self.history.add("user", item)
         self._responses.is_unanswered = True
-        told: list[Event] = []
+        told: list[Event] = [CallerStopped(self.options.silence_ms)]
         if self.options.transcription is not None:
             told += self._transcript.expect(item)
         return told + (list(self._responses.want()) if self.options.confirms else [])
@@ -260,6 +260,8 @@ class RealtimeSession:
         identity = text_of(response, "id")
         self._responses.end(identity)
         events = self._answers.on_response_done(identity)
+        if isinstance(usage := response.get("usage"), dict):
+            events.append(UsageReported(usage))
         if identity not in self._responses.dropped:
             events += self._judge(response, identity)
         return events + list(self._responses.ask_if_wanted())

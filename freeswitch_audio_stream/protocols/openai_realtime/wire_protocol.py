@@ -10,8 +10,9 @@ import orjson
 
 from ...audio import Encoding, Track
 from ...errors import SettingError
-from ..messages import (CallLater, ClearAudio, HangUp, Incoming, MediaTemplate, OutMessage, PausePlayback, PlayAudio,
-                        Reconnect, Reply, ReportError, Running, StreamInfo, ToolCall, TranscriptionReceived)
+from ..messages import (CallerStopped, CallLater, ClearAudio, HangUp, Incoming, MediaTemplate, OutMessage,
+                        PausePlayback, PlayAudio, Reconnect, Reply, ReportError, Running, StreamInfo, ToolCall,
+                        TranscriptionReceived, UsageReported)
 from ..session import ProtocolSession, WireProtocol
 from .dialects import DIALECTS, OPENAI, Dialect
 from .events import (AudioFinished, Event, FunctionCall, HoldAudio, Interrupted, Ready, Refused, ReleaseAudio,
@@ -97,6 +98,7 @@ class RealtimeProtocolSession(ProtocolSession):
             Interrupted: lambda event: [_line("agent", event.text, interrupted=True, heardMs=event.milliseconds)],
             FunctionCall: lambda event: [ToolCall(event.call_id, event.name, event.arguments)],
             RetryResponse: _retry, SessionExpired: lambda event: [Reconnect()],
+            CallerStopped: lambda event: [event], UsageReported: lambda event: [event],
             Refused: lambda event: [ReportError("service", event.reason), HangUp()],
             Trouble: lambda event: [ReportError("service", event.text)],
         }

@@ -4,10 +4,12 @@ refused, too.
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import Any
 
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
+
+from ..unknown_keys import unknown_keys
 
 _CLIENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 _SERVER: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -25,15 +27,5 @@ def check_server_message(message: str | bytes) -> None:
 
 def _check(adapter: TypeAdapter[Any], message: str | bytes) -> None:
     value = adapter.validate_json(message, strict=True)
-    if unknown := sorted(_unknown(value, "")):
+    if unknown := sorted(unknown_keys(value)):
         raise ValueError(f"{getattr(value, 'type', 'the message')} has keys that nobody knows: {', '.join(unknown)}")
-
-
-def _unknown(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, BaseModel):
-        yield from (f"{path}{key}" for key in value.model_extra or {})
-        for name in value.model_fields_set - set(value.model_extra or {}):
-            yield from _unknown(getattr(value, name), f"{path}{name}.")
-    elif isinstance(value, (list, tuple)):
-        for number, one in enumerate(value):
-            yield from _unknown(one, f"{path}{number}.")

@@ -47,7 +47,7 @@ def _check_model(model: Any, value: Any, path: str) -> None:
 def _discriminated(model: Any, value: dict[str, Any], path: str) -> Any:
     """Return the model among those derived from this one that the value says it is."""
     while table := vars(model).get("__mapping__"):
-        keys = [name for name, field in _fields(model).items() if field._is_discriminator]
+        keys = [name for name, field in _rest_fields(model).items() if field._is_discriminator]
         found = next((table[value[key]] for key in keys if value.get(key) in table), None)
         if found is None or found is model:
             if keys and all(one is not model for one in table.values()) and len(table) > 1:
@@ -57,7 +57,7 @@ def _discriminated(model: Any, value: dict[str, Any], path: str) -> Any:
     return model
 
 
-def _fields(model: Any) -> dict[str, Any]:
+def _rest_fields(model: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for base in reversed(model.__mro__):
         made.update({name: field for name, field in vars(base).items() if isinstance(field, _RestField)})
@@ -70,7 +70,7 @@ def _declared(model: Any) -> dict[str, Any]:
         for name, form in vars(base).get("__annotations__", {}).items():
             if not name.startswith("_"):
                 forms[name] = eval(form, _NAMES) if isinstance(form, str) else form
-    names = {name: field._rest_name_input or name for name, field in _fields(model).items()}
+    names = {name: field._rest_name_input or name for name, field in _rest_fields(model).items()}
     return {names.get(name, name): form for name, form in forms.items()}
 
 

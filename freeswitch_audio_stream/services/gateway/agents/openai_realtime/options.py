@@ -11,8 +11,8 @@ from typing import Any, Mapping, Sequence
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from .....errors import AgentError
+from .....protocols.agents.options import whole
 from .....protocols.openai_realtime import OPTIONS, RealtimeOptions, read_options
-from .....protocols.openai_realtime.options import whole
 
 DEFAULT_URL = "wss://api.openai.com/v1"
 DEFAULT_KEY_ENV = "OPENAI_API_KEY"

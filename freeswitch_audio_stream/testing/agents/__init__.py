@@ -1,0 +1,5 @@
+"""Local servers of speech agents, for tests; OpenAI's Realtime API has a folder of its own.
+
+    server.py    what they have in common
+    deepgram.py  Deepgram's Voice Agent API
+"""
