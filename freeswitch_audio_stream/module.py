@@ -112,6 +112,9 @@ class SwitchCall:
     def hides_digits(self) -> bool:
         return (self._session.variable("sensitive_dtmf") or "").lower() in _TRUE
 
+    def api(self, command: str, arguments: str) -> str:
+        return self._switch.api(command, arguments)
+
     def emit(self, event: str, body: str) -> None:
         try:
             self._switch.fire(event, body, self._snapshot if self._released else self._session)

@@ -5,6 +5,7 @@ Each raises ValueError with what the text is instead, as words that follow "is".
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 
@@ -49,6 +50,15 @@ def ip_address(text: str) -> str:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError as error:
         raise ValueError("not an address") from error
+
+
+def base64_text(text: str) -> str:
+    """Return base64 as it was given; "" for none."""
+    try:
+        base64.b64decode(text.strip(), validate=True)
+    except ValueError as error:
+        raise ValueError("not base64") from error
+    return text.strip()
 
 
 def header_object(text: str) -> str:

@@ -8,13 +8,16 @@ import orjson
 
 from ..audio import ALL_RATES
 from ..protocols import PROTOCOLS
-from .readers import SUBPROTOCOL_HEADER, ca_file, header_object, origin, own_file, parse_headers
+from .readers import SUBPROTOCOL_HEADER, base64_text, ca_file, header_object, origin, own_file, parse_headers
 from .table import Table, setting
 from .variables import VARIABLE_PREFIX
 
 
 AUTHORIZATION = "Authorization"
 _ID, _ID_RULE = "[!-~]{0,256}", "up to 256 letters, digits and other characters of ASCII, without spaces"
+
+
+_PLACE = r"[\w+.*#-]+(@[\w.-]+)?"
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,16 @@ class StreamSettings:
         20, "Interval of WebSocket pings; a server that sends nothing from one to the next is dead, and so is an "
         "http:// or https:// server that leaves a request unanswered for so long; 0: no pings.",
         unit="s", minimum=0, maximum=3600)
+    call_control: str = setting(
+        "", "What a server may have done with the call, in a protocol that has a message for it: hangup, transfer, "
+        "dtmf and answer, with commas between them. Empty: nothing; the event call_control tells what it wants.",
+        pattern="((hangup|transfer|dtmf|answer)(,(hangup|transfer|dtmf|answer))*)?",
+        pattern_rule="hangup, transfer, dtmf and answer, with commas between them")
+    transfer_destinations: str = setting(
+        "", "Where a server may have the call transferred to: extensions, each with its context behind an @ or in that "
+        "of the call, with commas between them. The server names one without its context, or with it.",
+        pattern=rf"({_PLACE}(,{_PLACE})*)?", pattern_rule="extensions such as 1000 or sales@internal, with commas "
+        "between them")
     connect_timeout: int = setting(
         10, "Time allowed to become connected, where start does not name one.", unit="s", minimum=1, maximum=300)
     reconnect: bool = setting(
@@ -93,11 +106,15 @@ class StreamSettings:
         pattern=r"(?s).*", pattern_rule='a JSON object of texts, such as {"X-Name":"value"}, without the '
         "headers of the handshake itself", read=header_object, secret=True)
     api_key: str = setting(
-        "", "The key that an http:// or https:// server, or a speech agent, asks for; it is never shown.", secret=True)
+        "", "The key that an http:// or https:// server, a speech agent or a server of the protocol audiohook asks "
+        "for; it is never shown.", secret=True)
+    api_secret: str = setting(
+        "", "The client secret, in base64, with which requests to a server of the protocol audiohook are signed; it is "
+        "never shown; empty: they are not signed.", secret=True, pattern_rule="base64", read=base64_text)
     api_key_header: str = setting(
-        AUTHORIZATION, "The header that carries it: Authorization (as Bearer, and then instead of http-auth-user), "
-        "or one that has nothing but the key, such as X-API-Key.", pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]+",
-        pattern_rule="the name of a header")
+        AUTHORIZATION, "The header that carries the key: Authorization (as Bearer, and then instead of "
+        "http-auth-user), or one that has nothing but the key, such as X-API-Key.",
+        pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", pattern_rule="the name of a header")
     poll_ms: int = setting(
         5000, "How long an http:// or https:// server may wait for something to say before it answers that there is "
         "nothing.", unit="ms", minimum=100, maximum=60_000)
@@ -122,6 +139,17 @@ class StreamSettings:
         False, "Accept a server certificate for another host name; everything else is still verified.")
     allow_expired: bool = setting(
         False, "Accept a server certificate that has expired; everything else is still verified.")
+
+    @property
+    def call_actions(self) -> frozenset[str]:
+        """Return the words of `call_control`."""
+        return frozenset(filter(None, self.call_control.split(",")))
+
+    @property
+    def transfer_places(self) -> dict[str, str]:
+        """Return the `transfer_destinations` by all that a server may call them."""
+        places = [place for place in self.transfer_destinations.split(",") if place]
+        return {name: place for place in reversed(places) for name in (place, place.partition("@")[0])}
 
     @property
     def headers(self) -> dict[str, str]:

@@ -73,6 +73,11 @@ class Call(Protocol):
     def hides_digits(self) -> bool:
         """Return whether digits are sensitive now, such as a PIN, and must not leave the switch."""
 
+    def api(self, command: str, arguments: str) -> str:
+        """Run an API command of the switch and return its answer; blocks as long as that takes. Raise SwitchError where
+        the switch has none of that name. Any thread of ours, also after `release`.
+        """
+
     def emit(self, event: str, body: str) -> None:
         """Fire an event with the call's channel data; also after `release`, then with those of that moment."""
 

@@ -16,6 +16,8 @@ from .connection.link_states import LinkState
 from .connection.links import make_link
 from .connection.media_clients import ClientSession
 from .connection.reconnecting import Reconnecting
+from .conversation.audio_gate import AudioGate
+from .conversation.call_control import CallControl
 from .conversation.message_receiver import MessageReceiver
 from .conversation.message_sender import MessageSender
 from .conversation.player import Player
@@ -66,12 +68,17 @@ class Stream:
         turns = AgentTurns(self._reporter)
         self.player = Player(path, self._reporter, self._timers,
                              lambda name, status: self.sender.checkpoint(name, status),
-                             lambda *report: self.sender.heard(*report), turns.answer_heard)
-        conversation = ProtocolConversation(plan.protocol, plan.info)
+                             lambda *report: self.sender.heard(*report),
+                             lambda queued_ms: self.sender.overflowed(queued_ms),
+                             lambda is_high: self.sender.playback_level(is_high), turns.answer_heard)
+        conversation = ProtocolConversation(plan.protocol, plan.info, lambda: path.media_position)
         receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, turns, sounds,
                                    self._reporter, lambda: self.link.hung_up(),
                                    lambda messages: self.sender.reply(messages), self._timers,
-                                   lambda: self.link.renew())
+                                   lambda: self.link.renew(), lambda: self._gate,
+                                   CallControl(call, plan.settings, self._reporter, self.post))
+        self._gate = AudioGate(path, self._timers, plan.protocol.permit_seconds,
+                               lambda: receiver.time_is_over("opening"))
         self.link = make_link(plan, media, dispatcher, self, receiver, conversation,
                               client_session.pending if client_session else None)
         self.sender = MessageSender(plan, conversation, path, self.link, self._reporter, lambda: self.state)
@@ -189,7 +196,7 @@ class Stream:
         self._reconnecting.connected()
         self.lifecycle.connected(connection)
         self.player.new_connection()
-        self.media.path.open_media()
+        self._gate.connected()
         self.link.attach()
         self.lifecycle.streaming(connection)
 
@@ -283,6 +290,7 @@ class Stream:
             self.attachment.detach_all()
             self.player.abandon()
         self._drain_within(seconds)
+        self._gate.before_drain()
         self.media.drain()
 
     def finish_gracefully(self, detail: str) -> None:
@@ -337,6 +345,12 @@ class Stream:
         self.media.path.hold_media()  # audio that nobody took in time must not follow the last words
         self.sender.stop(self._end_reason.last_words(self.plan.dialect))
         self._step(Step.DRAINED)
+        if self.plan.protocol.farewell_seconds:
+            self._timers.after("farewell", self.plan.protocol.farewell_seconds, self._say_goodbye)
+        else:
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
         self.link.close(CLOSE_GOING_AWAY if self._end_reason.name == "shutdown" else CLOSE_NORMAL)
 
     def _stopped(self) -> None:

@@ -80,6 +80,8 @@ class Identity:
     """The caller's number; "" if unknown."""
     callee: str = ""
     """The number that was called; "" if unknown."""
+    caller_name: str = ""
+    """The caller's name; "" if unknown."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,25 @@ class StreamInfo:
     base64: bool = False
     """Whether audio travels in base64 in text messages, in a protocol that allows both."""
     identity: Identity = field(default_factory=Identity)
+    plays: bool = True
+    """Whether the caller can be made to hear what the server sends."""
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """What the headers of a connection's handshake are made of."""
+
+    connection: int
+    """How many connections the stream has had before."""
+    url: str
+    key: str
+    """Of the setting `api-key`; "" for none."""
+    secret: str
+    """Of the setting `api-secret`, in base64; "" for none."""
+    now: int
+    """Seconds since 1970."""
+    nonce: str
+    """A text that nobody can guess and no other handshake has."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +158,40 @@ class PausePlayback:
     """Keep what is queued for the caller back, from the next frame on; or let it play on."""
 
     paused: bool
+
+
+@dataclass(frozen=True)
+class AllowAudio:
+    """The server takes the call's audio from now on; before, none may be sent, in a protocol with `permit_seconds`."""
+
+    encoding: Encoding | None = None
+    """That of binary messages from now on, both ways; None leaves it as it is. Only the first time on a connection."""
+    discard_ms: int = 0
+    """How much audio to leave out, in ms from the first that would have been sent on the connection."""
+
+
+@dataclass(frozen=True)
+class DiscardAudio:
+    """The server takes no audio until `AllowAudio`, and none that the call has meanwhile."""
+
+    encoding: Encoding | None = None
+    """As of `AllowAudio`, where it comes first."""
+
+
+@dataclass(frozen=True)
+class KeepAudio:
+    """The server takes no more audio on this connection; what the call has is for the next, if there is one."""
+
+
+@dataclass(frozen=True)
+class IgnoreBinary:
+    """Drop the audio in binary messages that come from now on; or take it again."""
+
+    ignored: bool
+
+
+AudioFlow = Union[AllowAudio, DiscardAudio, KeepAudio, IgnoreBinary]
+"""Which audio travels on the connection, in either direction."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +244,8 @@ class CallAction(Enum):
 
 @dataclass(frozen=True)
 class ControlCall:
-    """The server asks for something to be done with the call. The application is told, by an event, and does it or not:
-    the stream goes on and the call is left alone.
+    """The server asks for something to be done with the call. The application is told, by an event; it is done where
+    the setting `call-control` allows it. The stream goes on.
     """
 
     action: CallAction
@@ -259,4 +314,4 @@ class Reconnect:
 
 Incoming = Union[PlayAudio, ClearAudio, SetCheckpoint, TranscriptionReceived, StreamAudio, TextReceived, HangUp,
                  ControlCall, Reply, PausePlayback, AskPlayback, ToolCall, CallLater,
-                 ReportError, CallerStopped, UsageReported, Reconnect]
+                 ReportError, CallerStopped, UsageReported, Reconnect, AudioFlow]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 from ..audio import Encoding, Track
 from ..errors import MessageError
-from .messages import ACCOUNT_VARIABLES, Incoming, MediaTemplate, OutMessage, StreamInfo
+from .messages import ACCOUNT_VARIABLES, Handshake, Incoming, MediaTemplate, OutMessage, StreamInfo
 
 
 class Carrier(Enum):
@@ -36,6 +36,9 @@ class ProtocolSession:
 
     def __init__(self, info: StreamInfo) -> None:
         self.info = info
+        self.audio_ms: Callable[[], int] = lambda: 0
+        """Returns how many ms of the call's audio have been sent or left out on the connection; the stream sets it.
+        Any thread."""
 
     def opening(self) -> Sequence[OutMessage]:
         """Return the messages to send first on the connection, before any audio."""
@@ -66,6 +69,16 @@ class ProtocolSession:
 
     def playback(self, queued_ms: int, paused: bool) -> Sequence[OutMessage]:
         """Return the messages that answer `AskPlayback`: `queued_ms` milliseconds of audio wait for the caller."""
+        return ()
+
+    def playback_level(self, is_high: bool) -> Sequence[OutMessage]:
+        """Return the messages that tell the server that the queue for the caller has come to the upper of
+        `WireProtocol.playback_levels_ms`, or below the lower again.
+        """
+        return ()
+
+    def overflowed(self, queued_ms: int) -> Sequence[OutMessage]:
+        """Return the messages that tell the server that audio of its was dropped, for `queued_ms` ms wait already."""
         return ()
 
     def tool_result(self, call_id: str, output: str) -> Sequence[OutMessage]:
@@ -120,6 +133,16 @@ class WireProtocol:
     subprotocol: str | None = None
     """The WebSocket subprotocols to offer, with commas between them, where the setting `subprotocol-name` is as it is
     by default; "" offers none. None = what the setting says."""
+    permit_seconds: float = 0.0
+    """How long the server may take to allow audio (`AllowAudio`) after the opening; until then none is sent, and then
+    `ProtocolSession.later` is called with "opening". It is listened to on a one-way stream, too. 0: audio follows the
+    opening at once."""
+    playback_levels_ms: tuple[int, int] = (0, 0)
+    """Milliseconds of audio in the queue for the caller from which on `ProtocolSession.playback_level` says that it is
+    high, and below which then no longer; 0: it says nothing."""
+    farewell_seconds: float = 0.0
+    """How long the server may take to answer `ProtocolSession.closing` with what is read as `HangUp`, before the
+    connection is closed. 0: there is no answer."""
     takes_key: bool = False
     """Whether the handshake shows the key of the setting `api-key`."""
     key_header: str = "Authorization"
@@ -146,6 +169,13 @@ class WireProtocol:
         SettingError if it cannot carry them.
         """
         return track, encoding
+
+    def handshake(self, info: StreamInfo, handshake: Handshake) -> Mapping[str, str]:
+        """Return headers of the handshake, which show key and secret in the platform's way. Any thread."""
+        return {}
+
+    def check_text(self, text: str) -> None:
+        """Raise RefusedError where the application's text is none that the protocol can send."""
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         """Return the template of the media messages of `track`: for a stream of the track "both", "inbound" or

@@ -13,12 +13,13 @@ from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..audio import Encoding
 from ..native.memory import Arena
 from ..protocols.messages import MediaTemplate
 from . import rings, wakeup
 from .counters import Packets, Statistics
 from .media import capture, playback
-from .path_format import MARKS, OUTBOX_BYTES, PathFormat
+from .path_format import ENCODINGS, MARKS, OUTBOX_BYTES, PathFormat
 from .path_setup import set_up
 from .records import (FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_HTTP,
                       FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PEER_FRAMES, SOCKET_ATTACH, SOCKET_DETACH,
@@ -26,6 +27,8 @@ from .records import (FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRA
 from .wire.delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 
 _RECORD = struct.Struct("<4i")  # before each message of the outbox, and each piece of the inbox
+NEVER = 1 << 62
+"""A position that no stream comes to."""
 FRAMINGS = {"client": FRAMING_CLIENT, "server": FRAMING_SERVER, "audiosocket": FRAMING_AUDIOSOCKET,
             "http": FRAMING_HTTP}
 
@@ -167,7 +170,11 @@ class MediaPath:
 
     def discard_audio(self) -> None:
         """Discard the peer's audio, and let it no longer delay reading, until the next connection."""
-        self._field["discards"] = 1
+        self.ignore_audio(True)
+
+    def ignore_audio(self, ignored: bool) -> None:
+        """Discard audio of the peer's that comes from now on, or no longer do so."""
+        self._field["discards"] = int(ignored)
         wakeup.to_io(self.address)
 
     # HTTP.
@@ -241,6 +248,25 @@ class MediaPath:
         """Send what is in the ring, the last incomplete chunk included; ATTEND_DRAINED is set when that is done."""
         self._field["flow"] = FLOW_DRAIN
         wakeup.to_io(self.address)
+
+    def skip_media(self, position: int | None) -> None:
+        """Discard audio instead of sending it: what is captured before a `media_position`; or, for None, all from now
+        on. A message sent after that is not followed by audio; one sent before audio is let through again comes before
+        that audio.
+        """
+        self._field["skip_to"] = NEVER if position is None else position
+        wakeup.to_io(self.address)
+
+    @property
+    def media_position(self) -> int:
+        """How many sample times of the call's audio have been sent or discarded since the stream began. Any thread."""
+        return int(self._field["capture_read"])
+
+    def set_encoding(self, encoding: Encoding) -> None:
+        """Have audio travel in this encoding in binary messages, both ways. Only while media is held, and before the
+        peer knows that it may send any.
+        """
+        self._field["encoding"] = self._field["binary_encoding"] = ENCODINGS[encoding]
 
     def pause(self, paused: bool) -> None:
         """Discard captured audio from the next frame on, or stop discarding. Any thread, even after `release`."""
@@ -339,6 +365,11 @@ class MediaPath:
     def playback_paused(self) -> bool:
         """Whether `pause_playback` holds."""
         return bool(self._field["play_paused"])
+
+    @property
+    def playback_is_high(self) -> bool:
+        """Whether the queue has come to the upper of `PathFormat.playback_levels_ms`, and not below the lower since."""
+        return bool(self._field["play_highs"] != self._field["play_lows"])
 
     @property
     def has_been_heard(self) -> bool:

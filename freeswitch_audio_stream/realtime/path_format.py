@@ -52,6 +52,8 @@ class PathFormat:
     """True when binary messages from the server are L16 to be played (not on a connection with deflate)."""
     binary_rate: int = 0
     """Hz of that audio; 0 = `rate`."""
+    playback_levels_ms: tuple[int, int] = (0, 0)
+    """At how many ms in the playback queue ATTEND_PLAYBACK_LEVEL is set, and below how many then again; 0: never."""
     inband_dtmf: bool = False
     """True to listen for the tones of digits in what the caller says; they come by `Core.digits`."""
     encapsulation: str = ""

@@ -68,6 +68,7 @@ ATTEND_PEER_PROTOCOL = 1 << 15
 ATTEND_WAKE = 1 << 16
 ATTEND_PLAYBACK_FULL = 1 << 17
 ATTEND_GARBAGE = 1 << 18
+ATTEND_PLAYBACK_LEVEL = 1 << 19
 
 # Entries of the playback side list: int64 position, kind, value, status, and how much had been heard when it settled.
 MARK_WORDS = 5
@@ -146,13 +147,13 @@ STREAM = _record(
     "read_frame read_data write_frame write_data mix_data out out_capacity",
     "chunk payload encoding inband_dtmf dtmf digits",
     "templates parts_0 count_0 literals_0 parts_1 count_1 literals_1 template_bytes",
-    "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds has_playback",
+    "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds play_high play_low has_playback",
     "encapsulation patient packet packet_capacity decoded held heard gaps gaps_capacity audio_kind",
     "mulaw_levels alaw_levels rtp_source",
-    # Python, before a socket is attached
-    "framing request_head request_head_bytes",
+    # Python, before a socket is attached; the encoding of binary messages from the peer, also before it may send any
+    "framing request_head request_head_bytes binary_encoding",
     # Python, at any time
-    "numbers_requests discards paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
+    "numbers_requests skip_to discards paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
@@ -161,9 +162,9 @@ STREAM = _record(
     "write_resampler stage_write stage_step stage_dropped",
     # playback: the WRITE_REPLACE callback
     "play_resampler play_read play_rate play_flush marks_read clears_seen last_write last_foreign_write",
-    "played cleared play_active",
+    "played cleared play_active play_lows",
     # playback: whoever holds play_lock (the I/O loop or Python)
-    "play_write play_write_rate marks_write play_dropped play_overrun",
+    "play_write play_write_rate marks_write play_dropped play_overrun play_highs",
     # write clock
     "clock_on clock_due clock_frame clock_codec clock_impl clock_written",
     # I/O loop

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from freeswitch_audio_stream.audio import RATES, Encoding, Track
 from freeswitch_audio_stream.errors import SettingError
 from freeswitch_audio_stream.protocols import PROTOCOLS
-from freeswitch_audio_stream.protocols.platforms import PLATFORMS, asterisk, jambonz
+from freeswitch_audio_stream.protocols.platforms import PLATFORMS, asterisk, audiohook, jambonz
 from freeswitch_audio_stream.protocols.platforms.event_messages import EventSession
 
 from .messages import info
@@ -33,9 +34,12 @@ def test_rates_and_packets() -> None:
 
 
 def test_messages_from_the_server() -> None:
-    readers = {"jambonz": [*jambonz._READERS, jambonz._PASSED_ON], "asterisk": [*asterisk._COMMANDS]}
+    readers = {"jambonz": [*jambonz._READERS, jambonz._PASSED_ON], "asterisk": [*asterisk._COMMANDS],
+               "audiohook": [*audiohook._READERS]}
     for name, _, comes in table("Protocol", "To the server", "From the server"):
-        session = PROTOCOLS[plain(name)].open(info())
+        protocol = PROTOCOLS[plain(name)]
+        track, encoding = protocol.carried(Track.INBOUND, Encoding.L16, 8000)
+        session = protocol.open(replace(info(), track=track, encoding=encoding))
         if isinstance(session, EventSession):
             readers[plain(name)] = [*session.readers]
         assert words(comes) == readers.get(plain(name), ["clear", "notify"])

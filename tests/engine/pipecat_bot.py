@@ -1,6 +1,7 @@
 """A bot made of pipecat's own parts, run by a Python that has pipecat: it says back what it hears.
 
-Which platform calls it finds out by the first messages, except for Vonage's, whose first message pipecat does not know.
+Which platform calls it finds out by the first messages, except for Vonage's and Genesys', whose first messages pipecat
+does not know.
 A digit interrupts what it is saying. Prints ``port <n>`` when it listens, and a line for each call and digit.
 """
 
@@ -17,6 +18,7 @@ from pipecat.pipeline.task import PipelineParams, PipelineTask
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.runner.utils import parse_telephony_websocket
 from pipecat.serializers.exotel import ExotelFrameSerializer
+from pipecat.serializers.genesys import GenesysAudioHookSerializer
 from pipecat.serializers.plivo import PlivoFrameSerializer
 from pipecat.serializers.telnyx import TelnyxFrameSerializer
 from pipecat.serializers.twilio import TwilioFrameSerializer
@@ -86,6 +88,18 @@ async def called_by_vonage(websocket: WebSocket):
     await websocket.accept()
     print("call vonage", flush=True)
     await answer(websocket, VonageFrameSerializer(VonageFrameSerializer.InputParams(vonage_sample_rate=RATE)))
+
+
+@app.websocket("/audiohook")
+async def called_by_genesys(websocket: WebSocket):
+    await websocket.accept()
+    print("call audiohook", flush=True)
+    made = GenesysAudioHookSerializer()
+
+    @made.event_handler("on_open")
+    async def on_open(serializer, message):
+        print("opened by", serializer.participant["ani"], serializer.input_variables, flush=True)
+    await answer(websocket, made)
 
 
 async def main():

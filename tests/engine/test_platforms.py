@@ -128,13 +128,50 @@ def _drained(server: Server) -> bool:
     return any(message.get("event") == "QUEUE_DRAINED" for message in server.texts)
 
 
+def test_asterisk_says_when_its_queue_is_high_and_when_it_is_no_longer(platform: Platform, server: Server) -> None:
+    call = platform.call(app="playback")
+    platform.start(call, "{protocol=asterisk-json,playback-secs=2}" + server.url)
+    until(lambda: server.texts)
+    for _ in range(2):
+        server.send(encode(noise(15_200), Encoding.L16))  # 1.9 s; told from 1.8 s on, and below 1.6 s
+        server.send({"command": "REPORT_QUEUE_DRAINED"})
+        until(lambda: _drained(server))
+        flow = [message["event"] for message in server.texts if message.get("event") in ("MEDIA_XOFF", "MEDIA_XON")]
+        assert flow[-2:] == ["MEDIA_XOFF", "MEDIA_XON"]
+        server.connections[0].messages.clear()
+    assert not platform.events("stream_error", call)
+
+
+def test_asterisk_sends_and_takes_audio_as_its_server_wants(platform: Platform, server: Server) -> None:
+    call = platform.call(app="playback")
+    platform.start(call, "{protocol=asterisk-json}" + server.url)
+    until(lambda: server.texts)
+    server.send({"command": "SET_MEDIA_DIRECTION", "direction": "out"})
+    until(lambda: platform.status(call)["framesSkipped"])
+    call.say(SPEECH)
+    server.send(encode(ANSWER, Encoding.L16))
+    until(lambda: find(call.heard(), ANSWER) >= 0)
+    server.send({"command": "SET_MEDIA_DIRECTION", "direction": "in"})
+    before = len(heard(server, KINDS["asterisk-json"]))
+    until(lambda: len(heard(server, KINDS["asterisk-json"])) > before)
+    server.send(encode(noise(4000, 9), Encoding.L16))
+    call.say(SPEECH)
+    until(lambda: find(heard(server, KINDS["asterisk-json"]), SPEECH) >= 0)
+    assert find(call.heard(), noise(4000, 9)) < 0
+    server.send({"command": "SET_MEDIA_DIRECTION", "direction": "both"})
+    server.send({"command": "GET_STATUS"})
+    until(lambda: _statuses(server))
+    server.send(encode(noise(4000, 10), Encoding.L16))
+    until(lambda: find(call.heard(), noise(4000, 10)) >= 0)
+
+
 def test_what_a_server_wants_done_with_the_call(platform: Platform, server: Server) -> None:
     call: EmbeddedCall = platform.call(app="playback")
     platform.start(call, "{protocol=plivo}" + server.url)
     until(lambda: server.texts)
     server.send({"event": "sendDTMF", "dtmf": "12#"})
     body = platform.event("call_control", call)
-    assert (body["action"], body["argument"]) == ("send_digits", "12#")
+    assert (body["action"], body["argument"], body["done"]) == ("send_digits", "12#", False)
 
 
 def test_ids_come_from_settings(platform: Platform, server: Server) -> None:

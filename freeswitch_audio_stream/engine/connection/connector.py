@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Mapping
 
 from ...config import CA_NONE, ORIGIN_NONE, StreamSettings
 from ...errors import AudioStreamError, ConnectError
@@ -46,10 +46,15 @@ class Connector:
         self._on_done(self, outcome)
 
 
-def open_connection(url: str, settings: StreamSettings, timeout: float | None, cancel: Cancel) -> Connection:
-    """Return a connection to a ws://, wss:// or audiosocket:// URL, as a `Reach`."""
+def open_connection(url: str, settings: StreamSettings, headers: Mapping[str, str], timeout: float | None,
+                    cancel: Cancel) -> Connection:
+    """Return a connection to a ws://, wss:// or audiosocket:// URL, as a `Reach`. `headers` are of the handshake, and
+    those of the settings come in place of any of the same name.
+    """
+    theirs = {name.lower() for name in settings.headers}
+    ours = {name: value for name, value in headers.items() if name.lower() not in theirs}
     return connect(url, subprotocol=settings.subprotocols, basic_auth=credentials(settings),
-                   headers=settings.headers, tls=tls_options(settings), timeout=timeout, cancel=cancel,
+                   headers={**ours, **settings.headers}, tls=tls_options(settings), timeout=timeout, cancel=cancel,
                    deflate=settings.deflate, origin=None if settings.origin == ORIGIN_NONE else settings.origin)
 
 

@@ -6,7 +6,7 @@ The socket belongs to the core's I/O loop from `attach` to ATTEND_SOCKET_DETACHE
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Callable, Mapping
 
 from ...config import StreamSettings
 from ...errors import ConnectError
@@ -48,11 +48,14 @@ class Link:
 
     def __init__(self, url: str, settings: StreamSettings, path: MediaPath, dispatcher: Dispatcher,
                  owner: LinkOwner, listener: MessageHandler, pending: PendingConnection | None = None,
-                 counts_anew: bool = False) -> None:
+                 counts_anew: bool = False,
+                 handshake: Callable[[], Mapping[str, str]] = dict) -> None:
         """With an `pending` it is a client that connects to us, once; else we connect to the server at `url`.
 
-        With `counts_anew` what the core counts in messages begins anew on each connection.
+        With `counts_anew` what the core counts in messages begins anew on each connection. `handshake` returns the
+        protocol's headers for the next one, on any thread.
         """
+        self._handshake = handshake
         self._counts_anew = counts_anew
         self._url = url
         self._pending = pending
@@ -72,7 +75,7 @@ class Link:
 
     def _reach(self, timeout: float | None, cancel: Cancel) -> Connection:
         """Connect, on the attempt's thread; see `connector.Reach`."""
-        return open_connection(self._url, self._settings, timeout, cancel)
+        return open_connection(self._url, self._settings, self._handshake(), timeout, cancel)
 
     @property
     def state(self) -> LinkState:

@@ -8,9 +8,10 @@ from typing import Any, Callable, Sequence
 import orjson
 
 from ...errors import MessageError
-from ...protocols.messages import (AskPlayback, CallerStopped, CallLater, ClearAudio, ControlCall, HangUp, Incoming,
-                                   OutMessage, PausePlayback, PlayAudio, Reconnect, Reply, ReportError, SetCheckpoint,
-                                   StreamAudio, TextReceived, ToolCall, TranscriptionReceived, UsageReported)
+from ...protocols.messages import (AskPlayback, AudioFlow, CallerStopped, CallLater, ClearAudio, ControlCall, HangUp,
+                                   Incoming, OutMessage, PausePlayback, PlayAudio, Reconnect, Reply, ReportError,
+                                   SetCheckpoint, StreamAudio, TextReceived, ToolCall, TranscriptionReceived,
+                                   UsageReported)
 from ..call import Call
 from ..connection.inbox import BINARY, TEXT, Message
 from ..dispatch.timers import Timers
@@ -18,6 +19,8 @@ from ..events.agent_turns import AgentTurns
 from ..events.message_log import MessageLog
 from ..events.reports import Reporter
 from ..plan.plan import Plan
+from .audio_gate import AudioGate
+from .call_control import CallControl
 from .decoding import samples_of
 from .player import Player
 from .protocol_conversation import ProtocolConversation
@@ -30,11 +33,13 @@ class MessageReceiver:
     def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,
                  turns: AgentTurns, sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None],
                  reply: Callable[[Sequence[OutMessage]], None], timers: Timers,
-                 on_reconnect: Callable[[], None]) -> None:
+                 on_reconnect: Callable[[], None], gate: Callable[[], AudioGate], control: CallControl) -> None:
         """`takes_binary`: whether binary messages are audio to be played. `on_hang_up` is called where the server
         hangs up in words, `reply` with what the protocol answers at once, and `on_reconnect` where it wants another
-        connection.
+        connection. `gate` returns the one for the call's audio.
         """
+        self._gate = gate
+        self._control = control
         self._plan = plan
         self._conversation = conversation
         self._call = call
@@ -80,7 +85,7 @@ class MessageReceiver:
                                  "its last flag")
 
     def _on_text(self, data: bytes, position: int) -> None:
-        if not self._plan.bidirectional:
+        if not self._plan.bidirectional and not self._plan.protocol.permit_seconds:
             self._reporter.error("one_way", "the server sent a message on a one-way stream: start it with 1 as its "
                                  "last flag")
             return
@@ -92,6 +97,10 @@ class MessageReceiver:
             return
         self._log(messages, data)
         self._obey_all(messages, position)
+
+    def time_is_over(self, name: str) -> None:
+        """The time for something in the protocol, as of `CallLater`, is over."""
+        self._obey_all(self._conversation.session.later(name), None)
 
     def _obey_all(self, messages: Sequence[Incoming], position: int | None) -> None:
         for message in messages:
@@ -124,7 +133,7 @@ class MessageReceiver:
         elif isinstance(message, PausePlayback):
             self._player.pause(message.paused)
         elif isinstance(message, ControlCall):
-            self._reporter.fire("call_control", action=message.action.value, argument=message.argument or None)
+            self._control.obey(message)
         elif isinstance(message, ToolCall):
             self._reporter.fire("agent_tool_call", toolCallId=message.call_id, function=message.name,
                                 arguments=message.arguments)
@@ -132,7 +141,7 @@ class MessageReceiver:
             self._obey_protocol(message)
 
     def _obey_protocol(self, message: Reply | AskPlayback | CallLater | ReportError | CallerStopped | UsageReported
-                       | Reconnect) -> None:
+                       | Reconnect | AudioFlow) -> None:
         """What the protocol wants for itself."""
         if isinstance(message, CallerStopped):
             self._turns.caller_stopped(message.silence_ms)
@@ -147,12 +156,14 @@ class MessageReceiver:
 
             def call() -> None:
                 if self._conversation.session is session:  # else the connection is another by now
-                    self._obey_all(session.later(message.name), None)
+                    self.time_is_over(message.name)
             self._timers.after(f"protocol {message.name}", message.seconds, call)
         elif isinstance(message, ReportError):
             self._reporter.error(message.kind, message.text)
-        else:
+        elif isinstance(message, Reconnect):
             self._on_reconnect()
+        else:
+            self._gate().obey(message)
 
     def _take_sound(self, message: StreamAudio) -> None:
         """Audio as a file for the application, and to the caller where that is wanted, which needs no file."""

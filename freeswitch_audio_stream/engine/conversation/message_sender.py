@@ -80,6 +80,16 @@ class MessageSender:
         if self._link.state is LinkState.OPEN:
             self._send(self._conversation.session.heard(item, milliseconds, complete))
 
+    def playback_level(self, is_high: bool) -> None:
+        """Tell that much is queued for the caller, or no longer, where the server wants to know."""
+        if self._link.state is LinkState.OPEN:
+            self._send(self._conversation.session.playback_level(is_high))
+
+    def overflowed(self, queued_ms: int) -> None:
+        """Tell that audio of the server's was dropped, where it wants to know."""
+        if self._link.state is LinkState.OPEN:
+            self._send(self._conversation.session.overflowed(queued_ms))
+
     def reply(self, messages: Sequence[OutMessage]) -> None:
         """Answer the server, where there is still someone who waits for it."""
         if self._link.state in (LinkState.OPEN, LinkState.CLOSING):
@@ -102,6 +112,7 @@ class MessageSender:
         if not protocol.has_text:
             raise RefusedError(f"the protocol {protocol.name} has no text messages: start the stream with the protocol "
                                "json, binary or community to exchange text")
+        protocol.check_text(text)
         with self._lock:
             self._send_or_keep(text, self._state())
 

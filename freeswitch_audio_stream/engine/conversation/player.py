@@ -8,8 +8,8 @@ from ...audio import Samples, decode, l16_to_samples
 from ...protocols.messages import PlayAudio
 from ...realtime.counters import Statistics
 from ...realtime.path import MediaPath, SettledMark
-from ...realtime.records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN,
-                                 ATTEND_PLAYBACK_STARTED)
+from ...realtime.records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_LEVEL,
+                                 ATTEND_PLAYBACK_OVERRUN, ATTEND_PLAYBACK_STARTED)
 from ..dispatch.timers import Timers
 from ..events.reports import Reporter
 from .heard_items import HeardItems
@@ -28,10 +28,15 @@ class Player:
 
     def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers,
                  answer: Callable[[str, str], None], tell_heard: Callable[[str, int, bool], None],
+                 tell_overflow: Callable[[int], None], tell_level: Callable[[bool], None],
                  on_started: Callable[[], None]) -> None:
-        """`answer(name, status)` tells the server what became of a checkpoint, and `tell_heard` is as
-        `ProtocolSession.heard`; `on_started` is called when the caller hears something after silence.
+        """`answer(name, status)` tells the server what became of a checkpoint; `tell_heard` is as
+        `ProtocolSession.heard`, `tell_overflow` as `overflowed` and `tell_level` as `playback_level` there;
+        `on_started` is called when the caller hears something after silence.
         """
+        self._tell_level = tell_level
+        self._was_high = False
+        self._tell_overflow = tell_overflow
         self._path = path
         self._reporter = reporter
         self._answer = answer
@@ -172,7 +177,10 @@ class Player:
         if bits & ATTEND_PLAYBACK_OVERRUN:
             self._reporter.error("playback_full", "the playback queue is full: the newest audio is dropped; send less "
                                  "ahead, send media.clear, or raise playback-secs")
-
+            self._tell_overflow(self.queued_ms)
+        if bits & ATTEND_PLAYBACK_LEVEL and self._path.playback_is_high != self._was_high:
+            self._was_high = not self._was_high
+            self._tell_level(self._was_high)
         if bits & ATTEND_PLAYBACK_FULL:
             self._reporter.error("playback_full", "the playback queue is full: no more is read from the server until "
                                  "some of it has been played, so what it sends now waits in the network; send 20 ms of "

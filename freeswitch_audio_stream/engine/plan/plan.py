@@ -80,9 +80,16 @@ class Plan:
             chunk_ms=self.protocol.packet_ms or min(max(settings.chunk_ms, least), most),
             buffer_secs=settings.buffer_secs, playback_secs=settings.playback_secs,
             binary_playback=self.plays and self._takes_binary, binary_rate=self.binary_rate,
-            inband_dtmf=settings.dtmf_inband, encapsulation=self.protocol.encapsulation,
-            rtp_identity=self.rtp_identity)
+            playback_levels_ms=self._playback_levels, inband_dtmf=settings.dtmf_inband,
+            encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity)
         return form, templates
+
+    @property
+    def _playback_levels(self) -> tuple[int, int]:
+        """The protocol's, or those that a smaller queue comes to."""
+        high, low = self.protocol.playback_levels_ms
+        most = 1000 * self.settings.playback_secs
+        return min(high, most * 9 // 10), min(low, most * 8 // 10)
 
     @property
     def binary_rate(self) -> int:
@@ -114,13 +121,13 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     track, encoding = protocol.carried(command.track, command.encoding, command.rate)
     command = replace(command, track=track, encoding=encoding)
     account = {name: value for name in protocol.variables if (value := call.variable(name))}
+    community = command.dialect is Dialect.COMMUNITY
+    plays = settings.playback if community else command.bidirectional
     info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
                       _channels(protocol, command.track), command.metadata, account, settings.format == "base64",
-                      _identity(call, settings))
+                      _identity(call, settings), plays)
     _check_opening(protocol, info)
-    community = command.dialect is Dialect.COMMUNITY
     timeout = settings.connect_timeout if community else command.timeout or None
-    plays = settings.playback if community else command.bidirectional
     return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays,
                 command.captures)
 
@@ -128,7 +135,7 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
 def _identity(call: Call, settings: StreamSettings) -> Identity:
     return Identity(secrets.token_hex(16), settings.platform_account_id, settings.platform_call_id,
                     settings.platform_stream_id, call.variable("caller_id_number") or "",
-                    call.variable("destination_number") or "")
+                    call.variable("destination_number") or "", call.variable("caller_id_name") or "")
 
 
 def _check_opening(protocol: WireProtocol, info: StreamInfo) -> None:

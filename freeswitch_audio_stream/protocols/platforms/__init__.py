@@ -2,12 +2,14 @@
 
     event_messages.py   what Twilio's way and its relatives share
     twilio.py signalwire.py telnyx.py exotel.py plivo.py    those
-    vonage.py jambonz.py asterisk.py                        audio in binary messages
+    vonage.py jambonz.py asterisk.py audiohook.py           audio in binary messages
+    audiohook_signature.py                                  how the latter's clients are known
 """
 
 from __future__ import annotations
 
 from .asterisk import ASTERISK, ASTERISK_JSON
+from .audiohook import AUDIOHOOK
 from .exotel import EXOTEL
 from .jambonz import JAMBONZ
 from .plivo import PLIVO
@@ -18,4 +20,4 @@ from .vonage import VONAGE
 
 __all__ = ["PLATFORMS"]
 
-PLATFORMS = (TWILIO, TELNYX, PLIVO, EXOTEL, SIGNALWIRE, VONAGE, JAMBONZ, ASTERISK, ASTERISK_JSON)
+PLATFORMS = (TWILIO, TELNYX, PLIVO, EXOTEL, SIGNALWIRE, VONAGE, JAMBONZ, ASTERISK, ASTERISK_JSON, AUDIOHOOK)

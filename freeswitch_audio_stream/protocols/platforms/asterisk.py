@@ -1,8 +1,8 @@
 """Asterisk's WebSocket channel (chan_websocket): ``asterisk``, whose text is plain, and ``asterisk-json``.
 
 Linear samples in binary messages of 20 ms, both ways, in the format slin… of the stream's rate. Metadata are the
-channel variables of MEDIA_START. After chan_websocket.c of Asterisk 23. Not offered: MEDIA_XOFF and MEDIA_XON (the
-queue holds playback-secs, a minute by default, where Asterisk's holds 20 s), and SET_MEDIA_DIRECTION.
+channel variables of MEDIA_START. After chan_websocket.c of Asterisk 23. The queue holds playback-secs, a minute by
+default, where Asterisk's holds 20 s; MEDIA_XOFF and MEDIA_XON come at Asterisk's levels all the same.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import orjson
 
 from ...audio import Encoding, Track
 from ...errors import MessageError
-from ..messages import (AskPlayback, CallAction, ClearAudio, ControlCall, Incoming, OutMessage, PausePlayback,
-                        SetCheckpoint, StreamInfo)
+from ..messages import (AllowAudio, AskPlayback, CallAction, ClearAudio, ControlCall, DiscardAudio, IgnoreBinary,
+                        Incoming, OutMessage, PausePlayback, SetCheckpoint, StreamInfo)
 from ..reading import LONGEST_NAME, json_object, shown
 from ..session import ProtocolSession, WireProtocol
 from .event_messages import as_texts, custom_parameters, hyphenated, mono
@@ -24,7 +24,10 @@ FORMATS = {8000: "slin", 12000: "slin12", 16000: "slin16", 24000: "slin24", 3200
            48000: "slin48"}
 """Asterisk's names of linear audio, by Hz."""
 PTIME_MS = 20
-XON_LEVEL, XOFF_LEVEL = 800, 900  # frames; reported, since servers read them
+XON_LEVEL, XOFF_LEVEL = 800, 900
+"""Frames."""
+_NO_INPUT = ("START_MEDIA_BUFFERING", "STOP_MEDIA_BUFFERING", "MARK_MEDIA", "PAUSE_MEDIA", "CONTINUE_MEDIA")
+_DIRECTION = "SET_MEDIA_DIRECTION"
 _MARK, _BUFFERED, _DRAINED = "MEDIA_MARK_PROCESSED ", "MEDIA_BUFFERING_COMPLETED ", "QUEUE_DRAINED"
 
 
@@ -35,6 +38,7 @@ class Asterisk(WireProtocol):
     packet_ms: int | None = PTIME_MS
     has_text: bool = False
     subprotocol: str | None = "media"
+    playback_levels_ms: tuple[int, int] = (XOFF_LEVEL * PTIME_MS, XON_LEVEL * PTIME_MS)
     is_json: bool = False
 
     def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
@@ -51,7 +55,7 @@ class AsteriskSession(ProtocolSession):
         super().__init__(info)
         self._is_json = is_json
         self._channel = info.identity.call or info.uuid
-        self._buffers = False
+        self._buffers = self._is_full = self._only_hears = False
 
     def opening(self) -> Sequence[OutMessage]:
         info = self.info
@@ -79,7 +83,12 @@ class AsteriskSession(ProtocolSession):
         frames = queued_ms // PTIME_MS
         return [self._event("STATUS", {
             "channel_id": self._channel, "queue_length": frames, "xon_level": XON_LEVEL, "xoff_level": XOFF_LEVEL,
-            "queue_full": frames >= XOFF_LEVEL, "bulk_media": self._buffers, "media_paused": paused})]
+            "queue_full": self._is_full, "bulk_media": self._buffers, "media_paused": paused})]
+
+    def playback_level(self, is_high: bool) -> Sequence[OutMessage]:
+        self._is_full = is_high
+        return [self._event("MEDIA_XOFF" if is_high else "MEDIA_XON",
+                            {"channel_id": self._channel} if self._is_json else {})]
 
     def refused(self, error: MessageError) -> Sequence[OutMessage]:
         return [self._event("ERROR", {"channel_id": self._channel, "error_text": str(error)})]
@@ -89,6 +98,8 @@ class AsteriskSession(ProtocolSession):
         read = _COMMANDS.get(command)
         if read is None:
             raise MessageError("command", f"the command {shown(command)} is unknown: {', '.join(_COMMANDS)} are known")
+        if self._only_hears and command in _NO_INPUT:
+            raise MessageError("command", f"{command} not supported while media direction is 'in'")
         if len(mark) > LONGEST_NAME:
             raise MessageError("command", f"{command} has an id of {len(mark)} characters: use {LONGEST_NAME} at most")
         return read(self, mark)
@@ -98,7 +109,8 @@ class AsteriskSession(ProtocolSession):
             command, _, mark = message.decode("utf-8", "replace").partition(" ")
             return command, mark
         body = json_object(message)
-        return _text(body.get("command")), _text(body.get("correlation_id"))
+        command = _text(body.get("command"))
+        return command, _text(body.get("direction" if command == _DIRECTION else "correlation_id"))
 
     def _event(self, event: str, fields: Mapping[str, Any]) -> OutMessage:
         if self._is_json:
@@ -112,6 +124,15 @@ class AsteriskSession(ProtocolSession):
     def _stop_buffering(self, mark: str) -> Sequence[Incoming]:
         self._buffers = False
         return [SetCheckpoint(_BUFFERED + mark)]
+
+    def _set_direction(self, direction: str) -> Sequence[Incoming]:
+        """`direction` is that of audio for the server: in, out or both."""
+        if not self._is_json:
+            raise MessageError("command", f"{_DIRECTION} only supports JSON format")
+        if direction not in ("in", "out", "both"):
+            raise MessageError("command", f"{_DIRECTION} has the direction {shown(direction)}: use in, out or both")
+        self._only_hears = direction == "in"
+        return [DiscardAudio() if direction == "out" else AllowAudio(), IgnoreBinary(self._only_hears)]
 
     def _flush(self, mark: str) -> Sequence[Incoming]:
         self._buffers = False
@@ -128,6 +149,7 @@ _COMMANDS: Mapping[str, Callable[[AsteriskSession, str], Sequence[Incoming]]] = 
     "GET_STATUS": lambda session, mark: [AskPlayback()],
     "REPORT_QUEUE_DRAINED": lambda session, mark: [SetCheckpoint(_DRAINED)],
     "PAUSE_MEDIA": lambda session, mark: [PausePlayback(True)],
+    _DIRECTION: AsteriskSession._set_direction,
     "CONTINUE_MEDIA": lambda session, mark: [PausePlayback(False)],
 }
 

@@ -119,7 +119,7 @@ class JambonzSession(ProtocolSession):
         return [ClearAudio()]
 
     def _disconnect(self, data: dict[str, Any]) -> Sequence[Incoming]:
-        return [HangUp()]
+        return [ControlCall(CallAction.HANG_UP), HangUp()]
 
     def _transfer(self, data: dict[str, Any]) -> Sequence[Incoming]:
         return [ControlCall(CallAction.TRANSFER, _first_text(data))]

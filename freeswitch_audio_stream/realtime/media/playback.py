@@ -13,10 +13,10 @@ from typing import Any
 from ...native.atomics import address_of, call1, call2, exchange, fence, int16_at, int64_at, load_acquire, store_release
 from ...native.compiler import c_callback, native, native_helper
 from ...native.libc import clear, monotonic_us, pthread_self, sched_yield
-from ..records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_OVERRUN,
-                       ATTEND_PLAYBACK_STARTED, ATTEND_RATE, ATTEND_REPLACE_CLOSED, MARK_CLEARED, MARK_NAMED,
-                       MARK_PENDING, MARK_PLAYED, MARK_RATE, MARK_WORDS, OFFSET, RESAMPLER_BLOCK, functions_at,
-                       resampler_at, stream_at)
+from ..records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_LEVEL,
+                       ATTEND_PLAYBACK_OVERRUN, ATTEND_PLAYBACK_STARTED, ATTEND_RATE, ATTEND_REPLACE_CLOSED,
+                       MARK_CLEARED, MARK_NAMED, MARK_PENDING, MARK_PLAYED, MARK_RATE, MARK_WORDS, OFFSET,
+                       RESAMPLER_BLOCK, functions_at, resampler_at, stream_at)
 from ..rings import copy_in, copy_out
 from ..wakeup import attend, report_close, to_clock, to_io
 from .capture import ABC_CLOSE, ABC_WRITE_REPLACE
@@ -30,6 +30,7 @@ _MARKS_TAKEN, _CLEAR_TO = OFFSET["marks_taken"], OFFSET["clear_to"]
 _PLAY_PAUSED, _WAITING_INBOX, _HELD_COUNT = OFFSET["play_paused"], OFFSET["waiting_inbox"], OFFSET["held_count"]
 _RESUME_PART = 8  # of a full queue is played before more is read
 _CLOCK_ON = OFFSET["clock_on"]
+_PLAY_HIGHS, _PLAY_LOWS = OFFSET["play_highs"], OFFSET["play_lows"]
 _MAX_FRAME = 8192  # samples: a frame of FreeSWITCH carries at most 8192 bytes
 # Within play_scratch: the implementation, one block of input, rendered samples.
 INPUT_OFFSET = IMPLEMENTATION_BYTES + 16
@@ -184,9 +185,36 @@ def _mix_into(address: int, frame: int) -> None:
         _spread(rendered, count, channels)
     add_saturated(frame_data(frame), rendered, count * channels)
     _call_for_more(address)
+    if stream.play_high > 0:
+        _notice_low(address)
     if stream.play_active == 1 and _is_empty(address):
         stream.play_active = 0
         attend(address, ATTEND_PLAYBACK_IDLE)
+
+
+@native_helper
+def _waiting_ms(stream: Any) -> int:
+    waiting = load_acquire(stream.address + _PLAY_WRITE) - load_acquire(stream.address + _PLAY_READ)
+    return 1000 * waiting // max(1, stream.play_write_rate)
+
+
+@native_helper
+def _notice_high(address: int) -> None:
+    """Tell once that the queue holds `play_high` ms; by whoever fills it."""
+    stream = stream_at(address)
+    if load_acquire(address + _PLAY_LOWS) == stream.play_highs and _waiting_ms(stream) >= stream.play_high:
+        store_release(address + _PLAY_HIGHS, stream.play_highs + 1)
+        attend(address, ATTEND_PLAYBACK_LEVEL)
+
+
+@native_helper
+def _notice_low(address: int) -> None:
+    """Tell once that it holds less than `play_low` again; by whoever plays it."""
+    stream = stream_at(address)
+    highs = load_acquire(address + _PLAY_HIGHS)
+    if highs != stream.play_lows and _waiting_ms(stream) < stream.play_low:
+        store_release(address + _PLAY_LOWS, highs)
+        attend(address, ATTEND_PLAYBACK_LEVEL)
 
 
 @native_helper
@@ -322,6 +350,8 @@ def play(address: int, source: int, count: int, rate: int) -> int:
     elif stream.play_overrun == 0 and is_full(stream):
         stream.play_overrun = 1
         attend(address, ATTEND_PLAYBACK_FULL)
+    if stream.play_high > 0:
+        _notice_high(address)
     _unlock(address)
     wake_clock(address)
     return accepted

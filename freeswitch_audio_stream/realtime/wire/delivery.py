@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ...native.atomics import bytes_at, int32_at, load_acquire, store_release, wide
+from ...native.atomics import bytes_at, int16_at, int32_at, load_acquire, store_release, wide
 from ...native.compiler import native_helper
 from ...native.libc import copy
 from ..media.playback import play
 from ..records import ATTEND_INBOX, OFFSET
 from ..rings import copy_in
 from ..wakeup import attend
+from .jitter_buffer import MAX_PACKET
 
 INBOX_HEADER = 16
 PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, PIECE_COMPRESSED = 1, 2, 4
@@ -59,6 +60,20 @@ def to_playback(stream: Any, source: int, count: int, rate: int) -> None:
         stream.has_odd_byte = 1
     if count > 1:
         play(stream.address, source, count // 2, rate)
+
+
+@native_helper
+def mulaw_to_playback(stream: Any, source: int, count: int, rate: int) -> None:
+    """Queue bytes of G.711 mu-law at `rate` (Hz)."""
+    levels = int16_at(stream.mulaw_levels, 256)
+    while count > 0:
+        block = min(count, MAX_PACKET)
+        octets, out = bytes_at(source, block), int16_at(stream.decoded, block)
+        for index in range(block):
+            out[index] = levels[octets[index]]
+        play(stream.address, stream.decoded, block, rate)
+        source += block
+        count -= block
 
 
 @native_helper

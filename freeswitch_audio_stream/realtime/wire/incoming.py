@@ -18,12 +18,12 @@ from ...native.atomics import bytes_at, int32_at, load_acquire, pointer, wide
 from ...native.compiler import native_helper
 from ...native.libc import EAGAIN, EINTR, MSG_DONTWAIT_NOSIGNAL, copy, errno, recv
 from ..media.playback import is_full
-from ..records import (ATTEND_PEER_PROTOCOL, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_RTP, FRAMING_AUDIOSOCKET,
-                       FRAMING_HTTP, FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
+from ..records import (ATTEND_PEER_PROTOCOL, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_RTP, ENCODING_MULAW,
+                       FRAMING_AUDIOSOCKET, FRAMING_HTTP, FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
 from ..wakeup import attend
 from .audiosocket import take_frames, take_message
-from .delivery import (INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather, to_inbox,
-                       to_playback)
+from .delivery import (INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather,
+                       mulaw_to_playback, to_inbox, to_playback)
 from .encoding import xor_mask
 from .http_incoming import take_answers
 from .outgoing import COMPRESSED, OPCODE_BINARY
@@ -108,7 +108,11 @@ def _take_audio(stream: Any, source: int, count: int, ends_message: bool) -> Non
                 take_packet(stream, stream.packet, length)
     elif stream.encapsulation == ENCAPSULATION_AUDIOSOCKET:
         take_message(stream, source, count, ends_message)
-    elif not stream.discards:
+    elif stream.discards:
+        return
+    elif stream.binary_encoding == ENCODING_MULAW:
+        mulaw_to_playback(stream, source, count, stream.binary_rate)
+    else:
         to_playback(stream, source, count, stream.binary_rate)
 
 

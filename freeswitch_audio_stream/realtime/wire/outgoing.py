@@ -27,6 +27,7 @@ from .tls import tls_send
 
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
 _OUTBOX_READ, _OUTBOX_WRITE, _FLOW = OFFSET["outbox_read"], OFFSET["outbox_write"], OFFSET["flow"]
+_SKIP_TO = OFFSET["skip_to"]
 
 OUTBOX_HEADER = 16  # int32 opcode, head bytes, tail bytes (-1: no sequence number), unused
 OPCODE_TEXT, OPCODE_BINARY = 1, 2
@@ -271,16 +272,26 @@ def _may_speak(stream: Any) -> bool:
     elif now - stream.introduced_at >= INTRODUCTION_US:
         stream.introduced = 1
         return True
-    written = load_acquire(stream.address + _CAPTURE_WRITE)
-    stream.skipped += written - stream.capture_read
-    store_release(stream.address + _CAPTURE_READ, written)
+    _skip(stream, load_acquire(stream.address + _CAPTURE_WRITE))
     return False
+
+
+@native_helper
+def _skip(stream: Any, position: int) -> None:
+    """Leave out what was captured before a position of the capture ring."""
+    left = min(position, load_acquire(stream.address + _CAPTURE_WRITE)) - stream.capture_read
+    if left > 0:
+        stream.skipped += left
+        store_release(stream.address + _CAPTURE_READ, stream.capture_read + left)
 
 
 @native_helper
 def _fill(loop: int, stream: Any) -> None:
     """Build frames in the empty out buffer: messages, then whole chunks, then a drain's last part of one."""
     stream.out_position, stream.out_length = 0, 0
+    # Read before and after the messages: no audio overtakes the message that announces it again, and none follows the
+    # one that says it stops.
+    skip_to = load_acquire(stream.address + _SKIP_TO)
     while True:
         size = next_message_bytes(loop, stream)
         if size == 0:
@@ -294,6 +305,7 @@ def _fill(loop: int, stream: Any) -> None:
     flow = load_acquire(stream.address + _FLOW)
     if flow == FLOW_HELD or not _may_speak(stream):
         return
+    _skip(stream, max(skip_to, load_acquire(stream.address + _SKIP_TO)))
     room = _room(stream)
     while stream.out_length < _BATCH_BYTES and stream.out_length + room <= stream.out_capacity:
         waiting = load_acquire(stream.address + _CAPTURE_WRITE) - stream.capture_read

@@ -11,8 +11,9 @@ import pytest
 from freeswitch_audio_stream.audio import Encoding, Track
 from freeswitch_audio_stream.errors import MessageError, SettingError
 from freeswitch_audio_stream.protocols import PROTOCOLS
-from freeswitch_audio_stream.protocols.messages import (AskPlayback, CallAction, ClearAudio, ControlCall, HangUp,
-                                                        PausePlayback, Reply, SetCheckpoint, StreamAudio, TextReceived,
+from freeswitch_audio_stream.protocols.messages import (AllowAudio, AskPlayback, CallAction, ClearAudio, ControlCall,
+                                                        DiscardAudio, HangUp, IgnoreBinary, PausePlayback, Reply,
+                                                        SetCheckpoint, StreamAudio, TextReceived,
                                                         TranscriptionReceived)
 
 from .wire import UUID, info, read, session, text
@@ -75,7 +76,7 @@ def test_jambonz_in() -> None:
     (wave,) = jambonz({"type": "playAudio", "data": {"audioContentType": "wave", "audioContent": audio}})
     assert (wave.kind, wave.rate) == ("wav", None)
     assert jambonz({"type": "killAudio"}) == [ClearAudio()]
-    assert jambonz({"type": "disconnect"}) == [HangUp()]
+    assert jambonz({"type": "disconnect"}) == [ControlCall(CallAction.HANG_UP), HangUp()]
     assert jambonz({"type": "transfer", "data": {"to": "2000"}}) == [ControlCall(CallAction.TRANSFER, "2000")]
     assert jambonz({"type": "dtmf", "data": {"digit": "5"}}) == [ControlCall(CallAction.SEND_DIGITS, "5")]
     assert jambonz({"type": "transcription", "data": {"text": "hi"}}) == [TranscriptionReceived({"text": "hi"})]
@@ -135,7 +136,24 @@ def test_asterisk_json() -> None:
     assert not talk.receive(b'{"command":"START_MEDIA_BUFFERING"}')
     assert read(*talk.playback(20_000, False)) == {
         "event": "STATUS", "channel_id": UUID, "queue_length": 1000, "xon_level": 800, "xoff_level": 900,
-        "queue_full": True, "bulk_media": True, "media_paused": False}
+        "queue_full": False, "bulk_media": True, "media_paused": False}
+    assert [read(*talk.playback_level(is_high))["event"] for is_high in (True, False)] == ["MEDIA_XOFF", "MEDIA_XON"]
+    assert text(*session("asterisk").playback_level(True)) == "MEDIA_XOFF"
+
+
+def test_directions_of_asterisk() -> None:
+    talk = session("asterisk-json")
+    for direction, messages in (("in", [AllowAudio(), IgnoreBinary(True)]),
+                                ("out", [DiscardAudio(), IgnoreBinary(False)]),
+                                ("both", [AllowAudio(), IgnoreBinary(False)])):
+        assert talk.receive(b'{"command":"SET_MEDIA_DIRECTION","direction":"%s"}' % direction.encode()) == messages
+    talk.receive(b'{"command":"SET_MEDIA_DIRECTION","direction":"in"}')
+    for message, words in ((b'{"command":"MARK_MEDIA"}', "not supported while media direction is 'in'"),
+                           (b'{"command":"SET_MEDIA_DIRECTION"}', "use in, out or both")):
+        with pytest.raises(MessageError, match=words):
+            talk.receive(message)
+    with pytest.raises(MessageError, match="only supports JSON"):
+        session("asterisk").receive(b"SET_MEDIA_DIRECTION both")
 
 
 @pytest.mark.parametrize("command, message", [
