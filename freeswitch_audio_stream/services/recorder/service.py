@@ -20,7 +20,8 @@ from .page.routes import add_page
 from .sessions.sessions import Sessions
 from .sessions.webhooks import Webhooks, signing_key
 from .settings import AudioSettings, ServiceSettings
-from .storage.file_store import FileStore, Policy
+from .storage.file_store import FileStore
+from .storage.segments import Policy
 from .storage.sqlite import SqliteCatalogue
 
 _STOP_SECONDS = 60.0

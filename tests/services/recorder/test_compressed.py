@@ -95,13 +95,14 @@ def test_decoding_does_not_wait_for_each_write(tmp_path: Path) -> None:
         row = SessionRow(what.id, "", 16000, 1, "flac", Status.ACTIVE, 0.0, 0.0)
         session = Session(row, store, lambda: None, 3600.0, "error", print)
         sender = session.join()
-        chunk = session.add(sender, data)
+        taken = session.add(sender, data)
         until = time.monotonic() + PATIENCE
         while session.seconds < 1.0:  # decoded, though nothing is durable
             await asyncio.sleep(0.01)
             assert time.monotonic() < until
         is_open.set()
-        assert (await chunk).received == len(data)
+        await taken.done
+        assert taken.progress.received == len(data)
         await session.leave(sender)
         place = (await store.finish(what.id)).place
         await store.close()

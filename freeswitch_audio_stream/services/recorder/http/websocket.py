@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..formats.wav_input import FormatError
-from ..sessions.session import Input, Session, SessionClosed
+from ..sessions.session import Input, Session, SessionClosed, Taken
 from ..sessions.sessions import Sessions, TooManySessions
 from ..storage.catalogue import SessionRow
 from ..storage.interface import Progress, StoreError
@@ -71,13 +72,15 @@ class _Closed(Exception):
 
 
 class Connection:
-    """One connection to a session. Two tasks: this one reads, the other answers."""
+    """One connection to a session. One task reads, another answers; two more see when it is to end."""
 
     def __init__(self, socket: WebSocket, sessions: Sessions, session: Session) -> None:
         self._socket = socket
         self._sessions = sessions
         self._session = session
-        self._answers: asyncio.Queue[tuple[asyncio.Future[Progress], int] | dict[str, Any]] = asyncio.Queue(_IN_FLIGHT)
+        self._answers: asyncio.Queue[tuple[Taken, int] | dict[str, Any]] = asyncio.Queue(_IN_FLIGHT)
+        self._silent_since: float | None = None
+        """Since when nothing has come (time.monotonic); None: something is being taken in."""
 
     async def serve(self, greeting: str) -> None:
         """Serve it to its end."""
@@ -90,7 +93,7 @@ class Connection:
             await self._send(message(greeting, row.id, row.chunks, "active", acked_bytes=row.received,
                                      sample_rate=row.rate, channels=row.channels))
             tasks = [asyncio.ensure_future(self._read(joined)), asyncio.ensure_future(self._answer()),
-                     asyncio.ensure_future(self._watch())]
+                     asyncio.ensure_future(self._watch()), asyncio.ensure_future(self._watch_silence())]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -121,12 +124,10 @@ class Connection:
         await self._socket.send_text(orjson.dumps(body).decode())
 
     async def _read(self, joined: Input) -> None:
-        patience = self._sessions.audio.connection_timeout_seconds
         while True:
-            try:
-                received = await asyncio.wait_for(self._socket.receive(), patience)
-            except asyncio.TimeoutError:
-                raise _Closed(POLICY, self._error(f"nothing has come for {patience} s", "Connection timed out"))
+            self._silent_since = time.monotonic()
+            received = await self._socket.receive()
+            self._silent_since = None
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received.get("code", 1005))
             data = received.get("bytes")
@@ -137,7 +138,16 @@ class Connection:
                 row = await self._sessions.close(self._session)
                 raise _Closed(NORMAL, self._final(row))
 
-    def _take(self, joined: Input, chunk: bytes) -> tuple[asyncio.Future[Progress], int] | dict[str, Any]:
+    async def _watch_silence(self) -> None:
+        """One look whenever it may have lasted too long: a timer for each chunk would cost more than its audio."""
+        patience = self._sessions.audio.connection_timeout_seconds
+        silent = 0.0
+        while silent < patience:
+            await asyncio.sleep(patience - silent)
+            silent = time.monotonic() - self._silent_since if self._silent_since is not None else 0.0
+        raise _Closed(POLICY, self._error(f"nothing has come for {patience} s", "Connection timed out"))
+
+    def _take(self, joined: Input, chunk: bytes) -> tuple[Taken, int] | dict[str, Any]:
         audio = self._sessions.audio
         if len(chunk) > audio.max_chunk_size_mb * _MB:
             return self._error(f"the chunk has more than {audio.max_chunk_size_mb} MB: send smaller ones")
@@ -145,16 +155,12 @@ class Connection:
             return self._error("the chunk is empty")
         try:
             return self._session.add(joined, chunk), len(chunk)
-        except SessionClosed:
-            failed: asyncio.Future[Progress] = asyncio.get_running_loop().create_future()
-            failed.set_exception(SessionClosed("the session is closed"))
-            return failed, len(chunk)
         except FormatError as error:
             return self._error(str(error))
-        except StoreError as error:
-            failed = asyncio.get_running_loop().create_future()
+        except (SessionClosed, StoreError) as error:  # told when those before it have been answered
+            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
-            return failed, len(chunk)
+            return Taken(failed, Progress(), 0.0), len(chunk)
 
     async def _answer(self) -> None:
         while True:
@@ -164,9 +170,9 @@ class Connection:
             finally:
                 self._answers.task_done()
 
-    async def _acknowledgement(self, future: asyncio.Future[Progress], size: int) -> dict[str, Any]:
+    async def _acknowledgement(self, taken: Taken, size: int) -> dict[str, Any]:
         try:
-            progress = await future
+            await taken.done
         except SessionClosed:
             row = await asyncio.shield(self._session.closed)
             raise _Closed(NORMAL, self._final(row))
@@ -175,7 +181,8 @@ class Connection:
         except StoreError as error:
             await self._sessions.close(self._session, str(error))
             raise _Closed(INTERNAL, self._error(str(error)))
-        counters = self._sessions.counters
+        self._session.acknowledged(taken)
+        progress, counters = taken.progress, self._sessions.counters
         counters.chunks += 1
         counters.received += size
         if self._sessions.has_lasted_too_long(self._session):

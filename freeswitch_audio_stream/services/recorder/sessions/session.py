@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from typing import Callable
+from typing import Any, Callable, NamedTuple
 
 import orjson
 
@@ -35,6 +35,17 @@ class QuotaReached(StoreError):
     """The user has stored as much as may be."""
 
 
+class Taken(NamedTuple):
+    """A chunk on its way to the disk."""
+
+    done: asyncio.Future[Any]
+    """Done when it is durable, or has the error of one that will not be."""
+    progress: Progress
+    """Of the session, this chunk included."""
+    begun: float
+    """When it came (time.monotonic)."""
+
+
 class Input:
     """What one connection sends, and its place in the session's samples."""
 
@@ -45,7 +56,7 @@ class Input:
         self.decoder: Decoder | None = None
         self.source = 0
         """The stream of what it has sent compressed."""
-        self.under_way: deque[asyncio.Future[Progress]] = deque()
+        self.under_way: deque[asyncio.Future[Any]] = deque()
         """Writes of what has been decoded of it."""
 
 
@@ -107,15 +118,17 @@ class Session:
         if rest and not self.is_closing:
             await self._write(left, rest, 0, 0)
 
-    def add(self, sender: Input, chunk: bytes) -> asyncio.Future[Progress]:
-        """Return a future that is done when `chunk` is durable; chunks are carried out in the order of the calls.
+    def add(self, sender: Input, chunk: bytes) -> Taken:
+        """Take a chunk; chunks are carried out in the order of the calls. `acknowledged` is called once it is done.
 
         Raise SessionClosed, FormatError where the chunk is not taken and the session goes on, or QuotaReached.
         """
         if self.is_closing:
             raise SessionClosed("the session is closed")
+        begun = time.monotonic()
         if sender.decoder is not None:
-            return asyncio.ensure_future(self._decode(sender, sender.decoder, chunk, len(chunk)))
+            done = self._decode(sender, sender.decoder, chunk, len(chunk))
+            return Taken(done, self._progress, begun)
         try:
             samples = sender.wav.take(chunk)
         except Compressed as found:
@@ -123,20 +136,25 @@ class Session:
             sender.source = self._last_source
             self._sources[sender.source] = (found.kind, 0)
             sender.decoder = self._decoder(sender, found.kind)
-            return asyncio.ensure_future(self._decode(sender, sender.decoder, found.data, len(chunk)))
-        return self._write(sender, samples, 1, len(chunk))
+            done = self._decode(sender, sender.decoder, found.data, len(chunk))
+        else:
+            done = self._write(sender, samples, 1, len(chunk))
+        return Taken(done, self._progress, begun)
+
+    def acknowledged(self, taken: Taken) -> None:
+        """What has been taken is durable, and is told to be."""
+        if time.monotonic() - taken.begun > LATE_SECONDS and not self.degraded:
+            self.degraded = "storage could not keep up with the audio: it was acknowledged late"
 
     def _decoder(self, sender: Input, kind: str, skip: int = 0) -> Decoder:
         sender.skip = skip
         return Decoder(kind, self._unfinished.recording, partial(self._decoded, sender), self._log_level,
                        lambda line: self._tell(f"session {self.row.id}: FFmpeg: {line}"))
 
-    async def _decode(self, sender: Input, decoder: Decoder, data: bytes, size: int) -> Progress:
+    def _decode(self, sender: Input, decoder: Decoder, data: bytes, size: int) -> asyncio.Future[Any]:
         """What came compressed is durable as it came, before it is acknowledged: it can be decoded again."""
         self._progress = self._advanced(1, size)
-        progress, _ = await asyncio.gather(self._store_it(Write(((sender.source, data),), self._progress)),
-                                           decoder.feed(data))
-        return progress
+        return asyncio.gather(self._store_it(((sender.source, data),)), decoder.feed(data))
 
     async def _decoded(self, sender: Input, samples: bytes) -> None:
         left_out = min(sender.skip, len(samples))
@@ -203,18 +221,14 @@ class Session:
             self._partial = sender
         return samples
 
-    def _write(self, sender: Input, samples: bytes, chunks: int, size: int) -> asyncio.Future[Progress]:
+    def _write(self, sender: Input, samples: bytes, chunks: int, size: int) -> asyncio.Future[Any]:
         samples = samples if sender.source else self._aligned(sender, samples)
         most = self._most_bytes()
         if most is not None and self._audio + len(samples) > most:
             raise QuotaReached("the user's share of the storage is used up: delete recordings, or ask for more")
         self._audio += len(samples)
         self._progress = self._advanced(chunks, size)
-        return asyncio.ensure_future(self._store_it(Write(((AUDIO, samples),) if samples else (), self._progress)))
+        return self._store_it(((AUDIO, samples),) if samples else ())
 
-    async def _store_it(self, write: Write) -> Progress:
-        begun = time.monotonic()
-        await self._store.append(self.row.id, write)
-        if time.monotonic() - begun > LATE_SECONDS and not self.degraded:
-            self.degraded = "storage could not keep up with the audio: it was acknowledged late"
-        return write.progress
+    def _store_it(self, parts: tuple[tuple[int, bytes], ...]) -> asyncio.Future[Any]:
+        return asyncio.ensure_future(self._store.append(self.row.id, Write(parts, self._progress)))

@@ -2,7 +2,8 @@
 
     interface.py    what every store does, and its errors
     wav.py          WAV headers: RIFF, and RF64 from 4 GB on
-    journal.py      records on disk: checksummed, append-only
+    journal.py      records of what has been taken in: checksummed, append-only
+    segments.py     the files that it is in, one after the other
     commits.py      the thread that makes them durable, many at a time
     recovery.py     from what a crash has left to recordings that go on
     file_store.py   the store in a directory

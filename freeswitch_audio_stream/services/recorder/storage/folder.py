@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Sequence
 
 from ....errors import SettingError
 from .interface import AUDIO
@@ -13,6 +13,7 @@ from .wav import HEADER_BYTES
 
 _MODE = 0o640
 _LOCK = "lock"
+_MOST_BUFFERS = os.sysconf("SC_IOV_MAX")
 
 
 class Folder:
@@ -87,6 +88,14 @@ class Folder:
         found = ((path.name.partition("-")[2], path) for path in self.work.glob("journal-*"))
         return sorted((int(number), path) for number, path in found if number.isdigit())
 
+    def spare(self, number: int) -> Path:
+        """Return where the segment of that number is kept to be written to again."""
+        return self.work / f"spare-{number:010d}"
+
+    def spares(self) -> list[Path]:
+        """Return the segments that are kept to be written to again."""
+        return sorted(self.work.glob("spare-*"))
+
     def sync(self) -> None:
         """Make names durable: what has been made, renamed or removed."""
         for path in (self.work, self.path):
@@ -108,6 +117,21 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
         done = 0
         while done < len(data):
             done += os.pwrite(descriptor, view[done:], offset + done)
+
+
+def write_buffers(descriptor: int, buffers: Sequence[bytes], offset: int) -> int:
+    """Write all of them at an offset, one behind the other, and return how many bytes that is; raise OSError where only
+    a part can be. One call of the system takes as many as it can: each would cost a thread its turn.
+    """
+    size = 0
+    for begin in range(0, len(buffers), _MOST_BUFFERS):
+        some = buffers[begin:begin + _MOST_BUFFERS]
+        whole = sum(map(len, some))
+        written = os.pwritev(descriptor, some, offset + size)
+        if written < whole:
+            write_all(descriptor, b"".join(some)[written:], offset + size + written)
+        size += whole
+    return size
 
 
 def in_file(stream: int, offset: int) -> int:

@@ -7,7 +7,7 @@ WAV file will hold. The others are what clients have sent compressed, kept until
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Protocol
+from typing import Awaitable, Mapping, Protocol
 
 from ....errors import AudioStreamError
 
@@ -117,11 +117,12 @@ class AudioStore(Protocol):
     async def begin(self, recording: Recording) -> None:
         """Begin a recording; on return it is durable."""
 
-    async def append(self, id: str, write: Write) -> None:
-        """Add to an unfinished recording; on return it is durable (unless the sync policy says otherwise).
+    def append(self, id: str, write: Write) -> Awaitable[None]:
+        """Add to an unfinished recording; what is returned is done when that is durable (unless the sync policy says
+        otherwise): a future, or a coroutine, which begins when it is awaited or made a task.
 
-        Writes of one recording are carried out in the order of the calls. One that fails changes nothing, and those
-        after it fail as well: what is stored has no gap. The recording can only be finished then.
+        Writes of one recording are carried out in the order in which they begin. One that fails changes nothing, and
+        those after it fail as well: what is stored has no gap. The recording can only be finished then.
         """
 
     async def read(self, id: str, offset: int, most: int, stream: int = AUDIO) -> bytes:

@@ -75,18 +75,21 @@ def segment_head(number: int) -> bytes:
 
 def pack(record: Record, segment: int) -> list[bytes]:
     """Return a record as it is written into the segment of that number, in pieces."""
-    pieces = [record.progress.note]
-    if record.kind is Kind.ADDED:
-        for part in record.parts:
-            pieces += (_PART.pack(part.stream, part.offset, len(part.data)), part.data)
+    note = record.progress.note
+    if not record.parts:
+        pieces = [note + record.body]
     else:
-        pieces.append(record.body)
+        pieces = []
+        for part in record.parts:
+            pieces += (note + _PART.pack(part.stream, part.offset, len(part.data)), part.data)
+            note = b""
     head = _HEAD.pack(_MARK, 0, record.kind, len(record.progress.note), len(record.parts), sum(map(len, pieces)),
                       record.progress.chunks, record.progress.received, uuid.UUID(record.id).bytes)
     checksum = zlib.crc32(head[_CHECKED_FROM:], segment & 0xFFFFFFFF)
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
-    return [head[:4] + checksum.to_bytes(4, "little") + head[_CHECKED_FROM:], *pieces]
+    first, *others = pieces
+    return [head[:4] + checksum.to_bytes(4, "little") + head[_CHECKED_FROM:] + first, *others]
 
 
 @dataclass

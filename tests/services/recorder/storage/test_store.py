@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeswitch_audio_stream.errors import SettingError
-from freeswitch_audio_stream.services.recorder.storage.file_store import FileStore, Policy
+from freeswitch_audio_stream.services.recorder.storage.file_store import FileStore
 from freeswitch_audio_stream.services.recorder.storage.interface import (AudioStore, Progress, Recording, StorageFull,
                                                                          Stored, StoreError, UnknownRecording, Write)
+from freeswitch_audio_stream.services.recorder.storage.segments import Policy
 from freeswitch_audio_stream.services.recorder.storage.wav import HEADER_BYTES, read_header
 
 MakeStore = Callable[[], AudioStore]
@@ -237,6 +238,15 @@ def test_segments_follow_each_other_and_old_ones_go(tmp_path: Path) -> None:
     numbers = [path.name for path in (tmp_path / "unfinished").glob("journal-*")]
     assert min(numbers) > "journal-0000000001"
     assert found(tmp_path)[1][id] == b"".join(parts)
+    assert 0 < len(list((tmp_path / "unfinished").glob("spare-*"))) <= 2  # which have been written to several times
+
+
+def test_a_segment_that_had_no_name_yet_is_none(tmp_path: Path) -> None:
+    id = fill(tmp_path, [b"abcd"])
+    journal = max((tmp_path / "unfinished").glob("journal-*"))
+    journal.with_name("spare-0000000009").write_bytes(journal.read_bytes().replace(b"abcd", b"efgh"))
+    assert found(tmp_path)[1][id] == b"abcd"
+    assert found(tmp_path)[1][id] == b"abcd"  # it was written to again
 
 
 @pytest.mark.parametrize("sync", ["always", "interval", "never"])
@@ -267,15 +277,15 @@ def test_the_sync_comes_before_the_acknowledgement(tmp_path: Path, monkeypatch: 
 
 
 def test_a_full_disk_refuses_and_spoils_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, is_full = os.pwrite, [False]
+    real, is_full = os.pwritev, [False]
 
-    def pwrite(descriptor: int, data: Any, offset: int) -> int:
-        if is_full[0] and len(data) > 100:
-            written = real(descriptor, data[:10], offset)
-            is_full[0] = written != 10
+    def pwritev(descriptor: int, buffers: list[bytes], offset: int) -> int:
+        if is_full[0] and sum(map(len, buffers)) > 100:
+            is_full[0] = False
+            real(descriptor, [buffers[0][:10]], offset)
             raise OSError(28, "No space left on device")
-        return real(descriptor, data, offset)
-    monkeypatch.setattr(os, "pwrite", pwrite)
+        return real(descriptor, buffers, offset)
+    monkeypatch.setattr(os, "pwritev", pwritev)
 
     async def use(store: AudioStore) -> bytes:
         what, other = recording(), recording()
