@@ -153,6 +153,8 @@ class WireProtocol:
     """Whether binary messages from the server are audio; else each is an error of its."""
     text_is_binary: bool = False
     """Whether binary messages from the server are read as text messages are."""
+    final_closes: frozenset[int] = frozenset()
+    """Close codes after which the server would only refuse again, beside 1000, 1001, 1008 and 4000 to 4999."""
     takes_deflate: bool = True
     """Whether messages may be compressed (RFC 7692); not where compiled code parses the received frames."""
     defaults: Mapping[str, int] = field(default_factory=dict)

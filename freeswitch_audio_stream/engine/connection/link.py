@@ -6,7 +6,7 @@ The socket belongs to the core's I/O loop from `attach` to ATTEND_SOCKET_DETACHE
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Container, Mapping
 
 from ...config import StreamSettings
 from ...errors import ConnectError
@@ -49,13 +49,14 @@ class Link:
     def __init__(self, url: str, settings: StreamSettings, path: MediaPath, dispatcher: Dispatcher,
                  owner: LinkOwner, listener: MessageHandler, pending: PendingConnection | None = None,
                  counts_anew: bool = False,
-                 handshake: Callable[[], Mapping[str, str]] = dict) -> None:
+                 handshake: Callable[[], Mapping[str, str]] = dict, final_closes: Container[int] = ()) -> None:
         """With an `pending` it is a client that connects to us, once; else we connect to the server at `url`.
 
         With `counts_anew` what the core counts in messages begins anew on each connection. `handshake` returns the
-        protocol's headers for the next one, on any thread.
+        protocol's headers for the next one, on any thread. After a close with one of `final_closes` there is no other.
         """
         self._handshake = handshake
+        self._final_closes = final_closes
         self._counts_anew = counts_anew
         self._url = url
         self._pending = pending
@@ -264,7 +265,7 @@ class Link:
             self._refuse(close.answer, f"the {self._peer} sent {close.fault}", close.is_clean)
         else:
             self._end = (close.code, close.reason or f"the {self._peer} closed the connection with code {close.code}",
-                         close.is_clean)
+                         close.is_clean or close.code in self._final_closes)
             self.close(close.answer)
         if self._pending is not None:
             self._hang_up_when_sent()

@@ -21,4 +21,5 @@ def make_link(plan: Plan, media: MediaPaths, dispatcher: Dispatcher, owner: Link
         return HttpLink(plan, media, dispatcher, owner, listener, conversation)
     kind = AudioSocketLink if plan.protocol.carrier is Carrier.AUDIOSOCKET else Link
     return kind(plan.url, plan.settings, media.path, dispatcher, owner, listener, pending, plan.protocol.counts_anew,
-                lambda: conversation.handshake(plan.url, plan.settings.api_key, plan.settings.api_secret))
+                lambda: conversation.handshake(plan.url, plan.settings.api_key, plan.settings.api_secret),
+                plan.protocol.final_closes)

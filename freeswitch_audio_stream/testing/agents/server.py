@@ -73,6 +73,9 @@ class Conversation:
     async def begin(self) -> None:
         """The connection is there."""
 
+    async def end(self) -> None:
+        """The connection is over."""
+
     async def receive(self, message: str | bytes) -> None:
         """Do what a message of the client asks for."""
         raise NotImplementedError
@@ -253,3 +256,4 @@ class AgentServer:
         finally:
             self._live.discard(conversation)
             conversation.stop_speaking()
+            await conversation.end()

@@ -35,9 +35,9 @@ def told_nowhere(platform: Platform, call: EmbeddedCall, secret: str) -> bool:
 
 
 def start(platform: Platform, url: str, protocol: str, key: str, rate: str = "mulaw 8000", metadata: str = "",
-          **settings: Any) -> EmbeddedCall:
+          speed: float = 2, **settings: Any) -> EmbeddedCall:
     """A call that has an agent; `settings` are of its stream."""
-    call = platform.call(app="playback", speed=2, variables={"MOD_AUDIO_STREAM_API_KEY": key})
+    call = platform.call(app="playback", speed=speed, variables={"MOD_AUDIO_STREAM_API_KEY": key})
     prefix = ",".join([f"protocol={protocol}", *(f"{name}={value}" for name, value in settings.items())])
     platform.start(call, "{" + prefix + "}" + url, rate=rate, metadata=metadata)
     return call
