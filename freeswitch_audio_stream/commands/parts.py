@@ -18,7 +18,7 @@ _RATES = {word: rate for rate in RATES for word in (str(rate), f"{rate / 1000:g}
 
 
 def prefix_and_url(words: Words) -> tuple[dict[str, str], str]:
-    """Return the settings before the URL and the URL, both unchecked.
+    """Return the settings before the URL and the URL, both unchecked; "" where the profile of an agent has it.
 
     The settings may contain quotes and blanks, so they are removed before words are split, unless the word is quoted.
     """
@@ -26,6 +26,8 @@ def prefix_and_url(words: Words) -> tuple[dict[str, str], str]:
         if words.rest.startswith("{"):
             prefix, rest = split_prefix(words.rest)
             words.rest = rest.lstrip(BLANKS)
+            if "agent" in prefix and "://" not in words.following:
+                return prefix, ""
             return prefix, words.next("url")
         prefix, url = split_prefix(words.next("url"))
     except SettingError as error:

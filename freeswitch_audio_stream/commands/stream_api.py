@@ -75,7 +75,8 @@ def _start(uuid: str, stream_id: str, words: Words, schemes: Sequence[str]) -> S
     if encoding is not None:
         hertz = words.next("rate")
     timeout, flag = words.next("timeout"), words.next("bidirectional flag, 0 or 1,")
-    check_url(url, schemes)
+    if url or "agent" not in prefix:  # else the profile of the agent has it
+        check_url(url, schemes)
     return Start(uuid, stream_id, url, _track(track), rate(hertz, _RATE_HINT), _timeout(timeout),
                  _bidirectional(flag), _metadata(metadata_part(words)), encoding or Encoding.L16, prefix)
 

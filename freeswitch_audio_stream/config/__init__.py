@@ -14,6 +14,7 @@
     variables.py             as variables of FreeSWITCH,
     dialects.py              and by which names in which grammar
     readers.py               texts that have a form of their own
+    profiles.py              agents' profiles: files, which are read when one is named
 
 Any program has settings by the first five: see `table` and `resolution`. Inside FreeSWITCH, a
 value may be given in five places; each overrides the ones before it: the default, ``audio_stream.conf.xml``, the
@@ -23,8 +24,8 @@ which is part of the command, is refused; elsewhere a value that cannot be used 
 channel variable without which the call's server would refuse it is refused like a prefix. A number out of range is
 warned about and clamped anywhere.
 
-Streams of the community dialect have some defaults of their own, see `dialects`. Nothing here looks at a file, the
-environment or a channel: they are arguments. Nothing blocks. Any thread may call it.
+Streams of the community dialect have some defaults of their own, see `dialects`. Nothing here but `profiles` looks
+at a file, the environment or a channel: they are arguments. Nothing else blocks. Any thread may call it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from .http_server_settings import HTTP_SERVER, HttpServerSettings
 from .layers import TABLES, resolve_shared, resolve_stream
 from .module_settings import MODULE, ModuleSettings
 from .prefix import split_prefix
+from .profiles import read_profile
 from .readers import CA_NONE, ORIGIN_NONE
 from .resolution import Source, resolve
 from .sources import ConfigurationFile, Environment, Options, add_options
@@ -45,7 +47,7 @@ from .table import Setting, Table, Value, setting
 from .variables import ALIASES
 
 __all__ = ["ALIASES", "CA_NONE", "FILE", "HTTP_SERVER", "MODULE", "ORIGIN_NONE", "OWN_DEFAULTS", "STREAM", "TABLES",
-           "VARIABLES", "ConfigurationFile", "Dialect", "Environment", "ForeignVariable", "Given", "HttpServerSettings",
-           "ModuleSettings", "Options", "Setting", "Source", "StreamSettings", "Table", "Value", "add_options",
-           "parse_environment_file", "parse_xml", "resolve", "resolve_shared", "resolve_stream", "setting",
-           "split_prefix"]
+           "VARIABLES", "ConfigurationFile", "Dialect", "Environment", "ForeignVariable", "Given",
+           "HttpServerSettings", "ModuleSettings", "Options", "Setting", "Source", "StreamSettings", "Table", "Value",
+           "add_options", "parse_environment_file", "parse_xml", "read_profile", "resolve", "resolve_shared",
+           "resolve_stream", "setting", "split_prefix"]

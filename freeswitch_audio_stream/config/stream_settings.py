@@ -105,6 +105,15 @@ class StreamSettings:
         "never shown. One named Sec-WebSocket-Protocol comes in place of subprotocol-name.",
         pattern=r"(?s).*", pattern_rule='a JSON object of texts, such as {"X-Name":"value"}, without the '
         "headers of the handshake itself", read=header_object, secret=True)
+    agent: str = setting(
+        "", "The profile of a speech agent: the file of that name, with .json, in agents-dir; empty: none.",
+        pattern=r"([A-Za-z0-9][A-Za-z0-9._-]{0,127})?",
+        pattern_rule="1 to 128 letters, digits and ._-, the first a letter or digit")
+    agents_dir: str = setting(
+        "", "The folder of speech agents' profiles, a JSON file each; empty: none.", pattern_rule="a path")
+    confirm_speech_ms: int = setting(
+        0, "How long a caller must speak to interrupt a speech agent, which only pauses before that, where its "
+        "protocol has such an option and the metadata do not say it; 0: at once.", unit="ms", minimum=0, maximum=5000)
     api_key: str = setting(
         "", "The key that an http:// or https:// server, a speech agent or a server of the protocol audiohook asks "
         "for; it is never shown.", secret=True)

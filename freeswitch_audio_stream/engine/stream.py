@@ -23,6 +23,7 @@ from .conversation.message_sender import MessageSender
 from .conversation.player import Player
 from .conversation.protocol_conversation import ProtocolConversation
 from .conversation.sound_files import SoundFiles
+from .conversation.tool_calls import ToolCalls
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.schedule import Job
 from .dispatch.timers import Timers
@@ -72,11 +73,13 @@ class Stream:
                              lambda queued_ms: self.sender.overflowed(queued_ms),
                              lambda is_high: self.sender.playback_level(is_high), turns.answer_heard)
         conversation = ProtocolConversation(plan.protocol, plan.info, lambda: path.media_position)
+        control = CallControl(call, plan.settings, self._reporter, self.post)
         receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, turns, sounds,
                                    self._reporter, lambda: self.link.hung_up(),
                                    lambda messages: self.sender.reply(messages), self._timers,
                                    lambda: self.link.renew(), lambda: self._gate,
-                                   CallControl(call, plan.settings, self._reporter, self.post))
+                                   control, ToolCalls(control, self.player, self._reporter,
+                                                      lambda *answer: self.sender.tool_result(*answer)))
         self._gate = AudioGate(path, self._timers, plan.protocol.permit_seconds,
                                lambda: receiver.time_is_over("opening"))
         self.link = make_link(plan, media, dispatcher, self, receiver, conversation,

@@ -8,6 +8,7 @@
     encapsulations.py   rtp and sln: nothing but audio
     audiosocket.py      audiosocket: over a WebSocket, and over TCP
     http_streaming.py   http: the HTTP streaming API
+    agent_functions.py  functions that we carry out for a speech agent
     agents/             speech agents: services of a model that hears and speaks
     platforms/          those of telephony platforms
     openai_realtime/    openai-realtime, xai-realtime, azure-voice-live: one of them, which the gateway
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from typing import Mapping
 
-from .agents import AGENTS
+from .agents import AGENTS, AgentProtocol
 from .audiosocket import AUDIOSOCKET, AUDIOSOCKET_TCP
 from .community import COMMUNITY
 from .encapsulations import RTP, SLN
@@ -28,7 +29,7 @@ from .platforms import PLATFORMS
 from .session import Carrier, ProtocolSession, WireProtocol
 from .stream_api import BINARY, JSON
 
-__all__ = ["ENCAPSULATIONS", "PROTOCOLS", "SCHEMES", "Carrier", "ProtocolSession", "WireProtocol"]
+__all__ = ["ENCAPSULATIONS", "PROTOCOLS", "SCHEMES", "AgentProtocol", "Carrier", "ProtocolSession", "WireProtocol"]
 
 PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (
     JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, *REALTIME, *AGENTS, *PLATFORMS)}

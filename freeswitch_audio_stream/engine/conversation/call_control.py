@@ -30,13 +30,18 @@ class CallControl:
         self._reporter = reporter
         self._post = post
 
-    def obey(self, message: ControlCall) -> None:
-        """Do it or not, and tell of it."""
+    def allows(self, action: CallAction) -> bool:
+        """Return whether the settings allow it."""
+        return WORDS[action] in self._allowed
+
+    def obey(self, message: ControlCall) -> str | None:
+        """Do it or not, and tell of it; return why it is not done."""
         refusal = self._refusal(message)
         self._reporter.fire("call_control", action=message.action.value, argument=message.argument or None,
                             done=refusal is None, reason=refusal)
         if refusal is None:
             start_thread("audio-stream-control", lambda: self._run(*self._command(message)))
+        return refusal
 
     def _refusal(self, message: ControlCall) -> str | None:
         """Return why it is not done; None where it is."""

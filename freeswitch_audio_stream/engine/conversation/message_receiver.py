@@ -25,6 +25,7 @@ from .decoding import samples_of
 from .player import Player
 from .protocol_conversation import ProtocolConversation
 from .sound_files import SoundFiles, explain
+from .tool_calls import ToolCalls
 
 
 class MessageReceiver:
@@ -33,13 +34,15 @@ class MessageReceiver:
     def __init__(self, plan: Plan, conversation: ProtocolConversation, call: Call, takes_binary: bool, player: Player,
                  turns: AgentTurns, sounds: SoundFiles, reporter: Reporter, on_hang_up: Callable[[], None],
                  reply: Callable[[Sequence[OutMessage]], None], timers: Timers,
-                 on_reconnect: Callable[[], None], gate: Callable[[], AudioGate], control: CallControl) -> None:
+                 on_reconnect: Callable[[], None], gate: Callable[[], AudioGate], control: CallControl,
+                 tools: ToolCalls) -> None:
         """`takes_binary`: whether binary messages are audio to be played. `on_hang_up` is called where the server
         hangs up in words, `reply` with what the protocol answers at once, and `on_reconnect` where it wants another
         connection. `gate` returns the one for the call's audio.
         """
         self._gate = gate
         self._control = control
+        self._tools = tools
         self._plan = plan
         self._conversation = conversation
         self._call = call
@@ -135,8 +138,7 @@ class MessageReceiver:
         elif isinstance(message, ControlCall):
             self._control.obey(message)
         elif isinstance(message, ToolCall):
-            self._reporter.fire("agent_tool_call", toolCallId=message.call_id, function=message.name,
-                                arguments=message.arguments)
+            self._tools.take(message)
         else:
             self._obey_protocol(message)
 

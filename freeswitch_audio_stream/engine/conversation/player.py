@@ -119,6 +119,11 @@ class Player:
         if not self._mark(lambda status: self._reached(name, status), self._behind_own(position)):
             self._reporter.error("checkpoints", f"too many checkpoints wait to be reached: {name!r} is ignored")
 
+    def when_heard(self, job: Callable[[], None]) -> None:
+        """Do something when the caller has heard what waits, or will not hear it any more."""
+        if not (self.is_busy and self._mark(lambda status: job())):
+            job()
+
     def _behind_own(self, position: int | None) -> int | None:
         # Audio of text messages is queued when they are read, later than they came.
         return None if position is None else max(position, self._own_end)

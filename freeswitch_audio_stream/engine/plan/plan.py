@@ -15,6 +15,7 @@ from ...protocols.messages import Identity, MediaTemplate, StreamInfo
 from ...realtime.path_format import OUTBOX_BYTES, PathFormat
 from ...realtime.wire.outgoing import OUTBOX_HEADER
 from ..call import BugKind, Call
+from .agents import with_profile, with_settings
 
 ResolveSettings = Callable[[Callable[[str], "str | None"], Mapping[str, str], Dialect, Mapping[str, Value]],
                            StreamSettings]
@@ -111,7 +112,9 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     """
     by_scheme = SCHEMES.get(command.url.partition(":")[0].lower())
     settings = resolve(call.variable, command.prefix, command.dialect, by_scheme.defaults if by_scheme else {})
+    command, settings = with_profile(command, settings)
     protocol = by_scheme or PROTOCOLS[settings.protocol]
+    command = with_settings(command, settings, protocol)
     settings = replace(settings, deflate=settings.deflate and protocol.takes_deflate)
     if protocol.subprotocol is not None and settings.subprotocol_name == StreamSettings().subprotocol_name:
         settings = replace(settings, subprotocol_name=protocol.subprotocol)

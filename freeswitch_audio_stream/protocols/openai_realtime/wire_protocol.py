@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Mapping, Sequence
 
 import orjson
@@ -13,7 +13,8 @@ from ...errors import SettingError
 from ..messages import (CallerStopped, CallLater, ClearAudio, HangUp, Incoming, MediaTemplate, OutMessage,
                         PausePlayback, PlayAudio, Reconnect, Reply, ReportError, Running, StreamInfo, ToolCall,
                         TranscriptionReceived, UsageReported)
-from ..session import ProtocolSession, WireProtocol
+from ..agents import AgentProtocol
+from ..session import ProtocolSession
 from .dialects import DIALECTS, OPENAI, Dialect
 from .events import (AudioFinished, Event, FunctionCall, HoldAudio, Interrupted, Ready, Refused, ReleaseAudio,
                      RetryResponse, Said, Send, SessionExpired, Trouble)
@@ -30,24 +31,12 @@ _FORMATS: Mapping[tuple[Encoding, int], str] = {(Encoding.L16, 24000): "pcm", (E
 
 
 @dataclass(frozen=True)
-class RealtimeProtocol(WireProtocol):
+class RealtimeProtocol(AgentProtocol):
     """See above. The metadata of ``start`` are the session's options."""
 
     name: str = OPENAI.name
-    has_text: bool = False
-    has_binary: bool = False
-    takes_key: bool = True
-    subprotocol: str | None = ""
+    formats: Mapping[tuple[Encoding, int], str] = field(default_factory=lambda: _FORMATS)
     dialect: Dialect = OPENAI
-
-    def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
-        if (encoding, rate) not in _FORMATS:
-            raise SettingError(f"the protocol {self.name} carries l16 of 24000 Hz or mulaw of 8000 Hz, and not "
-                               f"{encoding.value.lower()} of {rate} Hz")
-        if track is not Track.INBOUND:
-            raise SettingError(f"the protocol {self.name} carries what the caller says, and not the track "
-                               f"{track.value}: use inbound")
-        return track, encoding
 
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         return MediaTemplate((b'{"type":"input_audio_buffer.append","audio":"', Running.PAYLOAD, b'"}'), info.encoding)
@@ -172,5 +161,6 @@ def _line(speaker: str, text: str, **more: Any) -> TranscriptionReceived:
     return TranscriptionReceived({"speaker": speaker, "text": text, "isFinal": True, "is_final": True, **more})
 
 
-REALTIME = tuple(RealtimeProtocol(name=dialect.name, key_header=dialect.key_header, dialect=dialect)
+REALTIME = tuple(RealtimeProtocol(name=dialect.name, key_header=dialect.key_header, dialect=dialect,
+                                  options=dialect.options)
                  for dialect in DIALECTS)

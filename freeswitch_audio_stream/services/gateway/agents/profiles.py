@@ -8,24 +8,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
 import orjson
 
+from ....config.profiles import NAME_RULE, is_name, read_file
 from ....errors import AgentError, AgentNotFound, SettingError
 from .interface import AgentProfile
 from .registry import agent_class
 
 ECHO = AgentProfile("echo")
 """The profile that is there without being configured."""
-LONGEST_FILE = 1 << 20
-"""Bytes of a profile: instructions and tools are long, but not that long."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_NAME_RULE = "use 1 to 128 letters, digits and ._-, the first a letter or digit"
 
 
 @dataclass(frozen=True)
@@ -98,19 +93,8 @@ def _from_folder(folder: str) -> _Origins:
     if not Path(folder).is_dir():
         raise SettingError(f"there is no folder {folder}, where the agents' profiles are to be: make it, or name "
                            "another")
-    return {file.stem: (_profile(file.stem, _read(file), str(file)), str(file))
+    return {file.stem: (_profile(file.stem, read_file(file), str(file)), str(file))
             for file in sorted(Path(folder).glob("*.json"))}
-
-
-def _read(file: Path) -> Any:
-    try:
-        if file.stat().st_size > LONGEST_FILE:
-            raise SettingError(f"{file} has more than {LONGEST_FILE} bytes: shorten it")
-        return orjson.loads(file.read_bytes())
-    except OSError as error:
-        raise SettingError(f"{file} cannot be read: {error.strerror}") from error
-    except orjson.JSONDecodeError as error:
-        raise SettingError(f"{file} is not JSON: {error}") from error
 
 
 def _from_text(inline: str) -> _Origins:
@@ -127,8 +111,8 @@ def _from_text(inline: str) -> _Origins:
 
 
 def _profile(name: str, body: Any, origin: str) -> AgentProfile:
-    if not _NAME.fullmatch(name):
-        raise SettingError(f"{origin} cannot be the name of an agent profile: {_NAME_RULE}")
+    if not is_name(name):
+        raise SettingError(f"{origin} cannot be the name of an agent profile: {NAME_RULE}")
     if not isinstance(body, dict):
         raise SettingError(f'{origin} is no JSON object: write {{"agent": "echo"}} and what the agent needs further')
     agent = body.get("agent", ECHO.agent)

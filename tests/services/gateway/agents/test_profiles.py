@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from freeswitch_audio_stream.config.profiles import LONGEST_FILE
 from freeswitch_audio_stream.errors import AgentError, AgentNotFound, SettingError
 from freeswitch_audio_stream.services.gateway.agents import AgentProfile, Choice, Profiles
-from freeswitch_audio_stream.services.gateway.agents.profiles import LONGEST_FILE
 
 
 def _folder(tmp_path: Path, **files: str) -> str:
