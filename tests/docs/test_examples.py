@@ -194,3 +194,27 @@ def test_every_example_is_on_a_page_and_is_run_here() -> None:
     tested = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
     assert files == included_examples()
     assert [name for name in files if f'"{name}"' not in tested] == []
+
+
+def test_an_agent_whose_functions_are_answered(platform: Platform, tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    from freeswitch_audio_stream.testing.openai_realtime import RealtimeServer, Reply, Script, Turn
+
+    def reply(turn: Turn) -> Reply:
+        if not turn.items:
+            return Reply("Good morning!", np.full(2400, 1000, np.int16))
+        if turn.items[-1].role == "function_call_output":
+            return Reply(f"We have {turn.items[-1].body['output']}", np.full(2400, 1000, np.int16))
+        return Reply(call=("stock", '{"article":"tea"}'))
+    with EmbeddedEventSocket(platform.switch) as event_socket, RealtimeServer(Script(reply), key="") as service:
+        call = platform.call(app="playback", speed=2)
+        name = prepared("agent_functions.py", tmp_path, **{
+            "port=8021": f"port={event_socket.port}",
+            "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1": service.url + "/realtime?model=m"})
+        with running([sys.executable, name, call.uuid], tmp_path) as lines:
+            platform.started[call.uuid, "agent"] += 1
+            until(lambda: has_said(lines, "agent: Good morning!"), 120)
+            call.say(np.concatenate([np.tile(np.array([8000, -8000], np.int16), 1600), np.zeros(8000, np.int16)]))
+            until(lambda: has_said(lines, 'agent: We have {"grams": 700}'))
+            call.hangup()
+        assert service.sessions[0].invalid == []
