@@ -76,11 +76,13 @@ class Options:
 
 
 def add_options(parser: ArgumentParser, table: Table[Any]) -> None:
-    """Add an option for each row of a table; their texts are unchecked until `resolve` reads them.
+    """Add an option for each row of a table that can be one; their texts are unchecked until `resolve` reads them.
 
     An option of a flag may stand alone, which means true.
     """
     for row in table.rows:
+        if not row.is_option:
+            continue
         alone: dict[str, Any] = {"nargs": "?", "const": "true"} if isinstance(row.default, bool) else {}
         parser.add_argument(f"--{row.name}", dest=row.attribute, metavar=row.unit.upper() or "VALUE",
                             help=_help(row).replace("%", "%%"), **alone)

@@ -52,6 +52,8 @@ class Setting:
     """Return the value of a text that `pattern` matches; raise ValueError with what the text is instead."""
     secret: bool = False
     """Never to be shown, logged or answered."""
+    is_option: bool = True
+    """Whether it can be given on the command line, which other users of the machine can see."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a row whose default could not be given, which is a mistake in the program."""

@@ -21,8 +21,9 @@ PAGE = (Path(__file__).parents[2] / "docs/reference/recorder.md").read_text()
 def test_settings() -> None:
     written = [line for line in PAGE.splitlines() if re.match(r"\| `[A-Z_]+` \|", line)]
     defaults = {row.variable: "empty" if row.default == "" else row.default for row in (*AUDIO.rows, *SERVICE.rows)}
-    assert written == [f"| `{row.variable}` | `--{row.name}` | {defaults[row.variable]} | {row.valid} | {row.doc} |"
-                       for row in (*AUDIO.rows, *SERVICE.rows)]
+    options = {row.variable: f"`--{row.name}`" if row.is_option else "none" for row in (*AUDIO.rows, *SERVICE.rows)}
+    assert written == [f"| `{row.variable}` | {options[row.variable]} | {defaults[row.variable]} | {row.valid} | "
+                       f"{row.doc} |" for row in (*AUDIO.rows, *SERVICE.rows)]
 
 
 def test_endpoints() -> None:

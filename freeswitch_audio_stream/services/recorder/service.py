@@ -21,6 +21,7 @@ from .sessions.sessions import Sessions
 from .sessions.webhooks import Webhooks, signing_key
 from .settings import AudioSettings, ServiceSettings
 from .storage.file_store import FileStore
+from .storage.sealing.master_keys import read_master_keys
 from .storage.segments import Policy
 from .storage.sqlite import SqliteCatalogue
 
@@ -37,12 +38,12 @@ class RecorderService:
                                "RECORDER_WEBHOOK_SECRET, and have their receiver check it")
         signing_key(service.webhook_secret)
         self._audio, self._service, self._tell = audio, service, tell
-        self._store = FileStore(Path(audio.audio_storage_path), tell, Policy(service.sync))
+        keys = read_master_keys(service.master_keys, service.master_key_file, tell)
+        self._store = FileStore(Path(audio.audio_storage_path), tell, Policy(service.sync), keys)
         try:
             self._catalogue = SqliteCatalogue(self._store.folder.path / "catalogue.sqlite")
-            place = self._store.folder.wav
             self._endpoints = Endpoints(Keys(dict.fromkeys(service.api_keys.split(), True)),
-                                        lambda id: str(place(id)), self._on_fault, tell)
+                                        self._store.place, self._on_fault, tell)
             app = make_app(self._endpoints)
             add_page(app)
             self._server = WebServer(
@@ -69,9 +70,8 @@ class RecorderService:
         return self._server.stop(_STOP_SECONDS)
 
     async def _run(self) -> None:
-        place = self._store.folder.wav
         webhooks = Webhooks(self._catalogue, self._service.webhook_urls.split(), self._service.webhook_secret,
-                            lambda row: session_info(row, str(place(row.id))), self._tell)
+                            lambda row: session_info(row, self._store.place(row.id)), self._tell)
         sessions = Sessions(self._store, self._catalogue, self._audio, self._service, webhooks, self._tell)
         tasks: list[asyncio.Future[None]] = []
         try:

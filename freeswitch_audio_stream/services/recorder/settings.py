@@ -69,6 +69,11 @@ class ServiceSettings:
     webhook_secret: str = setting("", "What these posts are signed with (HMAC-SHA256); needed for them.",
                                   pattern=r"[!-~]{16,256}|", pattern_rule="16 to 256 characters of ASCII, no blanks",
                                   secret=True)
+    master_keys: str = setting(
+        "", "Master keys with their ids, with which recordings are encrypted; the first one is for new recordings.",
+        pattern_rule="ids, each with a colon and 32 bytes in base64, with blanks between them", secret=True,
+        is_option=False)
+    master_key_file: str = setting("", "A file of such master keys, one a line.", pattern_rule="a path")
     user_quota_mb: int = setting(0, "Samples that one user may have stored; 0: no limit.", unit="MB", minimum=0,
                                  maximum=1_000_000_000)
     user_sessions: int = setting(0, "Sessions that one user may have active at once; 0: no limit.", minimum=0,

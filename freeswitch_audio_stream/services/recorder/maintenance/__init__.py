@@ -1,4 +1,4 @@
-"""What looks after recordings without the service: verify, repair, import, export.
+"""What looks after recordings without the service: verify, repair, import, export, rekey.
 
     commands.py     the commands, their options and exit statuses
     inspection.py   what may be wrong with a recording
@@ -6,4 +6,5 @@
     repair.py       makes right what can be
     importing.py    files of others become recordings
     exporting.py    recordings become files for others
+    rekeying.py     another master key for encrypted recordings
 """

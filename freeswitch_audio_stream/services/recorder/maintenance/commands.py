@@ -1,4 +1,4 @@
-"""``freeswitch-audio-stream recorder verify``, ``repair``, ``import`` and ``export``."""
+"""``freeswitch-audio-stream recorder verify``, ``repair``, ``import``, ``export`` and ``rekey``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from ..options import add_settings, read_settings
 from ..settings import CHANNELS, RATES
 from ..storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
 from ..storage.folder import Folder
+from ..storage.sealing.master_keys import MasterKeys, read_master_keys
 from ..storage.sqlite import SqliteCatalogue
 from .exporting import FORMATS, WAV, export
 from .importing import Wanted, import_file
 from .inspection import all_rows
+from .rekeying import rekey
 from .repair import repair
 from .verify import CATALOGUE, verify
 
@@ -28,8 +30,8 @@ class Command:
 
     summary: str
     example: str
-    carry_out: Callable[[Path, argparse.Namespace], Awaitable[int]]
-    """Gets the folder of the recordings; returns the exit status."""
+    carry_out: Callable[[Path, MasterKeys, argparse.Namespace], Awaitable[int]]
+    """Gets the folder of the recordings and the master keys; returns the exit status."""
     add_options: Callable[[argparse.ArgumentParser], object] = lambda parser: None
 
 
@@ -42,33 +44,42 @@ def run(name: str, arguments: Sequence[str]) -> int:
     add_settings(parser)
     options = parser.parse_args(arguments)
     try:
-        audio, _ = read_settings(options, lambda text: print(text, file=sys.stderr))
-        return asyncio.run(_carry_out(command, Path(audio.audio_storage_path), options))
+        audio, service = read_settings(options, _tell)
+        keys = read_master_keys(service.master_keys, service.master_key_file, _tell)
+        return asyncio.run(_carry_out(command, Path(audio.audio_storage_path), keys, options))
     except (AudioStreamError, OSError) as error:
         print(f"recorder {name}: {error}", file=sys.stderr)
         return 1
 
 
-async def _carry_out(command: Command, path: Path, options: argparse.Namespace) -> int:
-    return await command.carry_out(path, options)
+async def _carry_out(command: Command, path: Path, keys: MasterKeys, options: argparse.Namespace) -> int:
+    return await command.carry_out(path, keys, options)
 
 
-async def _verify(path: Path, options: argparse.Namespace) -> int:
-    return 1 if await verify(path, print) else 0
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
-async def _repair(path: Path, options: argparse.Namespace) -> int:
-    return 1 if await repair(path, print) else 0
+async def _verify(path: Path, keys: MasterKeys, options: argparse.Namespace) -> int:
+    return 1 if await verify(path, keys, print) else 0
 
 
-async def _import(path: Path, options: argparse.Namespace) -> int:
+async def _repair(path: Path, keys: MasterKeys, options: argparse.Namespace) -> int:
+    return 1 if await repair(path, keys, print) else 0
+
+
+async def _rekey(path: Path, keys: MasterKeys, options: argparse.Namespace) -> int:
+    return 1 if await rekey(path, keys, print) else 0
+
+
+async def _import(path: Path, keys: MasterKeys, options: argparse.Namespace) -> int:
     folder = Folder(path, exclusive=False)
     catalogue = SqliteCatalogue(path / CATALOGUE)
     status = 0
     try:
         for file in options.files:
             try:
-                row = await import_file(file, folder, catalogue,
+                row = await import_file(file, folder, keys, catalogue,
                                         Wanted(options.rate, options.wanted_channels, options.user))
             except AudioStreamError as error:
                 print(error, file=sys.stderr)
@@ -80,11 +91,12 @@ async def _import(path: Path, options: argparse.Namespace) -> int:
     return status
 
 
-async def _export(path: Path, options: argparse.Namespace) -> int:
+async def _export(path: Path, keys: MasterKeys, options: argparse.Namespace) -> int:
     if bool(options.ids) == options.all:
         print("recorder export: name sessions, or --all", file=sys.stderr)
         return 1
     options.to.mkdir(parents=True, exist_ok=True)
+    folder = Folder(path, exclusive=False)
     catalogue = SqliteCatalogue(path / CATALOGUE, read_only=True)
     status = 0
     try:
@@ -92,7 +104,7 @@ async def _export(path: Path, options: argparse.Namespace) -> int:
             try:
                 if isinstance(row, str):
                     raise AudioStreamError(f"there is no session {row}")
-                print(await export(row, path, options.to, options.kind))
+                print(await export(row, folder, keys, options.to, options.kind))
             except AudioStreamError as error:
                 print(error, file=sys.stderr)
                 status = 1
@@ -136,4 +148,6 @@ COMMANDS = {
                       _import, _import_options),
     "export": Command("writes recordings to files, with what there is to tell of them",
                       "--audio-storage-path recordings --all --as opus --to backup", _export, _export_options),
+    "rekey": Command("has the first master key wrap the keys of all encrypted recordings, whose audio stays as it is",
+                     "--audio-storage-path recordings --master-key-file keys", _rekey),
 }

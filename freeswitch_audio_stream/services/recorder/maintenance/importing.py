@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Iterator
 
 from ....errors import AudioStreamError
 from ..formats.ffmpeg import PROGRAM
@@ -18,7 +17,9 @@ from ..settings import CHANNELS, RATES
 from ..storage.catalogue import Catalogue, SessionRow, Status
 from ..storage.folder import Folder
 from ..storage.interface import Recording
-from ..storage.wav import HEADER_BYTES, WavHeader, read_header, write_header
+from ..storage.sealing.master_keys import MasterKeys
+from ..storage.stream_file import new_file
+from ..storage.wav import WavHeader, read_header
 from .inspection import is_id
 
 _HEAD_BYTES = 65_536
@@ -38,7 +39,8 @@ class Wanted:
     user: str = ""
 
 
-async def import_file(path: Path, folder: Folder, catalogue: Catalogue, wanted: Wanted) -> SessionRow:
+async def import_file(path: Path, folder: Folder, keys: MasterKeys, catalogue: Catalogue, wanted: Wanted
+                      ) -> SessionRow:
     """Make a recording of an audio file, and return it. Blocks. Raise ImportFailed.
 
     A file beside it with the same name and ``.json``, as the command export writes it, says whose recording it is, when
@@ -46,14 +48,15 @@ async def import_file(path: Path, folder: Folder, catalogue: Catalogue, wanted: 
     """
     told = _sidecar(path)
     id = str(told.get("session_id", ""))
-    if not is_id(id) or folder.wav(id).exists() or await catalogue.get(id) is not None:
+    if not is_id(id) or folder.finished(id) is not None or await catalogue.get(id) is not None:
         id = str(uuid.uuid4())
     temporary = folder.work / f"import-{id}"
     try:
-        recording, audio = _convert(path, temporary, id, wanted)
+        temporary.unlink(missing_ok=True)
+        recording, audio = _convert(path, temporary, id, wanted, keys)
         if not audio:
             raise ImportFailed(f"{path} has no audio")
-        place = folder.take_in(id, temporary)
+        place = folder.take_in(id, temporary, bool(keys))
     except OSError as error:
         raise ImportFailed(f"{path}: {error.strerror or error}") from error
     finally:
@@ -86,25 +89,25 @@ def _seconds(text: Any) -> float | None:
         return None
 
 
-def _convert(path: Path, temporary: Path, id: str, wanted: Wanted) -> tuple[Recording, int]:
+def _convert(path: Path, temporary: Path, id: str, wanted: Wanted, keys: MasterKeys) -> tuple[Recording, int]:
     """Write the recording's file, and return what it is, and its bytes of samples."""
-    with open(path, "rb") as source, open(temporary, "xb") as target:
+    with open(path, "rb") as source:
         header = _header(source.read(_HEAD_BYTES))
         if header is not None and _fits(header, wanted):
             recording = Recording(id, header.rate, header.channels)
-            target.seek(HEADER_BYTES)
             source.seek(header.offset)
-            audio = _copy(source, target, header.data_bytes)
+            samples = _pieces(source, header.data_bytes)
         else:
             recording = Recording(id, *_rate_and_channels(path, wanted))
-            target.seek(HEADER_BYTES)
-            audio = _decode(path, recording, target)
-        audio -= audio % recording.frame_bytes
-        target.truncate(HEADER_BYTES + audio)
-        target.seek(0)
-        target.write(write_header(recording.rate, recording.channels, audio))
-        target.flush()
-        os.fsync(target.fileno())
+            samples = _decode(path, recording)
+        file = new_file(temporary, recording, keys)
+        try:
+            for piece in samples:
+                file.write([piece])
+            audio = file.length - file.length % recording.frame_bytes
+            file.finish(audio)
+        finally:
+            file.close()
     return recording, audio
 
 
@@ -120,12 +123,11 @@ def _fits(header: WavHeader, wanted: Wanted) -> bool:
             and wanted.rate in (0, header.rate) and wanted.channels in (0, header.channels))
 
 
-def _copy(source: BinaryIO, target: BinaryIO, most: int | None) -> int:
-    copied = 0
-    while piece := source.read(_PIECE_BYTES if most is None else min(_PIECE_BYTES, most - copied)):
-        target.write(piece)
-        copied += len(piece)
-    return copied
+def _pieces(source: BinaryIO, most: int | None) -> Iterator[bytes]:
+    taken = 0
+    while piece := source.read(_PIECE_BYTES if most is None else min(_PIECE_BYTES, most - taken)):
+        yield piece
+        taken += len(piece)
 
 
 def _rate_and_channels(path: Path, wanted: Wanted) -> tuple[int, int]:
@@ -151,12 +153,11 @@ def _run(command: list[str], path: Path) -> bytes:
         raise ImportFailed(f"{path} cannot be read: {error.stderr.decode(errors='replace').strip()[-300:]}") from error
 
 
-def _decode(path: Path, recording: Recording, target: BinaryIO) -> int:
+def _decode(path: Path, recording: Recording) -> Iterator[bytes]:
     command = [PROGRAM, "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}",
                "-map", "0:a:0", "-f", "s16le", "-ar", str(recording.rate), "-ac", str(recording.channels), "pipe:1"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        audio = _copy(process.stdout, target, None)  # type: ignore[arg-type]
+        yield from _pieces(process.stdout, None)  # type: ignore[arg-type]
     if process.returncode:
         raise ImportFailed(f"{path} cannot be decoded to its end (exit status {process.returncode} of FFmpeg)")
-    return audio

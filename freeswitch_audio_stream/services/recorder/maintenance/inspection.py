@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import AsyncIterator, Iterator, Mapping
 
 from ..storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
+from ..storage.finished import is_sealed
+from ..storage.folder import SEALED_SUFFIX
+from ..storage.sealing.master_keys import Damaged, KeyMissing, MasterKeys
+from ..storage.sealing.reading import SealedRecording
 from ..storage.wav import HEADER_BYTES, WavHeader, read_header, write_header
 
 _PAGE = 10_000
@@ -21,6 +25,8 @@ class Fault(enum.Enum):
     HEADER = "the header of its file does not say what the file holds"
     UNKNOWN = "the catalogue does not know it"
     DIFFERS = "the catalogue says something else than its file"
+    KEY = "it cannot be opened"
+    DAMAGED = "what is sealed in its file is damaged"
     GONE = "the catalogue knows it, but its file is gone"
 
 
@@ -38,7 +44,7 @@ class Finding:
 
 def recordings(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield id and file of every finished recording; files that are called otherwise are none of ours."""
-    for path in sorted(folder.glob("*.wav")):
+    for path in sorted([*folder.glob("*.wav"), *folder.glob(f"*{SEALED_SUFFIX}")]):
         if is_id(path.stem):
             yield path.stem, path
 
@@ -63,25 +69,50 @@ async def all_rows(catalogue: Catalogue, which: SessionFilter = SessionFilter())
             return
 
 
-def inspect(id: str, path: Path, row: SessionRow | None) -> Iterator[Finding]:
-    """Yield what is wrong with a recording that has a file. Blocks."""
+def inspect(id: str, path: Path, row: SessionRow | None, keys: MasterKeys) -> Iterator[Finding]:
+    """Yield what is wrong with a recording that has a file; one that is sealed is read from end to end. Blocks."""
     try:
-        head, size = head_and_size(path)
+        yield from _sealed(id, path, row, keys) if is_sealed(path) else _plain(id, path, row)
     except OSError as error:
         yield Finding(id, Fault.UNREADABLE, error.strerror or str(error))
-        return
+
+
+def _plain(id: str, path: Path, row: SessionRow | None) -> Iterator[Finding]:
+    head, size = head_and_size(path)
     header = our_header(head)
     if header is None:
         yield Finding(id, Fault.UNREADABLE)
         return
     audio = size - HEADER_BYTES
-    frame = 2 * header.channels
-    if head != write_header(header.rate, header.channels, audio - audio % frame) or audio % frame:
+    whole = audio - audio % (2 * header.channels)
+    if head != write_header(header.rate, header.channels, whole) or audio != whole:
         yield Finding(id, Fault.HEADER, f"{audio} bytes of samples")
+    yield from _against_row(id, (header.rate, header.channels, whole), row)
+
+
+def _sealed(id: str, path: Path, row: SessionRow | None, keys: MasterKeys) -> Iterator[Finding]:
+    try:
+        recording = SealedRecording(path, keys)
+    except Damaged as error:
+        yield Finding(id, Fault.UNREADABLE, str(error))
+    except KeyMissing as error:
+        yield Finding(id, Fault.KEY, str(error))
+    else:
+        try:
+            damage = recording.damage()
+            if damage:
+                yield Finding(id, Fault.DAMAGED, damage)
+            what = recording.recording
+            yield from _against_row(id, (what.rate, what.channels, recording.audio_bytes), row)
+        finally:
+            recording.close()
+
+
+def _against_row(id: str, found: tuple[int, int, int], row: SessionRow | None) -> Iterator[Finding]:
     if row is None:
         yield Finding(id, Fault.UNKNOWN)
     elif row.status is not Status.ACTIVE:
-        said, found = (row.rate, row.channels, row.audio_bytes), (header.rate, header.channels, audio - audio % frame)
+        said = (row.rate, row.channels, row.audio_bytes)
         if said != found:
             yield Finding(id, Fault.DIFFERS, "%d Hz, %d channels, %d bytes; not %d, %d, %d" % (*found, *said))
 

@@ -11,8 +11,11 @@ from typing import Callable, Iterator
 
 from ..storage.catalogue import Catalogue, SessionRow, Status
 from ..storage.file_store import FileStore
+from ..storage.finished import is_sealed
 from ..storage.folder import sync_path, write_all
-from ..storage.interface import Recording, Unfinished
+from ..storage.interface import Recording, StoreError, Unfinished
+from ..storage.sealing.master_keys import MasterKeys
+from ..storage.sealing.reading import SealedRecording
 from ..storage.sqlite import SqliteCatalogue, read_rows
 from ..storage.wav import HEADER_BYTES, read_header, write_header
 from .inspection import Fault, Finding, all_rows, head_and_size, inspect, missing, our_header, recordings
@@ -21,11 +24,11 @@ from .verify import CATALOGUE, damaged_catalogue
 Say = Callable[[str], None]
 
 
-async def repair(path: Path, say: Say) -> int:
+async def repair(path: Path, keys: MasterKeys, say: Say) -> int:
     """Say what was done, and return how many problems are left. Blocks. Raise SettingError where the service runs, or
     where the folder cannot be used.
     """
-    store = FileStore(path, say)  # which takes up what the journal has
+    store = FileStore(path, say, keys=keys)  # which takes up what the journal has
     try:
         for left in (path / "unfinished").glob("import-*"):
             left.unlink()
@@ -35,7 +38,7 @@ async def repair(path: Path, say: Say) -> int:
         try:
             for row in salvaged:
                 await catalogue.put(row)
-            left_over = await _Repair(path, catalogue, store.unfinished.copy(), say).run()
+            left_over = await _Repair(path, catalogue, store.unfinished.copy(), keys, say).run()
         finally:
             await catalogue.close()
         for unfinished in store.unfinished.values():
@@ -73,10 +76,12 @@ def _salvage(file: Path) -> Iterator[SessionRow]:
 class _Repair:
     """Of files and rows, one recording after the other."""
 
-    def __init__(self, path: Path, catalogue: Catalogue, unfinished: dict[str, Unfinished], say: Say) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, unfinished: dict[str, Unfinished], keys: MasterKeys,
+                 say: Say) -> None:
         self._path = path
         self._catalogue = catalogue
         self._unfinished = unfinished
+        self._keys = keys
         self._say = say
 
     async def run(self) -> int:
@@ -86,7 +91,7 @@ class _Repair:
         left = 0
         for id, file in files.items():
             row = rows.get(id)
-            for finding in list(inspect(id, file, row)):
+            for finding in list(inspect(id, file, row, self._keys)):
                 left += not self._mend_file(finding, file, row)
             await self._mend_row(id, file, row)
         for id, row in rows.items():
@@ -97,6 +102,9 @@ class _Repair:
         return left
 
     def _mend_file(self, finding: Finding, file: Path, row: SessionRow | None) -> bool:
+        if finding.fault in (Fault.KEY, Fault.DAMAGED) or (finding.fault is Fault.UNREADABLE and is_sealed(file)):
+            self._say(f"{finding}: it is kept as it is")
+            return False
         if finding.fault not in (Fault.HEADER, Fault.UNREADABLE):
             return True  # the row is made to say what the file has
         head, size = head_and_size(file)
@@ -120,19 +128,31 @@ class _Repair:
         return True
 
     async def _mend_row(self, id: str, file: Path, row: SessionRow | None) -> None:
-        head, size = head_and_size(file)
-        header = our_header(head)
-        if header is None:
+        found = self._content(file)
+        if found is None:
             return
-        audio, ended = size - HEADER_BYTES, file.stat().st_mtime
-        begun = ended - Recording(id, header.rate, header.channels).seconds(audio)
-        known = row or SessionRow(id, "", header.rate, header.channels, "wav", Status.COMPLETED, begun, ended, ended)
+        (rate, channels, audio), ended = found, file.stat().st_mtime
+        begun = ended - Recording(id, rate, channels).seconds(audio)
+        known = row or SessionRow(id, "", rate, channels, "wav", Status.COMPLETED, begun, ended, ended)
         status = Status.COMPLETED if known.status is Status.ACTIVE else known.status
-        mended = replace(known, rate=header.rate, channels=header.channels, audio_bytes=audio, status=status,
+        mended = replace(known, rate=rate, channels=channels, audio_bytes=audio, status=status,
                          place=str(file.absolute()), closed=known.closed if known.closed is not None else ended)
         if mended != row:
             await self._catalogue.put(mended)
             self._say(f"{id}: {'the catalogue was corrected' if row else 'it is in the catalogue again'}")
+
+    def _content(self, file: Path) -> tuple[int, int, int] | None:
+        """Rate, channels, and bytes of samples; None where it cannot be told."""
+        if is_sealed(file):
+            try:
+                sealed = SealedRecording(file, self._keys)
+            except StoreError:
+                return None
+            sealed.close()
+            return sealed.recording.rate, sealed.recording.channels, sealed.audio_bytes
+        head, size = head_and_size(file)
+        header = our_header(head)
+        return (header.rate, header.channels, size - HEADER_BYTES) if header else None
 
     async def _give_up(self, row: SessionRow) -> None:
         self._say(f"{row.id}: {Fault.GONE.value}; the session says so now")

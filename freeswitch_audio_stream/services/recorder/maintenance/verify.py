@@ -10,13 +10,14 @@ from ....errors import SettingError
 from ..storage.catalogue import SessionRow
 from ..storage.folder import Folder
 from ..storage.journal import Segment
+from ..storage.sealing.master_keys import MasterKeys
 from ..storage.sqlite import SqliteCatalogue
 from .inspection import all_rows, inspect, missing, recordings
 
 CATALOGUE = "catalogue.sqlite"
 
 
-async def verify(path: Path, say: Callable[[str], None]) -> int:
+async def verify(path: Path, keys: MasterKeys, say: Callable[[str], None]) -> int:
     """Say what is wrong, and how much was checked; return how many things are wrong. Blocks.
 
     Raise SettingError where there is no folder.
@@ -27,7 +28,7 @@ async def verify(path: Path, say: Callable[[str], None]) -> int:
     rows = await _rows(path)
     files = dict(recordings(path))
     for id, file in files.items():
-        problems += map(str, inspect(id, file, rows.get(id)) if rows is not None else inspect(id, file, None))
+        problems += map(str, inspect(id, file, (rows or {}).get(id), keys))
     problems += map(str, missing(rows or {}, files))
     for problem in problems:
         say(problem)

@@ -7,6 +7,9 @@
     commits.py      the thread that makes them durable, many at a time
     recovery.py     from what a crash has left to recordings that go on
     file_store.py   the store in a directory
+    stream_file.py  a stream of an unfinished recording as a file, sealed or not
+    finished.py     a finished recording, likewise
+    sealing/        files that only who has the master key can read
     folder.py       the files of one, and the steps on them that have to be durable
     catalogue.py    what every catalogue of sessions does
     sqlite.py       the catalogue in SQLite

@@ -9,30 +9,29 @@ its samples is moved, so it ends within moments however long it is, and on a dis
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from ....web.worker_lanes import WorkerLane
 from . import journal
 from .commits import Committer, Pending
-from .folder import Folder, in_file, remove, write_all, write_buffers
-from .interface import AUDIO, Recording, Stored, StoreError, Unfinished, UnknownRecording, Write
-from .recovery import Recovery
+from .finished import audio_bytes, open_finished
+from .folder import Folder, remove
+from .interface import AUDIO, Progress, Recording, Stored, StoreError, Unfinished, UnknownRecording, Write
+from .recovery import Recovered, Recovery
+from .sealing.master_keys import NO_KEYS, Damaged, MasterKeys, Purpose
 from .segments import SYNC_INTERVAL, Policy, Segments, store_error
-from .wav import HEADER_BYTES, write_header
+from .stream_file import StreamFile, open_stream
 
 _STOP_SECONDS = 60.0
 
 
 @dataclass
-class _Open:
-    """An unfinished recording, and the descriptors of its streams; on the committing thread."""
+class _Open(Recovered):
+    """An unfinished recording; on the committing thread, but for what is read of its files."""
 
-    unfinished: Unfinished
-    files: dict[int, int] = field(default_factory=dict)
     has_failed: bool = False
     """A write could not be done, so none may follow: what is stored has no gap."""
     has_ended: bool = False
@@ -53,21 +52,32 @@ class _Job:
 class FileStore:
     """An `AudioStore` in a directory."""
 
-    def __init__(self, path: Path, tell: Callable[[str], None], policy: Policy = Policy()) -> None:
-        """Repair what a crash has left. Blocks. Raise SettingError where the directory cannot be used."""
+    def __init__(self, path: Path, tell: Callable[[str], None], policy: Policy = Policy(),
+                 keys: MasterKeys = NO_KEYS) -> None:
+        """Repair what a crash has left. Blocks. Raise SettingError where the directory cannot be used, or a master key
+        is missing for what is unfinished. With master keys, new recordings are sealed.
+        """
         self.folder = Folder(path)
+        self._keys = keys
         self._tell = tell
-        recovery = Recovery(self.folder, tell)
+        recovery = Recovery(self.folder, keys, tell)
         try:
-            self._open = {id: _Open(found) for id, found in recovery.run().items()}
+            self._open = {id: _Open(found.unfinished, found.key, found.files) for id, found in recovery.run().items()}
             self._segments = Segments(self.folder, policy, tell, recovery.next_segment, self._states())
         except BaseException:
             self.folder.release()
             raise
+        self._beginning: dict[str, _Open] = {}
         self.unfinished: dict[str, Unfinished] = {id: open.unfinished for id, open in self._open.items()}
         self._lane = WorkerLane("files", 4, self._on_fault)
         idle = policy.interval_seconds if policy.sync == SYNC_INTERVAL else None
         self._committer: Committer[_Job] = Committer(self._commit, self._segments.sync_late, idle)
+
+    def place(self, id: str) -> str:
+        """Return where the file of a recording is, or will be when it is finished. Any thread."""
+        open = self._open.get(id)
+        is_sealed = open.key is not None if open is not None else bool(self._keys)
+        return str(self.folder.finished(id) or self.folder.place(id, is_sealed))
 
     # On the event loop.
 
@@ -85,7 +95,7 @@ class FileStore:
         if unfinished is None:
             return await self.stored(id)
         await self._committer.submit(_Job(id, write=Write((), unfinished.progress)))  # behind all that was submitted
-        stored = await self._lane.run(self._give_name, unfinished)
+        stored = await self._lane.run(self._give_name, self._open[id])
         await self._committer.submit(_Job(id))
         return stored
 
@@ -103,36 +113,40 @@ class FileStore:
     # On the threads of the lane.
 
     def _read(self, id: str, offset: int, most: int, stream: int) -> bytes:
-        unfinished = self.unfinished.get(id)
-        if unfinished is not None:
-            most = min(most, unfinished.length(stream) - offset)
-            path = self.folder.stream(id, stream)
-        else:
-            path = self.folder.wav(id)
+        open = self._open.get(id)
         try:
-            with open(path, "rb", buffering=0) as file:
-                return os.pread(file.fileno(), max(0, most), in_file(stream, offset))
+            if open is not None:
+                file, there = open.files.get(stream), min(most, open.unfinished.length(stream) - offset)
+                try:
+                    return file.read(offset, there) if file is not None and there > 0 else b""
+                except FileNotFoundError:
+                    pass  # it has just been finished
+            finished = open_finished(self._find(id), self._keys)
+            try:
+                return finished.read(offset, most)
+            finally:
+                finished.close()
         except FileNotFoundError as error:
-            if unfinished is not None and self.folder.wav(id).exists():  # it has just been finished
-                return self._read_finished(id, offset, most)
             raise UnknownRecording(f"there is no recording {id}") from error
+        except Damaged as error:
+            raise Damaged(f"the recording {id} is damaged: {error}") from error
         except OSError as error:
             raise store_error(error) from error
 
-    def _read_finished(self, id: str, offset: int, most: int) -> bytes:
-        with open(self.folder.wav(id), "rb", buffering=0) as file:
-            return os.pread(file.fileno(), max(0, most), in_file(AUDIO, offset))
+    def _find(self, id: str) -> Path:
+        path = self.folder.finished(id)
+        if path is None:
+            raise UnknownRecording(f"there is no recording {id}")
+        return path
 
-    def _give_name(self, unfinished: Unfinished) -> Stored:
-        recording = unfinished.recording
-        audio = unfinished.length() - unfinished.length() % recording.frame_bytes
-        path, name = self.folder.stream(recording.id), self.folder.wav(recording.id)
+    def _give_name(self, open: _Open) -> Stored:
+        recording = open.unfinished.recording
+        audio = open.unfinished.length() - open.unfinished.length() % recording.frame_bytes
+        name = self.folder.place(recording.id, open.key is not None)
         try:
-            if path.exists():
-                with open(path, "r+b", buffering=0) as file:
-                    file.truncate(HEADER_BYTES + audio)
-                    write_all(file.fileno(), write_header(recording.rate, recording.channels, audio), 0)
-                    os.fsync(file.fileno())
+            path = self.folder.stream(recording.id, AUDIO, open.key is not None)
+            if path.exists():  # else it has its name already
+                self._file(open, AUDIO).finish(audio)
                 path.rename(name)
             self.folder.sync()
         except OSError as error:
@@ -140,15 +154,15 @@ class FileStore:
         return Stored(str(name), audio)
 
     def _stored(self, id: str) -> Stored:
-        path = self.folder.wav(id)
+        path = self._find(id)
         try:
-            return Stored(str(path), path.stat().st_size - HEADER_BYTES)
+            return Stored(str(path), audio_bytes(path))
         except FileNotFoundError as error:
             raise UnknownRecording(f"there is no recording {id}") from error
 
     def _remove(self, id: str) -> None:
         try:
-            remove([self.folder.wav(id), *self.folder.streams_of(id)])
+            remove([*(self.folder.place(id, is_sealed) for is_sealed in (False, True)), *self.folder.streams_of(id)])
             self.folder.sync()
         except OSError as error:
             raise store_error(error) from error
@@ -175,6 +189,7 @@ class FileStore:
         for pending in batch:
             if pending.error is None:
                 self._count(pending.job)
+        self._beginning.clear()
         if self._segments.is_full:
             self._roll()
 
@@ -194,7 +209,7 @@ class FileStore:
             for stream, buffers in added.items():
                 open = self._open[id]
                 open.dirty = True
-                write_buffers(self._file(open, stream), buffers, in_file(stream, open.unfinished.length(stream)))
+                self._file(open, stream).write(buffers)
         except (OSError, StoreError) as error:
             for pending in batch:
                 pending.error = pending.error or store_error(error)
@@ -205,8 +220,9 @@ class FileStore:
     def _record(self, job: _Job, added: dict[int, list[bytes]]) -> journal.Record:
         """Return what the journal has to say of a job; `added` is what its round adds to the streams so far."""
         if job.begin is not None:
-            self._make_file(job.begin)
-            return journal.begun(job.begin)
+            self._beginning[job.id] = self._make_file(job.begin)
+            key = self._beginning[job.id].key
+            return journal.begun(job.begin, key.wrapped if key is not None else None)
         open = self._open.get(job.id)
         if job.write is None:
             if open is not None:
@@ -220,16 +236,14 @@ class FileStore:
         parts = []
         for stream, data in job.write.parts:
             buffers = added.setdefault(stream, [])
-            parts.append(journal.Part(stream, open.unfinished.length(stream) + sum(map(len, buffers)), data))
+            parts.append((stream, open.unfinished.length(stream) + sum(map(len, buffers)), data))
             buffers.append(data)
-        return journal.Record(journal.Kind.ADDED, job.id, job.write.progress, tuple(parts))
+        return _added(open, job.write.progress, parts)
 
-    def _make_file(self, recording: Recording) -> None:
-        descriptor = self.folder.open(recording.id, AUDIO)
-        try:
-            write_all(descriptor, write_header(recording.rate, recording.channels, None), 0)
-        finally:
-            os.close(descriptor)
+    def _make_file(self, recording: Recording) -> _Open:
+        key = self._keys.new(recording.id) if self._keys else None
+        open_stream(self.folder, recording, key).close()
+        return _Open(Unfinished(recording, {AUDIO: 0}), key)
 
     def _take_back(self, id: str, batch: Sequence[Pending[_Job]]) -> None:
         """Of a round that has failed: what is in the files of a recording, which nothing may follow now."""
@@ -237,12 +251,12 @@ class FileStore:
         if open is None:
             return
         open.has_failed = open.has_failed or any(pending.job.write is not None for pending in batch)
-        for stream, descriptor in open.files.items():
-            os.ftruncate(descriptor, in_file(stream, open.unfinished.length(stream)))
+        for stream, file in open.files.items():
+            file.cut(open.unfinished.length(stream))
 
-    def _file(self, open: _Open, stream: int) -> int:
+    def _file(self, open: _Open, stream: int) -> StreamFile:
         if stream not in open.files:
-            open.files[stream] = self.folder.open(open.unfinished.recording.id, stream)
+            open.files[stream] = open_stream(self.folder, open.unfinished.recording, open.key, stream)
         return open.files[stream]
 
     def _count(self, job: _Job) -> None:
@@ -255,24 +269,28 @@ class FileStore:
 
     def _begin_or_end(self, job: _Job) -> None:
         if job.begin is not None:
-            unfinished = Unfinished(job.begin, {AUDIO: 0})
-            self._open[job.id] = _Open(unfinished)
-            self.unfinished = {**self.unfinished, job.id: unfinished}
+            self._open[job.id] = self._beginning.pop(job.id)
+            self.unfinished = {**self.unfinished, job.id: self._open[job.id].unfinished}
             return
         open = self._open.pop(job.id, None)
         self.unfinished = {id: unfinished for id, unfinished in self.unfinished.items() if id != job.id}
         if open is not None:
-            for descriptor in open.files.values():
-                os.close(descriptor)
+            open.close()
             remove(path for path in self.folder.streams_of(job.id))
 
     def _states(self) -> list[journal.Record]:
-        return [journal.state(open.unfinished.recording, open.unfinished.lengths, open.unfinished.progress,
-                              open.unfinished.damage) for open in self._open.values()]
+        """What a segment begins with: how far recordings are, and what is not in their files yet."""
+        states = []
+        for open in self._open.values():
+            states.append(journal.state(open.unfinished, open.key.wrapped if open.key is not None else None))
+            rests = [(stream, *file.rest) for stream, file in open.files.items() if file.rest[1]]
+            if rests:
+                states.append(_added(open, open.unfinished.progress, rests))
+        return states
 
     def _roll(self) -> None:
         dirty = [open for open in self._open.values() if open.dirty]
-        if self._segments.roll(self._states(), [file for open in dirty for file in open.files.values()]):
+        if self._segments.roll(self._states(), [file.descriptor for open in dirty for file in open.files.values()]):
             for open in dirty:
                 open.dirty = False
 
@@ -281,9 +299,18 @@ class FileStore:
         self._segments.close()
         self._lane.stop(time.monotonic() + _STOP_SECONDS)
         for open in self._open.values():
-            for descriptor in open.files.values():
-                os.close(descriptor)
+            open.close()
         self.folder.release()
 
     def _on_fault(self, error: BaseException) -> None:
         self._tell(f"defect of the store: {error!r}")
+
+
+def _added(open: _Open, progress: Progress, parts: Sequence[tuple[int, int, bytes]]) -> journal.Record:
+    """Return the record of bytes, each with its stream and offset."""
+    key, id = open.key, open.unfinished.recording.id
+    if key is None:
+        return journal.Record(journal.Kind.ADDED, id, progress, tuple(journal.Part(*part) for part in parts))
+    return journal.Record(journal.Kind.SEALED, id, progress, tuple(
+        journal.Part(stream, offset, key.seal(Purpose.JOURNAL, stream, offset, data))
+        for stream, offset, data in parts))

@@ -9,9 +9,9 @@ from typing import Iterable, Sequence
 
 from ....errors import SettingError
 from .interface import AUDIO
-from .wav import HEADER_BYTES
 
-_MODE = 0o640
+FILE_MODE = 0o640
+SEALED_SUFFIX = ".sealed"
 _LOCK = "lock"
 _MOST_BUFFERS = os.sysconf("SC_IOV_MAX")
 
@@ -30,7 +30,7 @@ class Folder:
             self.work.mkdir(parents=True, exist_ok=True)
             if not exclusive:
                 return
-            self._lock = os.open(self.work / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+            self._lock = os.open(self.work / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
             raise SettingError(f"recordings cannot be stored in {self.path}: {error.strerror or error}; choose a "
                                "folder that the service's user may write to (AUDIO_STORAGE_PATH)") from error
@@ -55,29 +55,32 @@ class Folder:
         """Let another process have it."""
         os.close(self._lock)
 
-    def wav(self, id: str) -> Path:
-        """Return where the finished recording is."""
-        return self.path / f"{id}.wav"
+    def place(self, id: str, is_sealed: bool) -> Path:
+        """Return where the finished recording will be, or is."""
+        return self.path / (id + (SEALED_SUFFIX if is_sealed else ".wav"))
 
-    def stream(self, id: str, stream: int = AUDIO) -> Path:
+    def finished(self, id: str) -> Path | None:
+        """Return where the finished recording is; None where there is none."""
+        places = (self.place(id, is_sealed) for is_sealed in (False, True))
+        return next((place for place in places if place.exists()), None)
+
+    def stream(self, id: str, stream: int, is_sealed: bool) -> Path:
         """Return where a stream of the unfinished recording is."""
-        return self.work / (f"{id}.wav" if stream == AUDIO else f"{id}.{stream}.source")
+        suffix = SEALED_SUFFIX if is_sealed else ".wav" if stream == AUDIO else ".source"
+        return self.work / (id + (f".{stream}" if stream != AUDIO else "") + suffix)
 
     def streams_of(self, id: str) -> list[Path]:
         """Return the files of all streams of an unfinished recording."""
         return sorted(self.work.glob(f"{id}.*"))
 
-    def open(self, id: str, stream: int) -> int:
-        """Return a descriptor of a stream's file, which is made where there is none."""
-        return os.open(self.stream(id, stream), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
-
-    def take_in(self, id: str, path: Path) -> Path:
+    def take_in(self, id: str, path: Path, is_sealed: bool) -> Path:
         """Make a whole file of our form, which is moved away, a finished recording; return where it is then."""
         sync_path(path)
-        os.chmod(path, _MODE)
-        path.rename(self.wav(id))
+        os.chmod(path, FILE_MODE)
+        place = self.place(id, is_sealed)
+        path.rename(place)
         self.sync()
-        return self.wav(id)
+        return place
 
     def segment(self, number: int) -> Path:
         """Return where a segment of the journal is."""
@@ -132,11 +135,6 @@ def write_buffers(descriptor: int, buffers: Sequence[bytes], offset: int) -> int
             write_all(descriptor, b"".join(some)[written:], offset + size + written)
         size += whole
     return size
-
-
-def in_file(stream: int, offset: int) -> int:
-    """Return where a stream's byte is in its file: samples have a header in front."""
-    return offset + HEADER_BYTES if stream == AUDIO else offset
 
 
 def remove(paths: Iterable[Path]) -> None:

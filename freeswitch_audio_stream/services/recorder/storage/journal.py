@@ -22,7 +22,9 @@ from typing import Iterator
 
 import orjson
 
-from .interface import Progress, Recording
+from .interface import Progress, Recording, Unfinished
+from .sealing.layout import pack_key, unpack_key
+from .sealing.master_keys import WrappedKey
 
 MAGIC = b"fsarecj\x01"
 _SEGMENT = struct.Struct("<8sQ")
@@ -45,6 +47,8 @@ class Kind(enum.IntEnum):
     """Bytes were added."""
     ENDED = 4
     """It is finished, or deleted."""
+    SEALED = 5
+    """As ADDED; the bytes are sealed by the recording's key."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class Segment:
         progress = Progress(chunks, received, self.data[begin:begin + note])
         record = Record(Kind(kind), str(uuid.UUID(bytes=id)), progress)
         body = self.data[begin + note:end]
-        if record.kind is not Kind.ADDED:
+        if record.kind not in (Kind.ADDED, Kind.SEALED):
             return Record(record.kind, record.id, progress, body=body), end
         return Record(record.kind, record.id, progress, tuple(_parts(body, parts))), end
 
@@ -158,21 +162,25 @@ def _parts(body: bytes, count: int) -> Iterator[Part]:
         at += length
 
 
-def begun(recording: Recording) -> Record:
-    """Return the record of a recording's beginning."""
-    return Record(Kind.BEGUN, recording.id, body=orjson.dumps(recording))
+def begun(recording: Recording, key: WrappedKey | None) -> Record:
+    """Return the record of a recording's beginning; with a `key` it is sealed."""
+    return Record(Kind.BEGUN, recording.id, body=orjson.dumps({"recording": recording, **_key(key)}))
 
 
-def state(recording: Recording, lengths: dict[int, int], progress: Progress, damage: str) -> Record:
+def state(known: Unfinished, key: WrappedKey | None) -> Record:
     """Return the record of how far a recording is."""
-    body = orjson.dumps({"recording": recording, "lengths": {str(stream): length for stream, length in lengths.items()},
-                         "damage": damage})
-    return Record(Kind.STATE, recording.id, progress, body=body)
+    lengths = {str(stream): length for stream, length in known.lengths.items()}
+    body = orjson.dumps({"recording": known.recording, "lengths": lengths, "damage": known.damage, **_key(key)})
+    return Record(Kind.STATE, known.recording.id, known.progress, body=body)
+
+
+def _key(key: WrappedKey | None) -> dict[str, list[str]]:
+    return {"key": pack_key(key)} if key is not None else {}
 
 
 def read_begun(record: Record) -> Recording:
     """Return the recording of a record BEGUN."""
-    return Recording(**orjson.loads(record.body))
+    return Recording(**orjson.loads(record.body)["recording"])
 
 
 def read_state(record: Record) -> tuple[Recording, dict[int, int], str]:
@@ -180,3 +188,9 @@ def read_state(record: Record) -> tuple[Recording, dict[int, int], str]:
     said = orjson.loads(record.body)
     return (Recording(**said["recording"]), {int(stream): length for stream, length in said["lengths"].items()},
             said["damage"])
+
+
+def read_key(record: Record) -> WrappedKey | None:
+    """Return the key of the recording of a record BEGUN or STATE; None where it is not sealed."""
+    said = orjson.loads(record.body).get("key")
+    return unpack_key(said) if said else None

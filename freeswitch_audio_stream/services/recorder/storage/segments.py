@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Sequence
 
 from . import journal
-from .folder import Folder, remove, write_buffers
+from .folder import FILE_MODE, Folder, remove, write_buffers
 from .interface import StorageFull, StoreError
 
 SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER = "always", "interval", "never"
@@ -138,7 +138,7 @@ class Segments:
         for record in states:
             head += journal.pack(record, number)
         spare = next(iter(self._folder.spares()), None) or self._folder.spare(number)
-        descriptor = os.open(spare, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = os.open(spare, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             size = write_buffers(descriptor, head, 0)
             os.fsync(descriptor)

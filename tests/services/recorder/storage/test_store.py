@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 
 from freeswitch_audio_stream.errors import SettingError
 from freeswitch_audio_stream.services.recorder.storage.file_store import FileStore
+from freeswitch_audio_stream.services.recorder.storage.finished import open_finished
 from freeswitch_audio_stream.services.recorder.storage.interface import (AudioStore, Progress, Recording, StorageFull,
                                                                          Stored, StoreError, UnknownRecording, Write)
+from freeswitch_audio_stream.services.recorder.storage.sealing.master_keys import MasterKeys
+from freeswitch_audio_stream.services.recorder.storage.sealing.reading import SealedRecording
 from freeswitch_audio_stream.services.recorder.storage.segments import Policy
-from freeswitch_audio_stream.services.recorder.storage.wav import HEADER_BYTES, read_header
+from freeswitch_audio_stream.services.recorder.storage.wav import HEADER_BYTES, read_header, write_header
 
+SEALED = MasterKeys({"of tests": bytes(range(32))})
 MakeStore = Callable[[], AudioStore]
 
 
@@ -35,11 +39,13 @@ def told() -> list[str]:
     return []
 
 
-@pytest.fixture(params=["files", "objects"])
+@pytest.fixture(params=["files", "sealed", "objects"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path, told: list[str]) -> MakeStore:
     """Opens the same store at every call, on an event loop of its own, and goes on with what is unfinished."""
     if request.param == "files":
         return lambda: FileStore(tmp_path, told.append)
+    if request.param == "sealed":
+        return lambda: FileStore(tmp_path, told.append, keys=SEALED)
     pytest.importorskip("obstore")
     from .object_store.opened import OpenedStore, Place
     place = Place(request.getfixturevalue("postgres"), request.getfixturevalue("s3"))
@@ -51,6 +57,10 @@ async def content(store: AudioStore, stored: Stored) -> bytes:
     if hasattr(store, "content"):
         found: bytes = await store.content(stored)
         return found
+    opened = open_finished(Path(stored.place), SEALED)
+    if isinstance(opened, SealedRecording):
+        what = opened.recording
+        return write_header(what.rate, what.channels, opened.audio_bytes) + opened.read(0, opened.audio_bytes)
     return Path(stored.place).read_bytes()
 
 
