@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from freeswitch_audio_stream.benchmarks.options import RECORDER, parse
 from freeswitch_audio_stream.benchmarks.recorder.client import Answers, frame
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 4096, 65535, 65536, 70_000])
 def test_frames_are_those_of_the_standard(size: int) -> None:

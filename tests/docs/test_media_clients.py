@@ -18,6 +18,8 @@ pytest.importorskip("fastapi", reason="what the media server needs is not instal
 
 from tests.http_api.harness import Site  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def running_site() -> Iterator[Site]:

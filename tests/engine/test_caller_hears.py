@@ -18,6 +18,8 @@ from freeswitch_audio_stream.simulator import CodecSpec
 
 from .harness import L16, PATIENCE, Platform, align, audible, find, heard_all, noise, until, wait_for_audio
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(4000, seed=3)
 PROMPT = noise(4000, seed=4)
 DATA = Path(__file__).parent.parent / "data"

@@ -17,6 +17,8 @@ from freeswitch_audio_stream.testing.openai_realtime import RealtimeServer, Repl
 
 from .harness import Platform, audible, find, noise, until  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-test-0123456789"
 SPEECH = np.concatenate([noise(3200, 9), np.zeros(8000, np.int16)])
 

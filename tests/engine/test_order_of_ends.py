@@ -23,6 +23,8 @@ from freeswitch_audio_stream.testing.peers.recording_server import Server
 from .community.user import User
 from .harness import MODULE, PATIENCE, Platform, find, heard_all, noise, until
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(80000)
 ENDS = {"command": ("requested", "enough"), "hangup": ("hangup", None), "close": ("server_closed", "bye"),
         "unload": ("shutdown", None)}

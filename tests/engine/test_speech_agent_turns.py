@@ -16,6 +16,8 @@ from freeswitch_audio_stream.testing.openai_realtime import RealtimeServer, Repl
 
 from .harness import Platform, audible, find, noise, until  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 TURNS = 10
 INTERRUPTED = {2, 5, 8}
 SPEECH = np.concatenate([noise(3200, 9), np.zeros(4800, np.int16)])

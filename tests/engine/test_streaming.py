@@ -18,6 +18,8 @@ from freeswitch_audio_stream.simulator import CodecSpec
 
 from .harness import L16, PATIENCE, Platform, align, audible, closed, find, noise, until, wait_for_audio
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(16000, seed=1)
 PROMPT = noise(16000, seed=2)
 DATA = Path(__file__).parent.parent / "data"

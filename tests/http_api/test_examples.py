@@ -20,6 +20,8 @@ from tests.programs import has_said, running
 
 from .harness import TOKEN, Site
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parent.parent / "data" / "media_stream"
 ITS_SERVER, ITS_CALL, ITS_TOKEN = ("wss://api.voipbin.net", "652af662-eb45-11ee-b1a5-6fde165f9226", "<YOUR_AUTH_TOKEN>")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -22,6 +22,8 @@ from freeswitch_audio_stream.testing.peers.recording_server import Peer, Server,
 from ..harness import PATIENCE, align, audible, find, noise, until
 from .user import User
 
+pytestmark = pytest.mark.slow
+
 SPEECH = noise(8000, seed=1)
 PROMPT = noise(8000, seed=2)
 RAW_RATES = {8000: "r8", 16000: "r16", 24000: "r24", 32000: "r32", 48000: "r48", 64000: "r64"}

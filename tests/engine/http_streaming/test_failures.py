@@ -7,6 +7,8 @@ import pytest
 from ..harness import CodecSpec, Platform, find, noise, until
 from .api_server import ApiServer, Wrong
 
+pytestmark = pytest.mark.slow
+
 WIDE = CodecSpec("L16", 16000)
 SPOKEN = noise(32000)
 

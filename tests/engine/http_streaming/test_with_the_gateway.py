@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from freeswitch_audio_stream.audio import Samples
 from tests.services.gateway.harness import Site
 
 from ..harness import CodecSpec, Platform, audible, find, noise, until
 from .cutting_proxy import CuttingProxy
+
+pytestmark = pytest.mark.slow
 
 WIDE = CodecSpec("L16", 16000)
 

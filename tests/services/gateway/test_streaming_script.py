@@ -13,11 +13,9 @@ import pytest
 from .harness import Site
 from .small_server import serving
 
-pytestmark = pytest.mark.slow
-
 SCRIPT = Path(__file__).parents[3] / "scripts" / "test_http_streaming.sh"
 TENANT = "00000000-0000-0000-0000-000000000001"
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -8,10 +8,13 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.node import install_ws
 
 from .service import PATIENCE, Recorder
+
+pytestmark = pytest.mark.slow
 
 CLIENTS = Path(__file__).parent / "clients"
 

@@ -25,9 +25,8 @@ from .service import PATIENCE, Recorder
 from .test_clients import make_wav, read_wav
 from .test_endpoints import answer, close
 
-pytestmark = pytest.mark.slow
-
-pytestmark = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no FFmpeg here: apt-get install ffmpeg")
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no FFmpeg here: apt-get install ffmpeg")]
 
 KINDS = {"mp3": ["-f", "mp3"], "flac": ["-f", "flac"], "aac": ["-f", "adts"], "ogg": ["-c:a", "libopus", "-f", "ogg"],
          "webm": ["-c:a", "libopus", "-f", "webm"], "wav": ["-c:a", "pcm_s24le", "-ar", "44100", "-f", "wav"]}

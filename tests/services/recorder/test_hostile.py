@@ -28,6 +28,8 @@ from .test_clients import make_wav, read_wav
 from .test_compressed import KINDS, ffmpeg
 from .test_endpoints import answer, close
 
+pytestmark = pytest.mark.slow
+
 
 def chunk(name: bytes, body: bytes, size: int | None = None) -> bytes:
     return name + struct.pack("<I", len(body) if size is None else size) + body

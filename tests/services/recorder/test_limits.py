@@ -19,6 +19,8 @@ from .service import PATIENCE, Recorder
 from .test_clients import read_wav
 from .test_endpoints import answer, close
 
+pytestmark = pytest.mark.slow
+
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no FFmpeg here: apt-get install ffmpeg")
 
 

@@ -25,6 +25,8 @@ from tests.node import install
 from .service import PATIENCE, Recorder
 from .test_endpoints import UNKNOWN, answer, close
 
+pytestmark = pytest.mark.slow
+
 
 def noise(frames: int, channels: int, seed: int = 1) -> Any:
     loudness = np.linspace(10, 32000, frames)[:, None]

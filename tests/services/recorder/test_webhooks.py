@@ -26,6 +26,8 @@ from .maintenance.test_commands import IDS, fill
 from .service import PATIENCE, Recorder
 from .test_endpoints import answer, close
 
+pytestmark = pytest.mark.slow
+
 SECRET = "whsec-0123456789abcdef"
 
 

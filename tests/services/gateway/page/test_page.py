@@ -15,6 +15,8 @@ from tests.engine.harness import PATIENCE, until
 
 from ..harness import Site, audio_of, use_scripted
 
+pytestmark = pytest.mark.slow
+
 LOUD = (8000 * np.sin(np.arange(1600) / 5)).astype("<i2").tobytes()
 KEY = "0123456789abcdef-key"
 

@@ -17,6 +17,8 @@ from tests.engine.harness import PATIENCE  # noqa: E402
 from ..redis_server import RedisServer  # noqa: E402
 from .redis_pair import KEY, OPENING, Process  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 Test = Callable[[Process, Process], Awaitable[None]]
 
 

@@ -17,6 +17,8 @@ from tests.browser import Browser, chromium, needs_chromium
 from ..service import Recorder
 from ..test_endpoints import answer, close
 
+pytestmark = pytest.mark.slow
+
 KEY = "0123456789abcdef-key"
 
 

@@ -15,6 +15,8 @@ from .caller import Caller
 from .conftest import KEY, MakeSite
 from .models import answers, voice
 
+pytestmark = pytest.mark.slow
+
 FINAL = ["insufficient_quota", "invalid_api_key", "account_deactivated", "billing_hard_limit_reached"]
 
 

@@ -16,6 +16,8 @@ from .caller import Caller, samples
 from .conftest import MakeSite
 from .models import answers, voice
 
+pytestmark = pytest.mark.slow
+
 TURNS = 10
 INTERRUPTED = {2, 5, 8}
 

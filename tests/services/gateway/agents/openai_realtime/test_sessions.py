@@ -18,6 +18,8 @@ from .caller import Caller
 from .conftest import MakeSite
 from .models import answers, voice
 
+pytestmark = pytest.mark.slow
+
 
 def _texts(service: RealtimeServer, number: int = -1) -> list[tuple[str, str]]:
     return [(item.role, item.text) for item in list(service.sessions[number].items.all)]
