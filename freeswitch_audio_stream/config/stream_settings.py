@@ -90,6 +90,9 @@ class StreamSettings:
     max_message_bytes: int = setting(
         8 << 20, "The largest message taken from the server; a larger one ends the stream, close code 1009.",
         unit="bytes", minimum=1024, maximum=128 << 20)
+    play_events: str = setting(
+        "run", "What has an event media_play_start: each run of audio from the server and each message with a "
+        "checkpoint (run), or each message of audio (each).", choices=("run", "each"))
     suppress_log: bool = setting(False, "Keep the server's messages out of the log, where they are at level debug.")
     subprotocol_name: str = setting(
         "audio.freeswitch.org", "The WebSocket subprotocol offered to the server; in a URL prefix, an empty "

@@ -67,7 +67,7 @@ class Stream:
         self.attachment = Attachment(call, path, media.capture, self._end_when_free)
         self._timers = Timers(dispatcher)
         turns = AgentTurns(self._reporter)
-        self.player = Player(path, self._reporter, self._timers,
+        self.player = Player(path, self._reporter, self._timers, plan.settings.play_events == "each",
                              lambda name, status: self.sender.checkpoint(name, status),
                              lambda *report: self.sender.heard(*report),
                              lambda queued_ms: self.sender.overflowed(queued_ms),

@@ -163,6 +163,9 @@ class WireProtocol:
     """Least and most milliseconds of audio in a media message; the setting `chunk-ms` is brought into it."""
     variables: tuple[str, ...] = ACCOUNT_VARIABLES
     """Channel variables whose values `StreamInfo.account` has, where they are set."""
+    audio_is_alike: bool = False
+    """Whether a text message of audio is read by itself: what `receive` returns for it depends on nothing else, and
+    changes nothing. Then the compiled core takes those that differ from an earlier one in their audio alone."""
     counts_anew: bool = False
     """Whether sequence numbers, chunks and timestamps start again on each connection instead of once per stream."""
 

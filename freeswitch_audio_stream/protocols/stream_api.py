@@ -25,6 +25,8 @@ from .session import ProtocolSession, WireProtocol
 class StreamApi(WireProtocol):
     """``json``, or ``binary`` if `interleaves_both`."""
 
+    audio_is_alike: bool = True
+
     def media(self, info: StreamInfo, track: Track) -> MediaTemplate:
         if self.interleaves_both:
             return MediaTemplate((), info.encoding)

@@ -17,6 +17,7 @@ from ..audio import Encoding
 from ..native.memory import Arena
 from ..protocols.messages import MediaTemplate
 from . import rings, wakeup
+from .alike_audio import AlikeAudio
 from .counters import Packets, Statistics
 from .media import capture, playback
 from .path_format import ENCODINGS, MARKS, OUTBOX_BYTES, PathFormat
@@ -68,6 +69,7 @@ class MediaPath:
         self._field = record[0]
         self.address = int(record.ctypes.data)
         self.format = form
+        self.alike = AlikeAudio(record)
         self._arena = Arena(form.sizes([template.parts for template in templates]))
         self._lock = threading.Lock()
         self._released = False
@@ -306,6 +308,12 @@ class MediaPath:
             yield Piece(opcode, pieces[begin + INBOX_HEADER:end], bool(flags & PIECE_ENDS_MESSAGE),
                         bool(flags & PIECE_COMPRESSED), self._play_position(queued))
             begin = end
+
+    def settle_inbox(self) -> None:
+        """All that has been taken has been obeyed: from now on audio may pass the inbox by (see `AlikeAudio`). Only the
+        dispatcher.
+        """
+        wakeup.settle_inbox(self.address)
 
     def _play_position(self, lower_bits: int) -> int:
         """The latest end of the playback queue with these lower 32 bits."""

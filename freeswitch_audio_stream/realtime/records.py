@@ -130,6 +130,12 @@ DTMF = _record(
 TLS = _record("session SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown ERR_clear_error ERR_peek_error")
 """An OpenSSL session (``SSL *``) and the functions for it; the session belongs to the I/O loop."""
 
+LIKENESS = _record(
+    "head head_bytes tail tail_bytes",  # addresses: what is before and behind the audio, which is in base64
+    "rate levels base64",               # Hz; addresses of the encoding's int16[256], 0 for L16, and of base64's table
+)
+"""What messages of audio that are alike have in common. Python writes it once, before a stream has its address."""
+
 DTMF_WINDOW = 320  # samples, at least those of any window
 DTMF_WORK = 3 * DTMF_WINDOW + 64
 
@@ -154,7 +160,7 @@ STREAM = _record(
     "framing request_head request_head_bytes binary_encoding",
     # Python, at any time
     "numbers_requests skip_to discards paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
-    "clear_to clear_marks clear_count play_paused clock_stop marks_taken",
+    "clear_to clear_marks clear_count play_paused clock_stop marks_taken likeness inbox_settled",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
     "capture_write captured captured_frames dropped overrun gap_open gaps_write",
@@ -171,6 +177,7 @@ STREAM = _record(
     "fd socket_error capture_read sequence chunks_0 chunks_1 uncaptured outbox_read inbox_write",
     "out_position out_length waiting_write waiting_inbox",
     "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
+    "frame_begins alike",
     "mask mask_offset protocol_error peer_closed",
     "messages_sent bytes_sent bytes_received messages_received drained odd_byte has_odd_byte",
     "packet_length peer_kind frame_header frame_have frame_kind frame_left gaps_read",
@@ -238,6 +245,12 @@ def dtmf_at(address: int) -> Any:
 def io_loop_at(address: int) -> Any:
     """The IO_LOOP record at an address."""
     return carray(pointer(address), (1,), IO_LOOP)[0]
+
+
+@native_helper
+def likeness_at(address: int) -> Any:
+    """The LIKENESS record at an address."""
+    return carray(pointer(address), (1,), LIKENESS)[0]
 
 
 @native_helper

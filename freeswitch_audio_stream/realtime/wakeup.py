@@ -21,7 +21,7 @@ _CLOCK_QUEUED = OFFSET["clock_queued"]
 _ATTENTION, _SOCKET_REQUEST, _CLOCK_STOP = OFFSET["attention"], OFFSET["socket_request"], OFFSET["clock_stop"]
 _OUTBOX_WRITE, _INBOX_READ, _INBOX_WRITE = OFFSET["outbox_write"], OFFSET["inbox_read"], OFFSET["inbox_write"]
 _MARKS_READ, _WAITING_INBOX = OFFSET["marks_read"], OFFSET["waiting_inbox"]
-_MARKS_TAKEN = OFFSET["marks_taken"]
+_MARKS_TAKEN, _INBOX_SETTLED, _LIKENESS = OFFSET["marks_taken"], OFFSET["inbox_settled"], OFFSET["likeness"]
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
 
 
@@ -133,6 +133,18 @@ def release_inbox(stream: int, position: int) -> None:
     fence()
     if load_acquire(stream + _WAITING_INBOX):
         to_io(stream)
+
+
+@native("void(int64)")
+def settle_inbox(stream: int) -> None:
+    """All that was read from the inbox has been obeyed."""
+    store_release(stream + _INBOX_SETTLED, stream_at(stream).inbox_read)
+
+
+@native("void(int64, int64)")
+def set_likeness(stream: int, address: int) -> None:
+    """Have the I/O loop take messages that are like this one (LIKENESS) from now on; 0: none."""
+    store_release(stream + _LIKENESS, address)
 
 
 @native("int64(int64)")

@@ -75,6 +75,7 @@ def test_nothing_given_is_the_defaults_without_a_warning() -> None:
     ("graceful_secs", 60), ("ping_secs", 20), ("max_streams", 1000), ("max_message_bytes", 8388608),
     ("format", "binary"), ("deflate", False), ("dtmf", True), ("dtmf_inband", False), ("playback", True),
     ("sample_rate", 0), ("connect_timeout", 10), ("reconnect", True), ("reconnect_max", 0),
+    ("play_events", "run"),
     ("suppress_log", False), ("extra_headers", ""), ("origin", ""), ("tls_cert_file", ""), ("tls_key_file", ""),
 ])
 def test_defaults(attribute: str, default: Any) -> None:

@@ -129,7 +129,7 @@ def test_audio_without_a_checkpoint_is_complete_when_all_is_heard(platform: Plat
     for seed in range(3):
         session.send(play_message("s", noise(PART, seed), 8000))
     assert platform.event("media_play_complete", call)["status"] == "played"
-    assert platform.names(call).count("media_play_start") == 3
+    assert platform.names(call).count("media_play_start") == 1
     assert platform.names(call).count("media_play_complete") == 1
     assert find(call.heard(), noise(PART, 2)) >= 0
     assert "checkpoint" not in platform.event("media_play_complete", call)

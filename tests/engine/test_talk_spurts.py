@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Callable, cast
 
 import pytest
@@ -38,6 +39,7 @@ class Desk:
         self.counted_late = 0
         """Samples that a look at the counters finds played, but still in the queue as well."""
         self._schedule = Schedule()
+        self.alike = SimpleNamespace(taken=0)
         self.spurts = TalkSpurts(cast(MediaPath, self), cast(Reporter, self), Timers(cast(Dispatcher, self)))
 
     # What the spurts ask of the media path, of the reporter and of the dispatcher.

@@ -244,6 +244,7 @@ class Link:
             self._on_message(message)
             if not self._is_up():
                 return
+        self._path.settle_inbox()
 
     def _on_message(self, message: Message) -> None:
         if message.opcode >= FRAME_OPCODE:

@@ -19,6 +19,7 @@ from ..events.agent_turns import AgentTurns
 from ..events.message_log import MessageLog
 from ..events.reports import Reporter
 from ..plan.plan import Plan
+from .alike_messages import AlikeMessages
 from .audio_gate import AudioGate
 from .call_control import CallControl
 from .decoding import samples_of
@@ -56,8 +57,11 @@ class MessageReceiver:
         self._reply = reply
         self._timers = timers
         self._on_reconnect = on_reconnect
+        self._alike = AlikeMessages(player.alike)
         self._message_log = None if plan.settings.suppress_log else MessageLog(call.log)
         self._file_error = ""
+        # An event for each message needs each of them to be read.
+        self._learns = plan.protocol.audio_is_alike and plan.settings.play_events == "run"
 
     def take_message(self, message: Message) -> None:
         """The server sent a text or binary message."""
@@ -100,6 +104,8 @@ class MessageReceiver:
             return
         self._log(messages, data)
         self._obey_all(messages, position)
+        if self._learns:
+            self._alike.learn(data, messages, self._conversation.session)
 
     def time_is_over(self, name: str) -> None:
         """The time for something in the protocol, as of `CallLater`, is over."""

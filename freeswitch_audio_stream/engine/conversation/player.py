@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from ...audio import Samples, decode, l16_to_samples
 from ...protocols.messages import PlayAudio
+from ...realtime.alike_audio import AlikeAudio
 from ...realtime.counters import Statistics
 from ...realtime.path import MediaPath, SettledMark
 from ...realtime.records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_LEVEL,
@@ -26,11 +27,12 @@ class Player:
     `TalkSpurts`.
     """
 
-    def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers,
+    def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers, tells_each: bool,
                  answer: Callable[[str, str], None], tell_heard: Callable[[str, int, bool], None],
                  tell_overflow: Callable[[int], None], tell_level: Callable[[bool], None],
                  on_started: Callable[[], None]) -> None:
-        """`answer(name, status)` tells the server what became of a checkpoint; `tell_heard` is as
+        """`tells_each`: whether each message has its event, rather than each talk spurt and each checkpoint.
+        `answer(name, status)` tells the server what became of a checkpoint; `tell_heard` is as
         `ProtocolSession.heard`, `tell_overflow` as `overflowed` and `tell_level` as `playback_level` there;
         `on_started` is called when the caller hears something after silence.
         """
@@ -39,6 +41,7 @@ class Player:
         self._tell_overflow = tell_overflow
         self._path = path
         self._reporter = reporter
+        self._tells_each = tells_each
         self._answer = answer
         self._on_started = on_started
         self._marks: dict[int, Callable[[SettledMark], None]] = {}
@@ -60,7 +63,8 @@ class Player:
         if message.item is not None:
             self._items.queued(message.item, before.queued, before.queued + accepted, message.rate)
         self._talk_spurts.announce(accepted)
-        if accepted > 0 or len(samples) == 0:
+        tells = self._tells_each or message.checkpoint is not None or not self._talk_spurts.is_open
+        if tells and (accepted > 0 or len(samples) == 0):
             self._reporter.fire("media_play_start", checkpoint=message.checkpoint, sampleRate=message.rate,
                                 durationMs=1000 * accepted // message.rate, queuedMs=_queued_ms(before))
         if message.checkpoint is not None:
@@ -105,6 +109,7 @@ class Player:
         """What comes from now on begins with a whole sample, and is of other items."""
         self._odd_byte = b""
         self._items.forget()
+        self._path.alike.forget()
 
     def play_binary(self, data: bytes, rate: int) -> None:
         """Queue a binary message that did not come by the compiled way (the connection has deflate)."""
@@ -208,6 +213,11 @@ class Player:
             on_settled(SettledMark(number, False, heard))
         self._talk_spurts.end_if_heard()
         self._talk_spurts.end("cleared")
+
+    @property
+    def alike(self) -> AlikeAudio:
+        """Which messages of audio the core is to queue by itself."""
+        return self._path.alike
 
     @property
     def queued_ms(self) -> int:

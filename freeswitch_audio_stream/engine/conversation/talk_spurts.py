@@ -14,7 +14,8 @@ gap at every message; pauses between sentences are longer."""
 class TalkSpurts:
     """The talk spurts of one stream; only on its dispatcher.
 
-    One begins with a message that has no checkpoint, or with binary frames. It is over when QUIET_SECONDS have passed
+    One begins with a message that has no checkpoint, or with audio that the core has queued by itself: binary frames,
+    and messages that are alike. It is over when QUIET_SECONDS have passed
     since the caller heard the last of it, and at once where no more can come.
     """
 
@@ -24,11 +25,17 @@ class TalkSpurts:
         self._timers = timers
         self._open = False
         self._announced = 0  # samples that came in messages of their own
-        self._noticed = 0    # samples that came in binary frames, as far as they were noticed
+        self._noticed = 0    # samples that the core has queued by itself, as far as they were noticed
         self._quiet_at = 0   # samples that had been queued when the queue was last seen to run empty
+        self._alike = 0      # messages that the core had taken when it was last noticed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is one, which has been told of."""
+        return self._open
 
     def announce(self, samples: int) -> None:
-        """So many samples came in a message: they are no binary frames."""
+        """So many samples came in a message that was read: the core has not queued them by itself."""
         self._announced += samples
 
     def begin(self) -> None:
@@ -36,16 +43,25 @@ class TalkSpurts:
         self._open = True
 
     def notice_frames(self) -> None:
-        """The caller hears something else than before: it may be binary frames, which come without a word."""
+        """The caller hears something else than before: it may be what the core queues without a word."""
         # One counter, which only grows: what is queued meanwhile cannot be taken for frames that were not there.
-        if self._see_frames(self._path.statistics().queued) and not self._open:
-            self._open = True
+        statistics = self._path.statistics()
+        alike, self._alike = self._alike, self._path.alike.taken
+        samples = self._see_frames(statistics.queued)
+        if samples == 0 or self._open:
+            return
+        self._open = True
+        if self._alike == alike:
             self._reporter.fire("media_play_start", format="binary")
+        else:
+            rate = max(1, statistics.play_rate)
+            self._reporter.fire("media_play_start", sampleRate=rate, durationMs=1000 * samples // rate,
+                                queuedMs=1000 * max(0, statistics.play_waiting - samples) // rate)
 
-    def _see_frames(self, queued: int) -> bool:
-        """Return whether there are binary frames among the first `queued` samples that were not noticed yet."""
+    def _see_frames(self, queued: int) -> int:
+        """Return how many of the first `queued` samples the core has queued by itself and were not noticed yet."""
         noticed, self._noticed = self._noticed, max(self._noticed, queued - self._announced)
-        return self._noticed > noticed
+        return self._noticed - noticed
 
     def quiet(self) -> None:
         """The queue has run empty."""

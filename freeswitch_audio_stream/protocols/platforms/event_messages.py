@@ -76,6 +76,7 @@ class EventPlatform(WireProtocol):
     has_text: bool = False
     has_binary: bool = False
     counts_anew: bool = True
+    audio_is_alike: bool = True
     formats: Mapping[tuple[Encoding, int], str] = field(default_factory=dict)
     """What the platform calls an encoding at a rate in Hz; it carries no other. The first at a rate is the default."""
     sequence_key: str = "sequenceNumber"

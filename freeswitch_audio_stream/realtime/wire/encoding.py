@@ -20,6 +20,10 @@ BASE64_TABLE: NDArray[np.uint16] = (
     _ALPHABET[np.arange(4096) >> 6].astype(np.uint16)
     | _ALPHABET[np.arange(4096) & 63].astype(np.uint16) << 8)
 """uint16[4096]: the two characters of each 12-bit value, first character in the low byte."""
+NOT_BASE64 = 0x80
+BASE64_VALUES: NDArray[np.uint8] = np.full(256, NOT_BASE64, np.uint8)
+"""uint8[256]: the six bits of each character; NOT_BASE64 for what is none, such as padding."""
+BASE64_VALUES[_ALPHABET] = np.arange(64, dtype=np.uint8)
 
 
 @native_helper
@@ -51,6 +55,38 @@ def base64(target: int, source: int, count: int, table: int) -> None:
         characters[3] = 61  # "="
         if rest == 1:
             characters[2] = 61
+
+
+@native_helper
+def base64_bytes(source: int, count: int, values: int) -> int:
+    """How many bytes `count` characters decode to; −1 unless they are whole groups of four, padded at the end alone.
+    `values` is the address of BASE64_VALUES.
+    """
+    if count == 0 or count % 4:
+        return -1
+    text, table = bytes_at(source, count), bytes_at(values, 256)
+    padding = 0
+    if text[count - 1] == 61:  # "="
+        padding = 2 if text[count - 2] == 61 else 1
+    faults = np.uint8(0)
+    for index in range(count - padding):
+        faults |= table[text[index]]
+    return -1 if faults & NOT_BASE64 else count // 4 * 3 - padding
+
+
+@native_helper
+def from_base64(target: int, source: int, count: int, values: int) -> None:
+    """Decode what `base64_bytes` has found to be base64: whole groups, so up to two bytes more than it said. `target`
+    may be `source`.
+    """
+    text, out, table = bytes_at(source, count), bytes_at(target, count // 4 * 3), bytes_at(values, 256)
+    for group in range(count // 4):
+        word = np.uint32(0)
+        for index in range(4):
+            word = word << np.uint32(6) | np.uint32(table[text[4 * group + index]] & 63)
+        out[3 * group] = np.uint8(word >> 16)
+        out[3 * group + 1] = np.uint8(word >> 8 & 255)
+        out[3 * group + 2] = np.uint8(word & 255)
 
 
 @native_helper

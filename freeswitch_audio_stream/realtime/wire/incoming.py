@@ -1,9 +1,9 @@
 """From the peer: WebSocket frames (RFC 6455) parsed as they arrive, whatever the cuts.
 
 Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol
-says so. Everything else goes to the inbox, in pieces, for Python. A connection on which messages may be compressed
-(RFC 7692) has all of them there: audio that had to be inflated must not be overtaken by audio that had not. A
-peer that breaks the framing rules is reported once, with the close code that answers it. What follows a close frame
+says so, and so does audio in text messages that are alike (see `alike`). Everything else goes to the inbox, in pieces,
+for Python. A connection on which messages may be compressed (RFC 7692) has its binary ones there, too: audio that had
+to be inflated must not be overtaken by audio that had not. A peer that breaks the framing rules is reported once, with the close code that answers it. What follows a close frame
 is discarded (section 1.4). Where the peer is the client, its frames are masked, and unmasked in place, in the memory
 they were received in.
 """
@@ -21,12 +21,13 @@ from ..media.playback import is_full
 from ..records import (ATTEND_PEER_PROTOCOL, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_RTP, ENCODING_MULAW,
                        FRAMING_AUDIOSOCKET, FRAMING_HTTP, FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
 from ..wakeup import attend
+from .alike import take_alike
 from .audiosocket import take_frames, take_message
 from .delivery import (INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather,
                        mulaw_to_playback, to_inbox, to_playback)
 from .encoding import xor_mask
 from .http_incoming import take_answers
-from .outgoing import COMPRESSED, OPCODE_BINARY
+from .outgoing import COMPRESSED, OPCODE_BINARY, OPCODE_TEXT
 from .rtp import take_packet
 from .tls import tls_holds_more, tls_receive
 
@@ -74,7 +75,7 @@ def _begin_frame(stream: Any) -> None:
         length = wide(0)
         for index in range(extended):
             length = length << 8 | wide(header[2 + index])
-    stream.opcode, stream.final, stream.payload_left = opcode, final, length
+    stream.opcode, stream.final, stream.payload_left, stream.frame_begins = opcode, final, length, 1
     if masked:
         stream.mask_offset = 0
         stream.mask = wide(int32_at(stream.address + _HEADER + stream.header_length - _KEY_BYTES, 1)[0]) & 0xFFFFFFFF
@@ -132,7 +133,11 @@ def _piece(stream: Any, source: int, count: int) -> None:
     control = stream.opcode >= 8
     opcode = stream.opcode if control else stream.message_opcode
     ends_message = ends_frame and stream.final
-    if opcode == OPCODE_BINARY and stream.binary_playback and not stream.deflate:
+    whole = ends_message and stream.frame_begins and stream.opcode == OPCODE_TEXT and not stream.message_compressed
+    stream.frame_begins = 0
+    if whole and take_alike(stream, source, count):
+        stream.messages_received += 1
+    elif opcode == OPCODE_BINARY and stream.binary_playback and not stream.deflate:
         _take_audio(stream, source, count, ends_message)
         if ends_message:
             stream.messages_received += 1
