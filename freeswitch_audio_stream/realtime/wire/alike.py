@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ...native.atomics import bytes_at, int16_at, load_acquire
+from ...native.atomics import bytes_at, load_acquire
 from ...native.compiler import native_helper
 from ..media.playback import play
 from ..records import OFFSET, likeness_at
+from .delivery import octets_to_playback
 from .encoding import base64_bytes, from_base64
-from .jitter_buffer import MAX_PACKET
 
 _LIKENESS, _INBOX_SETTLED = OFFSET["likeness"], OFFSET["inbox_settled"]
 
@@ -31,20 +31,6 @@ def _same(first: int, second: int, count: int) -> bool:
     for index in range(count):
         difference |= ours[index] ^ theirs[index]
     return difference == 0
-
-
-@native_helper
-def _play_octets(stream: Any, source: int, count: int, rate: int, levels: int) -> None:
-    """Queue G.711, as much at a time as there is memory to decode it in."""
-    table, out = int16_at(levels, 256), int16_at(stream.decoded, MAX_PACKET)
-    octets = bytes_at(source, count)
-    first = 0
-    while first < count:
-        block = min(count - first, MAX_PACKET)
-        for index in range(block):
-            out[index] = table[octets[first + index]]
-        play(stream.address, stream.decoded, block, rate)
-        first += block
 
 
 @native_helper
@@ -66,7 +52,7 @@ def take_alike(stream: Any, source: int, count: int) -> bool:
         return False
     from_base64(text, text, length, like.base64)
     if like.levels:
-        _play_octets(stream, text, audio, like.rate, like.levels)
+        octets_to_playback(stream, text, audio, like.rate, like.levels)
     else:
         play(stream.address, text, audio // 2, like.rate)
     stream.alike += 1

@@ -63,9 +63,9 @@ def to_playback(stream: Any, source: int, count: int, rate: int) -> None:
 
 
 @native_helper
-def mulaw_to_playback(stream: Any, source: int, count: int, rate: int) -> None:
-    """Queue bytes of G.711 mu-law at `rate` (Hz)."""
-    levels = int16_at(stream.mulaw_levels, 256)
+def octets_to_playback(stream: Any, source: int, count: int, rate: int, table: int) -> None:
+    """Queue bytes of G.711 at `rate` (Hz); `table` is the address of what each stands for, int16[256]."""
+    levels = int16_at(table, 256)
     while count > 0:
         block = min(count, MAX_PACKET)
         octets, out = bytes_at(source, block), int16_at(stream.decoded, block)

@@ -24,7 +24,7 @@ from ..wakeup import attend
 from .alike import take_alike
 from .audiosocket import take_frames, take_message
 from .delivery import (INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather,
-                       mulaw_to_playback, to_inbox, to_playback)
+                       octets_to_playback, to_inbox, to_playback)
 from .encoding import xor_mask
 from .http_incoming import take_answers
 from .outgoing import COMPRESSED, OPCODE_BINARY, OPCODE_TEXT
@@ -112,7 +112,7 @@ def _take_audio(stream: Any, source: int, count: int, ends_message: bool) -> Non
     elif stream.discards:
         return
     elif stream.binary_encoding == ENCODING_MULAW:
-        mulaw_to_playback(stream, source, count, stream.binary_rate)
+        octets_to_playback(stream, source, count, stream.binary_rate, stream.mulaw_levels)
     else:
         to_playback(stream, source, count, stream.binary_rate)
 
