@@ -3,9 +3,9 @@
 Runs on a stream's I/O loop. Binary payload goes straight into the playback queue where the stream's protocol
 says so, and so does audio in text messages that are alike (see `alike`). Everything else goes to the inbox, in pieces,
 for Python. A connection on which messages may be compressed (RFC 7692) has its binary ones there, too: audio that had
-to be inflated must not be overtaken by audio that had not. A peer that breaks the framing rules is reported once, with the close code that answers it. What follows a close frame
-is discarded (section 1.4). Where the peer is the client, its frames are masked, and unmasked in place, in the memory
-they were received in.
+to be inflated must not be overtaken by audio that had not. A peer that breaks the framing rules is reported once, with
+the close code that answers it. What follows a close frame is discarded (section 1.4). Where the peer is the client,
+its frames are masked, and unmasked in place, in the memory they were received in.
 """
 
 from __future__ import annotations
