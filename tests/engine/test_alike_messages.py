@@ -108,18 +108,18 @@ def test_another_connection_begins_anew(platform: Platform, server: RawServer, r
 
 RATES = st.sampled_from([8000, 8000, 8000, 16000])
 SCRIPTS = st.lists(st.one_of(st.tuples(st.just("play"), RATES), st.tuples(st.just("named"), RATES),
-                             st.just(("clear", 0)), st.just(("odd", 0)), st.just(("binary", 0))), max_size=25)
+                             st.just(("clear", 0)), st.just(("odd", 0))), max_size=25)
 
 
-def messages_of(script: list[tuple[str, int]]) -> list[Message | bytes]:
+def messages_of(script: list[tuple[str, int]]) -> list[Message]:
     """What a server sends; "odd" is audio that ends within a sample."""
-    made: list[Message | bytes] = []
+    made: list[Message] = []
     for number, (kind, rate) in enumerate(script):
         samples: Samples = noise(80, number)
         message = play_message("s", samples, rate, f"{number}" if kind == "named" else None)
         if kind == "odd":
             message["payload"]["audioData"] = "AAAA"
-        made.append({"clear": CLEAR, "binary": samples.tobytes()}.get(kind, message))
+        made.append(CLEAR if kind == "clear" else message)
     return [*made, play_message("s", noise(PART, 77), 8000), checkpoint("end")]
 
 
@@ -130,7 +130,7 @@ def test_nothing_is_heard_differently(platform: Platform, agent: Agent, script: 
     heard = []
     for events in ("each", "run"):
         call = platform.call(app="playback", speed=20)
-        session = platform.connect(agent, call, prefix="{protocol=binary,play-events=%s}" % events)
+        session = platform.connect(agent, call, prefix="{play-events=%s}" % events)
         platform.tell(call, "pause_play")  # or what a clear finds would be chance
         for message in messages_of(script):
             session.send(message)
