@@ -183,7 +183,8 @@ class AudioStreamModule:
         self._resolve(lambda name: None, {})  # what is wrong for every stream is told now
         settings = self._warn(*config.resolve_shared(config.MODULE, self._file, self._environment))
         server = self._warn(*config.resolve_shared(config.HTTP_SERVER, self._file, self._environment))
-        self.core = start_core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads)
+        self.core = start_core({name: switch.library.address(name) for name in C_FUNCTIONS}, settings.service_threads,
+                               settings.io_nap_us)
         client_limits = ClientLimits(server.media_server_max_clients, server.media_server_max_clients_per_call)
         self.registry = Registry(self.core, self._locate, self._resolve, settings.max_streams, self._on_fault,
                                  self._on_warning, client_limits)

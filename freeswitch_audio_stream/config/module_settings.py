@@ -14,6 +14,9 @@ class ModuleSettings:
 
     service_threads: int = setting(
         2, "Threads that send and receive for all streams together.", minimum=1, maximum=5)
+    io_nap_us: int = setting(
+        1000, "How long those threads may sleep to serve several streams at once while many are up; less is sooner and "
+        "costs more CPU, 0: each stream wakes them.", unit="us", minimum=0, maximum=1000)
     max_streams: int = setting(
         1000, "Streams at once; a start beyond that is refused.", minimum=1, maximum=4000)
 

@@ -29,7 +29,7 @@ from .path_format import CONNECTION_ONLY, PathFormat
 from .records import CLOCK_LOOP, FUNCTIONS, IO_LOOP, MAX_STREAMS, QUEUE, QUEUE_SLOTS, SCRATCH_BYTES, STREAM
 from .wire.encoding import BASE64_TABLE
 from .wire.incoming import RECEIVE_BYTES
-from .wire.io_loop import EVENT_BATCH, run_io_loop, watch_wakeups
+from .wire.io_loop import EVENT_BATCH, MAX_NAP_US, run_io_loop, watch_wakeups
 from .wire.outgoing import MASK_BYTES
 
 C_FUNCTIONS = FUNCTIONS.names or ()
@@ -89,7 +89,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self.clock_thread = 0
 
-    def start(self) -> None:
+    def start(self, longest_nap_us: int) -> None:
         """Start the threads; raise CoreFailed if the write clock does not come up: `stop` ends the other.
 
         What is left in the queues is taken then: it belongs to no stream any more.
@@ -97,6 +97,7 @@ class Worker:
         for record in (self._io_loop, self._clock_loop):
             record["stop"] = 0
         self._clock_loop["thread"] = 0
+        self._io_loop["longest_nap"] = longest_nap_us
         self._threads = [start_thread(f"{self._name}-io", run_io_loop, int(self._io_loop.ctypes.data))]
         self._threads.append(start_thread(f"{self._name}-clock", run_write_clock, int(self._clock_loop.ctypes.data),
                                           carries_calls=True))
@@ -138,15 +139,15 @@ class Worker:
         return not any(thread.is_alive() for thread in self._threads)
 
 
-def start_core(functions: Mapping[str, int], workers: int) -> Core:
+def start_core(functions: Mapping[str, int], workers: int, longest_nap_us: int = MAX_NAP_US) -> Core:
     """A core whose threads run: one that was stopped, where there is one, for its memory cannot be freed; else a new
     one. Arguments are those of `Core`.
     """
     try:
         core = _idle.pop()  # in one step: two threads may get here at once
     except IndexError:
-        return Core(functions, workers)
-    core.start(functions, workers)
+        return Core(functions, workers, longest_nap_us)
+    core.start(functions, workers, longest_nap_us)
     return core
 
 
@@ -157,8 +158,10 @@ class Core:
     it from the cache). Its memory stays for the life of the process; `stop` ends its threads.
     """
 
-    def __init__(self, functions: Mapping[str, int], workers: int) -> None:
-        """`functions` maps each name of C_FUNCTIONS to its address; `workers` is the number of I/O loops."""
+    def __init__(self, functions: Mapping[str, int], workers: int, longest_nap_us: int = MAX_NAP_US) -> None:
+        """`functions` maps each name of C_FUNCTIONS to its address; `workers` is the number of I/O loops, which nap for
+        `longest_nap_us` at most while many streams are up, and never where it is 0.
+        """
         self._functions = np.zeros(1, FUNCTIONS)
         self._streams = np.zeros(MAX_STREAMS, STREAM)
         self._indices = Indices(MAX_STREAMS)
@@ -171,12 +174,12 @@ class Core:
         # Calls go on to report their digits to its hook when the module has been unloaded and loaded again.
         self.digits = dtmf.DigitQueue(self._made[0].dispatch_queue.event_fd)
         _forever.append(self)
-        self.start(functions, workers)
+        self.start(functions, workers, longest_nap_us)
 
     def _make_worker(self, number: int) -> Worker:
         return Worker(f"audio-stream-{number}", int(self._streams.ctypes.data), int(self._functions.ctypes.data))
 
-    def start(self, functions: Mapping[str, int], workers: int) -> None:
+    def start(self, functions: Mapping[str, int], workers: int, longest_nap_us: int = MAX_NAP_US) -> None:
         """Start the threads, at first or after `stop` has answered True; raise CoreFailed if one does not come up: then
         none runs.
         """
@@ -189,7 +192,7 @@ class Core:
         self.digits.discard()
         try:
             for worker in self.workers:
-                worker.start()
+                worker.start(longest_nap_us)
         except BaseException:
             self.stop(_GIVE_UP_SECONDS)
             raise

@@ -194,7 +194,7 @@ STREAM = _record(
 """One stream. Comments above name who writes each group."""
 
 IO_LOOP = _record(
-    "queue streams epoll_fd stop received scratch masks masks_left events",
+    "queue streams epoll_fd stop longest_nap received scratch masks masks_left events",
     "base64_table mulaw_table alaw_table",
 )
 """One I/O loop: its queue, its epoll instance and its scratch memory (addresses)."""

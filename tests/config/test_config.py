@@ -68,7 +68,7 @@ def test_nothing_given_is_the_defaults_without_a_warning() -> None:
 
 
 @pytest.mark.parametrize("attribute, default", [
-    ("buffer_secs", 40), ("service_threads", 2), ("subprotocol_name", "audio.freeswitch.org"),
+    ("buffer_secs", 40), ("service_threads", 2), ("io_nap_us", 1000), ("subprotocol_name", "audio.freeswitch.org"),
     ("allow_selfsigned", False), ("skip_server_cert_hostname_check", False), ("allow_expired", False),
     ("http_auth_user", ""), ("http_auth_password", ""), ("tls_ca_file", ""), ("protocol", "json"),
     ("heartbeat_secs", 60), ("chunk_ms", 20), ("playback_secs", 60), ("resampler", "fir"),
@@ -228,7 +228,7 @@ def test_settings_of_the_media_server_that_cannot_be_used(name: str, text: str) 
 @pytest.mark.parametrize("name, text, value", [
     ("buffer_secs", "60", 40), ("buffer_secs", "0", 1), ("buffer_secs", "-3", 1),
     ("buffer_secs", "9" * 300, 40),
-    ("service_threads", "6", 5), ("heartbeat_secs", "3601", 3600), ("chunk_ms", "25", 20),
+    ("service_threads", "6", 5), ("io_nap_us", "1001", 1000), ("heartbeat_secs", "3601", 3600), ("chunk_ms", "25", 20),
     ("chunk_ms", "5", 10),
     ("chunk_ms", "1005", 1000), ("max_message_bytes", "1", 1024), ("reconnect_max", "1000001", 1000000),
     ("connect_timeout", "0", 1), ("connect_timeout", "301", 300),

@@ -100,6 +100,18 @@ def test_credentials_of_a_call_are_its_own_and_are_never_shown(platform: Platfor
         assert "se:cret" not in shown and "c2U6Y3JldA" not in shown
 
 
+@pytest.mark.parametrize("microseconds", [0, 300])
+def test_naps(agent: Agent, microseconds: int) -> None:
+    platform = Platform(xml=xml(io_nap_us=microseconds))
+    assert [int(worker._io_loop["longest_nap"][0]) for worker in platform.module.core.workers] == [microseconds] * 2
+    calls = [speaking(platform) for _ in range(12)]
+    for call in calls:
+        platform.connect(agent, call)
+    for session in agent.sessions:
+        session.wait_for(lambda session: session.sample_count() > 0, PATIENCE)
+    platform.close()
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_service_threads(agent: Agent, threads: int) -> None:
     platform = Platform(xml=xml(service_threads=threads))

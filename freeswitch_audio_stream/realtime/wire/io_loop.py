@@ -4,9 +4,9 @@ A stream's socket is given to the loop and taken back by request (SOCKET_…); b
 DETACH (ATTEND_SOCKET_DETACHED) no other thread touches it, so it can be neither closed under the loop nor
 written to twice. One stream that stalls costs the others nothing: all sockets are non-blocking.
 
-While streams come in so fast that a nap of at most MAX_NAP_US brings several, the loop naps rather than wait to be
-woken: they are then served at once, and the media threads make no system call for any of them. When a nap has brought
-nothing, it sleeps until it is woken.
+While streams come in so fast that a nap of at most `longest_nap` us brings several, the loop naps rather than wait to
+be woken: they are then served at once, and the media threads make no system call for any of them. When a nap has
+brought nothing, it sleeps until it is woken.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _IO_QUEUED, _SOCKET_REQUEST = OFFSET["io_queued"], OFFSET["socket_request"]
 _STREAM_BYTES = STREAM.itemsize
 EVENT_BATCH = 64
 MIN_NAP_US, MAX_NAP_US = 250, 1000
+"""The shortest nap that is worth its system call, and the longest unless the setting `io-nap-us` allows less."""
 _WORTH_A_NAP, _AT_BEST = 2, 4  # streams that a nap should bring
 _SMOOTHING = 8
 WAKE_INDEX = -1
@@ -220,6 +221,7 @@ def watch_wakeups(loop: int) -> None:
 @native("void(int64)")
 def run_io_loop(loop: int) -> None:
     """Serve until ``stop``; the calling thread gives up the GIL for all of it."""
+    longest = io_loop_at(loop).longest_nap
     last, between = monotonic_us(), MAX_NAP_US
     while load_acquire(loop + _STOP) == 0:
         served = _serve_queue(loop)
@@ -227,8 +229,8 @@ def run_io_loop(loop: int) -> None:
             now = monotonic_us()
             between += ((now - last) // served - between) // _SMOOTHING
             last = now
-        if served > 0 and between * _WORTH_A_NAP < MAX_NAP_US:
-            nap(min(max(between * _AT_BEST, MIN_NAP_US), MAX_NAP_US))
+        if served > 0 and between * _WORTH_A_NAP < longest:
+            nap(min(max(between * _AT_BEST, MIN_NAP_US), longest))
             _serve_sockets(loop, 0)
         else:
             _sleep(loop)
