@@ -5,46 +5,16 @@ from __future__ import annotations
 from typing import Any, Iterator
 
 import numpy as np
-import orjson
 import pytest
 
 from freeswitch_audio_stream.audio import Encoding, Samples, decode, encode
 from freeswitch_audio_stream.simulator import EmbeddedCall
-from tests.platform_servers import Heard, Server
+from tests.audiohook_server import Hook
+from tests.platform_servers import Server
 
 from .harness import Platform, audible, find, noise, until
 
 PCMU, L16 = Encoding.MULAW, Encoding.L16
-
-
-class Hook:
-    """A server's side of one session."""
-
-    def __init__(self, heard: Heard) -> None:
-        self.heard = heard
-        self._seq = 0
-        until(lambda: self.said("open"))
-        self.open = self.said("open")[0]
-
-    def said(self, kind: str) -> list[Any]:
-        return [message for message in list(self.heard.messages)
-                if isinstance(message, dict) and message["type"] == kind]
-
-    def say(self, kind: str, **parameters: Any) -> None:
-        self._seq += 1
-        self.heard.connection.send(orjson.dumps({
-            "version": "2", "type": kind, "seq": self._seq, "clientseq": len(self.heard.texts),
-            "id": self.open["id"], "parameters": parameters}).decode())
-
-    def opened(self, choice: int = 0, **parameters: Any) -> None:
-        self.say("opened", media=[self.open["parameters"]["media"][choice]], **parameters)
-
-    def audio(self, encoding: Encoding) -> Samples:
-        return decode(b"".join(message for message in list(self.heard.messages) if isinstance(message, bytes)),
-                      encoding)
-
-    def play(self, samples: Samples, encoding: Encoding) -> None:
-        self.heard.connection.send(encode(samples, encoding))
 
 
 @pytest.fixture
