@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable, Sequence, TypeVar
 
 from ..audio import RATES
-from ..protocols import ENCAPSULATIONS
+from ..protocols import ENCAPSULATIONS, PROTOCOLS
 from .work import ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, Work, peer_module
 
 WAYS = ("one", "two")
@@ -57,6 +57,8 @@ _RESAMPLER_HELP = "the resampler beside soxr's best and the one that FreeSWITCH 
 GATEWAY = "gateway"
 HTTP = "http"
 _HTTP_HELP = "CPU of streams over plain HTTP, beside the same audio as JSON over a WebSocket"
+PROTOCOL_COST = "protocols"
+_PROTOCOLS_HELP = "CPU of a stream of each wire protocol, beside the same audio in the protocol json"
 _GATEWAY_HELP = "the HTTP gateway: live sessions on one process, and its share of what a bare handler does"
 
 RECORDER = "recorder"
@@ -86,6 +88,7 @@ class Options:
     redis: bool = False
     scale: float = 1.0
     sync: str = "always"
+    protocols: tuple[str, ...] = ()
 
 
 T = TypeVar("T")
@@ -202,6 +205,19 @@ def _add_recorder(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(freeswitch=None)
 
 
+def _add_protocols(parser: argparse.ArgumentParser) -> None:
+    _add_freeswitch(parser)
+    _add_output(parser)
+    parser.add_argument("--embedded", action="store_true", help="use the embedded switch even so")
+    parser.add_argument("--site-packages", type=_folder, metavar="FOLDER",
+                        help="packages for FreeSWITCH's Python (default: those of this one)")
+    parser.add_argument("--protocols", type=_several(_one_of(tuple(PROTOCOLS))), default=(), metavar="NAME,…",
+                        help="default: all")
+    parser.add_argument("--streams", type=_several(_streams), default=(100,), metavar="N", help="default: 100")
+    parser.add_argument("--seconds", type=_duration, default=5.0, help="of one measurement (default: %(default)g)")
+    parser.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
+
+
 def _add_http(parser: argparse.ArgumentParser) -> None:
     _add_freeswitch(parser)
     _add_output(parser)
@@ -251,6 +267,7 @@ def parser() -> argparse.ArgumentParser:
     _add_output(resampler)
     _add_recorder(commands.add_parser(RECORDER, help=_RECORDER_HELP, description=_RECORDER_HELP))
     _add_gateway(commands.add_parser(GATEWAY, help=_GATEWAY_HELP, description=_GATEWAY_HELP))
+    _add_protocols(commands.add_parser(PROTOCOL_COST, help=_PROTOCOLS_HELP, description=_PROTOCOLS_HELP))
     _add_http(commands.add_parser(HTTP, help=_HTTP_HELP, description=_HTTP_HELP))
     return main
 
@@ -259,7 +276,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     """From a command line; ends the process with a sentence where it is wrong."""
     reader = parser()
     given = vars(reader.parse_args(arguments))
-    if given["command"] in (RESAMPLER, GATEWAY, RECORDER, HTTP):
+    if given["command"] in (RESAMPLER, GATEWAY, RECORDER, PROTOCOL_COST, HTTP):
         return Options(**given)
     against = given.pop("against", None)
     if against is not None and given["peer_module"] is None:

@@ -128,6 +128,11 @@ def _frame(opcode: int, payload: bytes, key: bytes = b"") -> bytes:
     return head + key + (bytes(octet ^ key[index & 3] for index, octet in enumerate(payload)) if key else payload)
 
 
+def text_frame(text: bytes) -> bytes:
+    """Return a server's text message as a frame (RFC 6455)."""
+    return _frame(_TEXT, text)
+
+
 class MeasuredModule(NamedTuple):
     """How streams are started and stopped in a module; both are templates of API commands."""
 

@@ -6,7 +6,7 @@ import http.client
 
 import pytest
 
-from freeswitch_audio_stream.benchmarks.measures.http_cost import HttpServer
+from freeswitch_audio_stream.benchmarks.measures.protocols.http_cost import HttpServer
 from freeswitch_audio_stream.benchmarks.options import HTTP, parse
 from freeswitch_audio_stream.benchmarks.program import run
 

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Iterator, Sequence
 
-from ..child import Child
-from ..errors import BenchError
-from ..report import goals
-from ..report.results import Results, Table
-from ..report.statistics import compare
-from ..switches.processes import CpuTime, cpu_time, mean
-from ..work import FRAME_MS, OURS, Work
-from .trial import Bench, progress
+from ...child import Child
+from ...errors import BenchError
+from ...report import goals
+from ...report.results import Results, Table
+from ...report.statistics import compare
+from ...switches.processes import CpuTime, cpu_time, mean
+from ...work import FRAME_MS, OURS, Work
+from ..trial import Bench, progress
 
 GOAL = 2.0
 _WORK = Work("json", True, 8000, 16000)  # listened to, as HTTP is, and nobody says anything

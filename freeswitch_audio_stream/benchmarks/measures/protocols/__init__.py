@@ -1,0 +1,1 @@
+"""What streams cost by the protocol that they speak."""
