@@ -19,8 +19,8 @@ def test_options() -> None:
 def test_every_platform_has_a_row_and_the_same_audio_to_be_compared_with() -> None:
     found = kinds()
     assert {platform.name for platform in PLATFORMS} <= {kind.name for kind in found}
-    assert Kind("twilio", Encoding.MULAW).baseline in found and Kind("plivo", Encoding.L16).baseline in found
-    assert kinds(["audiohook"])[2:] == [Kind("audiohook", Encoding.MULAW)]
+    assert Kind("twilio", Encoding.MULAW) in found and Kind("plivo", Encoding.L16) in found
+    assert kinds(["audiohook"]) == [Kind("audiohook", Encoding.MULAW)]
 
 
 @pytest.mark.slow

@@ -45,6 +45,19 @@ def test_messages_from_the_server() -> None:
         assert words(comes) == readers.get(plain(name), ["clear", "notify"])
 
 
-def test_every_platform_has_its_line_in_the_guide() -> None:
-    guide = pages()["howto/platforms.md"]
-    assert all(f"{{protocol={platform.name}}}" in guide for platform in PLATFORMS)
+def test_every_platform_has_a_page_with_its_line() -> None:
+    for platform in PLATFORMS:
+        page = pages()[f"howto/platforms/{platform.name.removesuffix('-json')}.md"]
+        assert re.search(rf"^{{protocol={platform.name}[,}}]", page, re.MULTILINE) or platform.name == "twilio"
+        assert all(f"**{what}" in page for what in ("Changes in the server", "Errors"))
+
+
+def test_what_each_can_say() -> None:
+    takes = {plain(name): set(words(comes)) for name, _, comes in table("Protocol", "To the server", "From the server")}
+    says = {plain(name): set(words(goes)) for name, goes, _ in table("Protocol", "To the server", "From the server")}
+    rows = table("Platform's protocol", "Mark")
+    assert [name for row in rows for name in words(row[0])] == [platform.name for platform in PLATFORMS]
+    for row in rows:
+        name, (mark, _, clear, digit, *wanted, pause, full) = words(row[0])[0], row[1:]
+        assert set(words(" ".join((mark, clear, *wanted, pause)))) <= takes[name]
+        assert set(words(f"{digit} {full}")) <= says[name]
