@@ -59,6 +59,8 @@ HTTP = "http"
 _HTTP_HELP = "CPU of streams over plain HTTP, beside the same audio as JSON over a WebSocket"
 PROTOCOL_COST = "protocols"
 _PROTOCOLS_HELP = "CPU of a stream of each wire protocol, beside the same audio in the protocol json"
+CLEAR = "clear"
+_CLEAR_HELP = "from a server's message that clears the queue to the last sample of it that the caller hears"
 _GATEWAY_HELP = "the HTTP gateway: live sessions on one process, and its share of what a bare handler does"
 
 RECORDER = "recorder"
@@ -218,6 +220,15 @@ def _add_protocols(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
 
 
+def _add_clear(parser: argparse.ArgumentParser) -> None:
+    _add_freeswitch(parser)
+    _add_output(parser)
+    parser.add_argument("--embedded", action="store_true", help="use the embedded switch even so")
+    parser.add_argument("--site-packages", type=_folder, metavar="FOLDER",
+                        help="packages for FreeSWITCH's Python (default: those of this one)")
+    parser.add_argument("--rounds", type=_positive, default=50, help="default: %(default)s")
+
+
 def _add_http(parser: argparse.ArgumentParser) -> None:
     _add_freeswitch(parser)
     _add_output(parser)
@@ -268,6 +279,7 @@ def parser() -> argparse.ArgumentParser:
     _add_recorder(commands.add_parser(RECORDER, help=_RECORDER_HELP, description=_RECORDER_HELP))
     _add_gateway(commands.add_parser(GATEWAY, help=_GATEWAY_HELP, description=_GATEWAY_HELP))
     _add_protocols(commands.add_parser(PROTOCOL_COST, help=_PROTOCOLS_HELP, description=_PROTOCOLS_HELP))
+    _add_clear(commands.add_parser(CLEAR, help=_CLEAR_HELP, description=_CLEAR_HELP))
     _add_http(commands.add_parser(HTTP, help=_HTTP_HELP, description=_HTTP_HELP))
     return main
 
@@ -276,7 +288,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     """From a command line; ends the process with a sentence where it is wrong."""
     reader = parser()
     given = vars(reader.parse_args(arguments))
-    if given["command"] in (RESAMPLER, GATEWAY, RECORDER, PROTOCOL_COST, HTTP):
+    if given["command"] in (RESAMPLER, GATEWAY, RECORDER, PROTOCOL_COST, CLEAR, HTTP):
         return Options(**given)
     against = given.pop("against", None)
     if against is not None and given["peer_module"] is None:

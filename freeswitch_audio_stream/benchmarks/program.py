@@ -13,10 +13,10 @@ from typing import Iterator, Sequence
 from ..errors import AudioStreamError
 from ..testing import find_prefix
 from .errors import BenchError
-from .measures import capacity, cost, gateway, latency, memory, recorder, stall, start
+from .measures import capacity, clear, cost, gateway, latency, memory, recorder, stall, start
 from .measures.protocols import http_cost, protocol_cost
 from .measures.trial import Bench, progress
-from .options import GATEWAY, HTTP, PROTOCOL_COST, RECORDER, RESAMPLER, Options, parse
+from .options import CLEAR, GATEWAY, HTTP, PROTOCOL_COST, RECORDER, RESAMPLER, Options, parse
 from .receiver.media_clients import MeasuredMediaServer
 from .receiver.receiver import Receiver
 from .receiver.tls_server import make_certificate
@@ -113,6 +113,8 @@ def _results(options: Options, environment: dict[str, object]) -> Results:
             return http_cost.measure(ours, options.streams[0], options.chunk_ms, options.seconds, options.rounds)
         if options.command == PROTOCOL_COST:
             return protocol_cost.measure(ours, options.streams[0], options.seconds, options.rounds, options.protocols)
+        if options.command == CLEAR:
+            return clear.measure(ours, options.rounds)
         return _measure(options, ours, peer)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from freeswitch_audio_stream.benchmarks.options import (GATEWAY, HTTP, PROTOCOL_COST, RECORDER, RESAMPLER,
+from freeswitch_audio_stream.benchmarks.options import (CLEAR, GATEWAY, HTTP, PROTOCOL_COST, RECORDER, RESAMPLER,
                                                         SUBCOMMANDS, WAYS, parse)
 from freeswitch_audio_stream.benchmarks.work import ATTACHED, FORMATS, GOAL_WORKS, PEER_START, TRANSPORTS, peer_module
 from freeswitch_audio_stream.protocols import ENCAPSULATIONS
@@ -19,7 +19,7 @@ NAMED = words(re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE))
 
 def test_subcommands_and_their_defaults() -> None:
     rows = table("Command of bench")
-    known = [*(command.name for command in SUBCOMMANDS), RESAMPLER, GATEWAY, RECORDER, PROTOCOL_COST, HTTP]
+    known = [*(command.name for command in SUBCOMMANDS), RESAMPLER, GATEWAY, RECORDER, PROTOCOL_COST, CLEAR, HTTP]
     assert [words(row[0]) for row in rows] == [[name] for name in known]
     for row, command in zip(rows, SUBCOMMANDS):
         assert row[2:] == [str(command.streams[0]), f"{command.seconds:g}", str(command.rounds)]

@@ -2,8 +2,9 @@
 
 Linear samples in binary messages, both ways; JSON objects with ``type`` and ``data`` from the server. The first
 message has the call's attributes with the metadata among them; metadata that are no JSON object are sent instead, as
-they are, as mod_audio_fork does. After jambonz' page on listen, and what npm ``@jambonz/sdk`` sends and reads. Not
-verified in a source: the duration of a digit is in samples at 8000 Hz, as FreeSWITCH counts it.
+they are, as mod_audio_fork does. After jambonz' page on listen, and what npm ``@jambonz/sdk`` sends and reads. The
+duration of a digit is in samples at 8000 Hz, as FreeSWITCH counts it: jambonz-feature-server passes on what FreeSWITCH
+tells (lib/tasks/listen.js).
 """
 
 from __future__ import annotations

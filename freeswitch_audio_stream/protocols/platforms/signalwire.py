@@ -1,7 +1,8 @@
 """SignalWire's cXML <Stream>: ``signalwire``. Twilio's messages, with ids that are UUIDs and linear audio as well.
 
 G.711 mu-law at 8000 Hz, as SignalWire's codec PCMU@8000h; linear samples at 16000 or 24000 Hz, as L16@16000h and
-L16@24000h. That linear audio is called ``audio/x-l16`` in the start message is not verified in a source.
+L16@24000h. SignalWire's page names the codecs; what its start message calls linear audio, it does not
+say: ``audio/x-l16`` is Plivo's name, and not verified for SignalWire.
 """
 
 from __future__ import annotations
