@@ -348,7 +348,7 @@ class Stream:
         self.media.path.hold_media()  # audio that nobody took in time must not follow the last words
         self.sender.stop(self._end_reason.last_words(self.plan.dialect))
         self._step(Step.DRAINED)
-        if self.plan.protocol.farewell_seconds:
+        if self.plan.protocol.farewell_seconds and self._end_reason.name != "shutdown":
             self._timers.after("farewell", self.plan.protocol.farewell_seconds, self._say_goodbye)
         else:
             self._say_goodbye()
