@@ -7,6 +7,7 @@ A protocol that carries mu-law as a rule is compared with ``json`` in mu-law, th
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Mapping, NamedTuple, Sequence
 
 import orjson
@@ -113,22 +114,29 @@ def _busy(bench: Bench, calls: Sequence[str], kind: Kind, seconds: float) -> Cpu
     settings = f"protocol={kind.name}"
     if protocol.permit_seconds:
         settings += f",platform-stream-id={_SESSION}"
-        bench.receiver.reply_to_each(Reply(text_frame(_OPENED), 0, 0, False))
     for number, call in enumerate(calls):
         bench.receiver.forget(number)
+        if protocol.permit_seconds:
+            bench.receiver.reply_to_each(Reply(text_frame(_OPENED), 0, 0, False))
         codec = "mulaw" if kind.encoding is Encoding.MULAW else "l16"
         answer = bench.switch.command(_START.format(uuid=call, settings=settings, codec=codec,
                                                     url=bench.receiver.url(number)))
         if not answer.startswith("+OK"):
             raise BenchError(f"a stream of {kind.name} does not start: {answer}")
+        if protocol.permit_seconds:  # one answer is wanted: what follows must not be answered, too
+            bench.wait(partial(_has_spoken, bench, number), _FLOW_SECONDS, 0.001)
+            bench.receiver.reply_never()
     frames = int(SETTLE_SECONDS * 1000 / (protocol.packet_ms or FRAME_MS))
     flows = bench.wait(lambda: bench.receiver.flowing(range(len(calls)), frames) == len(calls), _FLOW_SECONDS)
-    bench.receiver.reply_never()
     bench.settle()
     used = _observe(bench, seconds)
     bench.stop(calls, _WORK)
     bench.settle()
     return used if flows else None
+
+
+def _has_spoken(bench: Bench, number: int) -> bool:
+    return bench.receiver.frames(number) > 0
 
 
 def _report(bench: Bench, streams: int, measured: Mapping[Kind, Costs], silent: set[Kind]) -> Results:
