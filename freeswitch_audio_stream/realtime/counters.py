@@ -18,6 +18,8 @@ class Statistics(NamedTuple):
     """Samples that were captured while an AudioSocket connection was not yet there, or not long enough."""
     waiting: int
     """Samples in the capture ring, at the stream's rate."""
+    unacknowledged: int
+    """Those of them that have been sent, and that the server has not acknowledged."""
     messages_sent: int
     bytes_sent: int
     """Bytes that the socket took, framing included."""

@@ -23,9 +23,10 @@ from .media import capture, playback
 from .path_format import ENCODINGS, MARKS, OUTBOX_BYTES, PathFormat
 from .path_setup import set_up
 from .records import (FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_HTTP,
-                      FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PEER_FRAMES, SOCKET_ATTACH, SOCKET_DETACH,
-                      TLS)
+                      FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAUSED_GAP, PAUSED_NOT, PAUSED_SILENCE, PEER_FRAMES,
+                      SOCKET_ATTACH, SOCKET_DETACH, TLS)
 from .wire.delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
+from .wire.outgoing import OPCODE_BINARY
 
 _RECORD = struct.Struct("<4i")  # before each message of the outbox, and each piece of the inbox
 NEVER = 1 << 62
@@ -119,6 +120,7 @@ class MediaPath:
             self._count_anew()
         self._field["socket_fd"], self._field["deflate"] = fd, int(deflate)
         self._field["framing"], self._field["discards"] = FRAMINGS[role], 0
+        self._field["resumed"] = 0
         self._set_tls(tls)
         self._request_head = np.frombuffer(request_head, np.uint8).copy()
         self._field["request_head"] = self._request_head.ctypes.data
@@ -271,10 +273,11 @@ class MediaPath:
         self._field["encoding"] = self._field["binary_encoding"] = ENCODINGS[encoding]
 
     def pause(self, paused: bool) -> None:
-        """Discard captured audio from the next frame on, or stop discarding. Any thread, even after `release`."""
+        """Discard captured audio from the next frame on, or put silence in its place, or end that. Any thread, even after `release`."""
         with self._lock:
             if not self._released:  # else the record may be another stream's by now
-                self._field["paused"] = int(paused)
+                how = PAUSED_SILENCE if self.format.silent_pause else PAUSED_GAP
+                self._field["paused"] = how if paused else PAUSED_NOT
 
     @property
     def paused(self) -> bool:
@@ -326,6 +329,31 @@ class MediaPath:
         return data.tobytes()
 
     # Captured audio that Python converts on its way (see `Core.open_source`).
+
+    def resume(self, acknowledged: int, base: int) -> None:
+        """Send captured audio from the byte on that the server does not have: it has `acknowledged` bytes, and had
+        `base` (any number) where the stream's first sample belongs. What it has leaves the ring; the rest has to be in
+        there. Only of a stream that keeps what is not acknowledged, and once on each connection: until then no audio
+        is sent on it.
+        """
+        width = 2 * self.format.channels
+        position, rest = divmod(acknowledged - base, width)
+        if rest:  # an end of a sample time goes ahead as a message of its own
+            self.send(OPCODE_BINARY, self._read_ring("capture_ring", acknowledged - base, width - rest))
+        self._field["acknowledged_base"] = base
+        wakeup.resume(self.address, position, position + bool(rest))
+
+    def acknowledge(self, position: int) -> None:
+        """What was captured before sample time `position` need not be sent again. Only the stream's dispatcher, where
+        the server does not say it in a way that the core understands (see `wire.acknowledgements`).
+        """
+        if self._field["capture_read"] < position <= self._field["capture_sent"]:
+            wakeup.release_captured(self.address, position)
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """The first sample time that is in the capture ring, and the one behind the last."""
+        return int(self._field["capture_read"]), int(self._field["capture_write"])
 
     def take_capture(self) -> NDArray[np.int16]:
         """Take all samples from the capture ring, as int16[n, channels], native byte order. Only the dispatcher, and
@@ -426,11 +454,12 @@ class MediaPath:
     def _count(self) -> Statistics:
         field = self._field
         # Readers first: a queue looked at while it moves may seem fuller than it is, but never below empty.
-        sent, heard = int(field["capture_read"]), int(field["play_read"])
+        read, heard = int(field["capture_read"]), int(field["play_read"])
+        sent = max(read, int(field["capture_sent"]))
         queued = int(field["play_write"])
         return Statistics(
             int(field["captured_frames"]), int(field["captured"]), int(field["dropped"]), int(field["skipped"]),
-            int(field["capture_write"]) - sent, int(field["messages_sent"]), int(field["bytes_sent"]),
+            int(field["capture_write"]) - read, sent - read, int(field["messages_sent"]), int(field["bytes_sent"]),
             int(field["messages_received"]), int(field["bytes_received"]), int(field["played"]),
             int(field["cleared"]), int(field["play_dropped"]), queued, queued - heard, int(field["play_write_rate"]))
 

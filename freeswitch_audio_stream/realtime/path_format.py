@@ -61,6 +61,10 @@ class PathFormat:
     the caller hears; without, what the playback queue does not take is dropped."""
     rtp_identity: tuple[int, int, int] = (0, 0, 0)
     """Our SSRC (32 bits), and the first sequence number (16) and timestamp (32); best when nobody can guess them."""
+    keeps_unacknowledged: bool = False
+    """Whether captured audio stays in the ring until the server has acknowledged it. Without an encapsulation only."""
+    silent_pause: bool = False
+    """Whether a paused stream captures silence, rather than nothing."""
 
     @property
     def channels(self) -> int:

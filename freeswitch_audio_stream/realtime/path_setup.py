@@ -64,6 +64,7 @@ def _set_format(field: Any, form: PathFormat) -> None:
     field["marks_capacity"] = MARKS
     field["inbox_capacity"] = INBOX_BYTES
     field["chunk"] = form.chunk
+    field["keeps_unacknowledged"] = int(form.keeps_unacknowledged)
     field["encoding"] = ENCODINGS[form.encoding]
     field["binary_playback"] = int(form.binary_playback)
     field["binary_rate"] = form.binary_rate or form.rate

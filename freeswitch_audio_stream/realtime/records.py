@@ -48,6 +48,9 @@ PEER_UNKNOWN, PEER_FRAMES, PEER_BARE = range(3)
 # Capture on the wire: held back, flowing, or flowing until the ring is empty.
 FLOW_HELD, FLOW_OPEN, FLOW_DRAIN = range(3)
 
+# What a paused stream captures: everything, nothing, or silence.
+PAUSED_NOT, PAUSED_GAP, PAUSED_SILENCE = range(3)
+
 # Bits of `attention`: what the dispatcher has to look at.
 ATTEND_READ_CLOSED = 1 << 0
 ATTEND_WRITE_CLOSED = 1 << 1
@@ -155,12 +158,15 @@ STREAM = _record(
     "templates parts_0 count_0 literals_0 parts_1 count_1 literals_1 template_bytes",
     "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds play_high play_low has_playback",
     "encapsulation patient packet packet_capacity decoded held heard gaps gaps_capacity audio_kind",
+    "keeps_unacknowledged",
     "mulaw_levels alaw_levels rtp_source",
     # Python, before a socket is attached; the encoding of binary messages from the peer, also before it may send any
     "framing request_head request_head_bytes binary_encoding",
     # Python, at any time
     "numbers_requests skip_to discards paused flow socket_request socket_fd tls deflate outbox_write inbox_read",
     "clear_to clear_marks clear_count play_paused clock_stop marks_taken likeness inbox_settled",
+    # Python, while no audio is sent on the connection
+    "resumed acknowledged_base",
     # read side: the thread that reads the session
     "read_resampler clock_rate clock_remainder stage_read stage_seen stage_idle stage_primed",
     "capture_write captured captured_frames dropped overrun gap_open gaps_write",
@@ -174,7 +180,7 @@ STREAM = _record(
     # write clock
     "clock_on clock_due clock_frame clock_codec clock_impl clock_written",
     # I/O loop
-    "fd socket_error capture_read sequence chunks_0 chunks_1 uncaptured outbox_read inbox_write",
+    "fd socket_error capture_read capture_sent sequence chunks_0 chunks_1 uncaptured outbox_read inbox_write",
     "out_position out_length waiting_write waiting_inbox",
     "header header_1 small small_1 header_length payload_left opcode message_opcode message_compressed final",
     "frame_begins alike",

@@ -23,6 +23,7 @@ _OUTBOX_WRITE, _INBOX_READ, _INBOX_WRITE = OFFSET["outbox_write"], OFFSET["inbox
 _MARKS_READ, _WAITING_INBOX = OFFSET["marks_read"], OFFSET["waiting_inbox"]
 _MARKS_TAKEN, _INBOX_SETTLED, _LIKENESS = OFFSET["marks_taken"], OFFSET["inbox_settled"], OFFSET["likeness"]
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
+_CAPTURE_SENT, _RESUMED = OFFSET["capture_sent"], OFFSET["resumed"]
 
 
 @native_helper
@@ -185,6 +186,15 @@ def take_captured(stream: int) -> int:
     store_release(stream + _IO_QUEUED, 0)
     fence()
     return load_acquire(stream + _CAPTURE_WRITE)
+
+
+@native("void(int64, int64, int64)")
+def resume(stream: int, kept: int, position: int) -> None:
+    """Audio that is kept until it is acknowledged goes on at `position`; what stands before `kept` is not needed."""
+    store_release(stream + _CAPTURE_READ, kept)
+    store_release(stream + _CAPTURE_SENT, position)
+    store_release(stream + _RESUMED, 1)
+    to_io(stream)
 
 
 @native("void(int64, int64)")

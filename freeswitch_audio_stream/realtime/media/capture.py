@@ -17,7 +17,8 @@ from ...native.compiler import c_callback, native, native_helper
 from ...native.libc import clear
 from ...native.memory import CACHE_LINE
 from ..records import (ATTEND_OVERRUN, ATTEND_RATE, ATTEND_READ_CLOSED, ATTEND_WRITE_CLOSED, FLOW_HELD, LAYOUT_INBOUND,
-                       LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, OFFSET, functions_at, stream_at)
+                       LAYOUT_INTERLEAVED, LAYOUT_MIXED, LAYOUT_OUTBOUND, OFFSET, PAUSED_GAP, functions_at,
+                       stream_at)
 from ..rings import copy_in, copy_out
 from ..wakeup import attend, report_close, to_io
 from .dtmf_inband import detect
@@ -27,6 +28,7 @@ from .resampler import convert, select
 
 ABC_READ, ABC_WRITE, ABC_WRITE_REPLACE, ABC_CLOSE = 1, 2, 3, 8
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
+_CAPTURE_SENT = OFFSET["capture_sent"]
 _STAGE_READ, _STAGE_WRITE = OFFSET["stage_read"], OFFSET["stage_write"]
 _GAPS_READ, _GAPS_WRITE = OFFSET["gaps_read"], OFFSET["gaps_write"]
 _READS_PER_CALLBACK = 32  # more would mean that the core never runs empty; the rest waits for the next frame
@@ -120,6 +122,8 @@ def _put(address: int, source: int, count: int) -> None:
     copy_in(stream.capture_ring, width * position, source, width * count, width * taken)
     stream.captured += count
     store_release(address + _CAPTURE_WRITE, position + count)
+    if stream.keeps_unacknowledged:
+        used = position - load_acquire(address + _CAPTURE_SENT)
     if stream.flow != FLOW_HELD and used + count >= stream.chunk:
         to_io(address)
 
@@ -142,6 +146,8 @@ def _emit(address: int, inbound: int, count: int) -> None:
         _put(address, inbound, count)
         return
     _take_stage(address, outbound, count)
+    if stream.paused:
+        clear(outbound, 2 * count)
     if stream.layout == LAYOUT_OUTBOUND:
         _put(address, outbound, count)
     elif stream.layout == LAYOUT_MIXED:
@@ -164,12 +170,15 @@ def _on_read(address: int, bug: int) -> None:
         samples = word(frame + FRAME_DATALEN) // (2 * channels)
         if rate == 0 or samples == 0:
             continue
-        if stream.paused:
+        if stream.paused == PAUSED_GAP:
             stream.gap_open += samples * stream.wire_rate // rate
             continue
         stream.captured_frames += 1
         to_mono(data, samples, channels)
-        silence_missing(data, samples)
+        if stream.paused:
+            clear(data, 2 * samples)
+        else:
+            silence_missing(data, samples)
         if stream.inband_dtmf:
             detect(stream.dtmf, rate, data, samples, stream.digits, stream.session)
         if stream.layout == LAYOUT_OUTBOUND:

@@ -21,6 +21,7 @@ from ..media.playback import is_full
 from ..records import (ATTEND_PEER_PROTOCOL, ENCAPSULATION_AUDIOSOCKET, ENCAPSULATION_RTP, ENCODING_MULAW,
                        FRAMING_AUDIOSOCKET, FRAMING_HTTP, FRAMING_SERVER, OFFSET, io_loop_at, stream_at)
 from ..wakeup import attend
+from .acknowledgements import take_acknowledgement
 from .alike import take_alike
 from .audiosocket import take_frames, take_message
 from .delivery import (INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_FRAME, PIECE_ENDS_MESSAGE, gather,
@@ -139,6 +140,10 @@ def _piece(stream: Any, source: int, count: int) -> None:
         stream.messages_received += 1
     elif opcode == OPCODE_BINARY and stream.binary_playback and not stream.deflate:
         _take_audio(stream, source, count, ends_message)
+        if ends_message:
+            stream.messages_received += 1
+    elif opcode == OPCODE_TEXT and stream.keeps_unacknowledged and not stream.message_compressed:
+        take_acknowledgement(stream, source, count, ends_message)
         if ends_message:
             stream.messages_received += 1
     else:

@@ -26,6 +26,7 @@ from .rtp import RTP_HEADER, before_gap, write_header
 from .tls import tls_send
 
 _CAPTURE_READ, _CAPTURE_WRITE = OFFSET["capture_read"], OFFSET["capture_write"]
+_CAPTURE_SENT, _RESUMED = OFFSET["capture_sent"], OFFSET["resumed"]
 _OUTBOX_READ, _OUTBOX_WRITE, _FLOW = OFFSET["outbox_read"], OFFSET["outbox_write"], OFFSET["flow"]
 _SKIP_TO = OFFSET["skip_to"]
 
@@ -216,14 +217,14 @@ def _split(target: int, source: int, count: int, track: int) -> None:
 
 
 @native_helper
-def _chunk(loop: int, stream: Any, target: int, count: int) -> int:
-    """Frame `count` sample times of the ring, a message for each template; return the bytes written.
+def _chunk(loop: int, stream: Any, target: int, position: int, count: int) -> int:
+    """Frame `count` sample times at `position` of the ring, a message for each template; return the bytes written.
 
     Under one template, or in binary frames, two tracks are interleaved.
     """
     samples = io_loop_at(loop).scratch + NUMBERS
     width = 2 * stream.channels
-    copy_out(samples, stream.capture_ring, width * stream.capture_read, width * count)
+    copy_out(samples, stream.capture_ring, width * position, width * count)
     if stream.templates < 2 or stream.payload != PAYLOAD_BASE64:
         stream.messages_sent += 1
         return _media(loop, stream, target, samples, stream.channels * count, 0)
@@ -253,6 +254,28 @@ def next_message_bytes(loop: int, stream: Any) -> int:
     copy_out(fields, stream.outbox, stream.outbox_read, OUTBOX_HEADER)
     words = int32_at(fields, 3)
     return wide(words[1]) + max(wide(words[2]), 0) + _MAX_HEADER + _MAX_DIGITS
+
+
+@native_helper
+def _unsent_from(stream: Any) -> int:
+    """The first sample time that is to be sent next: what is kept until it is acknowledged is sent before it is read.
+    """
+    return stream.capture_sent if stream.keeps_unacknowledged else stream.capture_read
+
+
+@native_helper
+def _is_sent(stream: Any, position: int) -> None:
+    """What stands before `position` in the ring has been framed."""
+    if stream.keeps_unacknowledged:
+        store_release(stream.address + _CAPTURE_SENT, position)
+    else:
+        store_release(stream.address + _CAPTURE_READ, position)
+
+
+@native_helper
+def _knows_where(stream: Any) -> bool:
+    """Return whether it is known where audio has to go on: the server of audio that is kept says first what it has."""
+    return stream.keeps_unacknowledged == 0 or load_acquire(stream.address + _RESUMED) == 1
 
 
 @native_helper
@@ -303,13 +326,13 @@ def _fill(loop: int, stream: Any) -> None:
         stream.out_length += frame_message(loop, stream, stream.out + stream.out_length)
         store_release(stream.address + _OUTBOX_READ, stream.outbox_read + used)
     flow = load_acquire(stream.address + _FLOW)
-    if flow == FLOW_HELD or not _may_speak(stream):
+    if flow == FLOW_HELD or not _knows_where(stream) or not _may_speak(stream):
         return
     _skip(stream, max(skip_to, load_acquire(stream.address + _SKIP_TO)))
     room = _room(stream)
     while stream.out_length < _BATCH_BYTES and stream.out_length + room <= stream.out_capacity:
-        waiting = load_acquire(stream.address + _CAPTURE_WRITE) - stream.capture_read
-        count = min(waiting, stream.chunk)
+        position = _unsent_from(stream)
+        count = min(load_acquire(stream.address + _CAPTURE_WRITE) - position, stream.chunk)
         whole = count == stream.chunk or flow == FLOW_DRAIN
         if count > 0 and stream.gaps:
             continuous = before_gap(stream)
@@ -317,8 +340,8 @@ def _fill(loop: int, stream: Any) -> None:
                 count, whole = continuous, True
         if count == 0 or not whole:
             return
-        stream.out_length += _chunk(loop, stream, stream.out + stream.out_length, count)
-        store_release(stream.address + _CAPTURE_READ, stream.capture_read + count)
+        stream.out_length += _chunk(loop, stream, stream.out + stream.out_length, position, count)
+        _is_sent(stream, position + count)
 
 
 @native_helper
@@ -364,7 +387,7 @@ def pump(loop: int, address: int) -> int:
         _fill(loop, stream)
         if stream.out_length == 0:
             break
-    if draining and stream.drained == 0:
+    if draining and stream.drained == 0 and _knows_where(stream):
         stream.drained = 1
         attend(address, ATTEND_DRAINED)
     return SENT_ALL
