@@ -26,8 +26,8 @@ class StreamSettings:
 
     protocol: str = setting(
         "json", "How the stream travels: json (JSON messages, audio in base64), binary (the same messages, "
-        "audio as binary frames), community (bare audio, text as it is), nothing but audio: rtp, sln or audiosocket; "
-        "or as a speech agent or a telephony platform has it, by its name.",
+        "audio as binary frames), community (bare audio, text as it is), recorder (the recording service), nothing but "
+        "audio: rtp, sln or audiosocket; or as a speech agent or a telephony platform has it, by its name.",
         choices=PROTOCOLS)
     platform_account_id: str = setting(
         "", "The account's id in the messages of a telephony platform's protocol; empty: one is made up.",
@@ -41,7 +41,7 @@ class StreamSettings:
         choices=("binary", "base64"))
     chunk_ms: int = setting(
         20, "Audio in one media message, exact whatever the ptime of the call's codec; to an http:// or https:// "
-        "server 100 by default, and from 20 to 100.",
+        "server 100 by default, and from 20 to 100; to a recorder 100 by default, and what has 4 to 64 KiB.",
         unit="ms", minimum=10, maximum=1000, step=10)
     resampler: str = setting(
         "fir", "How rates are converted: fir (at most 3 ms of delay) or soxr (higher quality, 20 to 200 ms).",
@@ -56,6 +56,12 @@ class StreamSettings:
     sample_rate: int = setting(
         0, "Rate of the audio that the server sends as binary messages; 0: that of the stream.",
         unit="Hz", choices=tuple(map(str, (0, *ALL_RATES))))
+    pause_leaves: str = setting(
+        "gap", "What the server gets of a paused call: nothing, so that what it hears is shorter (gap), or silence.",
+        choices=("gap", "silence"))
+    deliver_secs: int = setting(
+        60, "How long a recorder that is away, or slow, is waited for at the end of a stream, to have it all.",
+        unit="s", minimum=1, maximum=3600)
     buffer_secs: int = setting(
         40, "Captured audio kept while the server does not take it; beyond that, the newest is dropped.",
         unit="s", minimum=1, maximum=40)
@@ -118,8 +124,8 @@ class StreamSettings:
         0, "How long a caller must speak to interrupt a speech agent, which only pauses before that, where its "
         "protocol has such an option and the metadata do not say it; 0: at once.", unit="ms", minimum=0, maximum=5000)
     api_key: str = setting(
-        "", "The key that an http:// or https:// server, a speech agent or a server of the protocol audiohook asks "
-        "for; it is never shown.", secret=True)
+        "", "The key that an http:// or https:// server, a speech agent, a recorder or a server of the protocol "
+        "audiohook asks for; it is never shown.", secret=True)
     api_secret: str = setting(
         "", "The client secret, in base64, with which requests to a server of the protocol audiohook are signed; it is "
         "never shown; empty: they are not signed.", secret=True, pattern_rule="base64", read=base64_text)

@@ -16,6 +16,8 @@ class State(Enum):
     """The connection failed; audio waits in the ring while the server is tried again."""
     DRAINING = "draining"
     """Captures no more; sends, and for a graceful shutdown plays, what is buffered."""
+    DELIVERING = "delivering"
+    """Captures no more, and has no connection: the server is tried again, for what it has to have of the call."""
     CLOSING = "closing"
     """Has said stop, and waits for the server's close."""
     ENDED = "ended"
@@ -31,17 +33,23 @@ class Step(Enum):
     DROPPED = "connection lost, to be made again"
     LOST = "connection over"
     FINISH = "asked to end"
+    DEFER = "asked to end, while something cannot be sent that the server has to have"
     DRAINED = "nothing is left to send"
 
 
 TRANSITIONS: dict[State, dict[Step, State]] = {
     State.WAITING: {Step.ATTACHED: State.CONNECTING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
-    State.CONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
+    State.CONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED,
+                       Step.DEFER: State.DELIVERING},
     State.STREAMING: {Step.FINISH: State.DRAINING, Step.DROPPED: State.RECONNECTING, Step.LOST: State.ENDED},
-    State.RECONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED},
+    State.RECONNECTING: {Step.CONNECTED: State.STREAMING, Step.FAILED: State.ENDED, Step.FINISH: State.ENDED,
+                         Step.DEFER: State.DELIVERING},
     # Several may ask a stream to end: a command, its call, its server, the end of the module. The first one counts.
-    State.DRAINING: {Step.DRAINED: State.CLOSING, Step.LOST: State.ENDED, Step.FINISH: State.DRAINING},
-    State.CLOSING: {Step.LOST: State.ENDED, Step.FINISH: State.CLOSING},
+    State.DRAINING: {Step.DRAINED: State.CLOSING, Step.LOST: State.ENDED, Step.FINISH: State.DRAINING,
+                     Step.DROPPED: State.DELIVERING},
+    State.DELIVERING: {Step.CONNECTED: State.DRAINING, Step.FAILED: State.ENDED, Step.LOST: State.ENDED,
+                       Step.FINISH: State.DELIVERING},
+    State.CLOSING: {Step.LOST: State.ENDED, Step.FINISH: State.CLOSING, Step.DROPPED: State.DELIVERING},
     # A module that is unloaded while a command's thread is still attaching does not wait for it for ever.
     State.ENDED: {Step.FINISH: State.ENDED, Step.ATTACHED: State.ENDED, Step.FAILED: State.ENDED},
 }

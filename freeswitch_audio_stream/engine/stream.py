@@ -38,7 +38,7 @@ from .plan.plan import Plan
 from .state_machine import StateMachine
 from .states import TRANSITIONS, State, Step
 
-_DRAIN_SECONDS = 1.0   # what a stop or a hangup allows for the last audio to be taken
+_DRAIN_SECONDS = 1.0   # what a stop or a hangup allows for the last audio to be taken, which nobody acknowledges
 _MEDIA_SECONDS = 5.0   # how long a call between two states is waited for
 _POLL_SECONDS = 0.02
 
@@ -200,12 +200,14 @@ class Stream:
         self.lifecycle.connected(connection)
         self.player.new_connection()
         self._gate.connected()
+        if self.state is State.DRAINING:
+            self.media.path.drain_media()
         self.link.attach()
         self.lifecycle.streaming(connection)
 
     def link_failed(self, error: ConnectError) -> None:
         """The server is not there."""
-        again = self.state is State.RECONNECTING and self._may_reconnect() and not error.for_good
+        again = self._may_reconnect(State.RECONNECTING) and not error.for_good
         self.lifecycle.not_connected(error, again)
         if again:
             self._reconnecting.defer(error.retry_after or 0.0)
@@ -218,9 +220,12 @@ class Stream:
 
     # The connection is over.
 
-    def link_refused(self, text: str, for_good: bool) -> None:
-        """The server breaks a rule."""
-        self._reporter.error("protocol", text)
+    def link_refused(self, text: str, for_good: bool, in_words: bool = False) -> None:
+        """The server breaks a rule, or refuses something."""
+        if in_words:
+            self._reporter.error("recorder", text)
+        else:
+            self._reporter.error("protocol", text)
         if for_good:
             self._end_reason.set_reason("error", text)
 
@@ -235,10 +240,12 @@ class Stream:
     def link_down(self, code: int, text: str, clean: bool) -> None:
         """The connection is over: for good, or to be made again."""
         self._reconnecting.disconnected()
-        again = self.state is State.STREAMING and not clean and self._may_reconnect()
+        again = not clean and self._may_reconnect(State.STREAMING)
         self.lifecycle.disconnected(code, text, again)
         if again:
             self._step(Step.DROPPED)
+            if self.state is State.DELIVERING:
+                self._drain_within(math.inf)
             return
         if clean:
             self._closed_by_peer(text)
@@ -267,19 +274,27 @@ class Stream:
 
     def link_released(self) -> None:
         """The socket is closed."""
-        if self.state is State.RECONNECTING:
+        if self.state in (State.RECONNECTING, State.DELIVERING):
             self._reconnecting.try_again()
         else:
             self._end_when_free()
 
-    def _may_reconnect(self) -> bool:
-        return self._reconnecting.is_allowed and not self.attachment.lost
+    def _may_reconnect(self, state: State) -> bool:
+        """Whether another connection may be made, in this state or at the end of a stream."""
+        if self.state in (State.DRAINING, State.CLOSING, State.DELIVERING):
+            return self.sender.has_introduced and self._reconnecting.is_allowed and self._may_deliver()
+        return self.state is state and self._reconnecting.is_allowed and not self.attachment.lost
+
+    def _may_deliver(self) -> bool:
+        """Whether the end waits for a server that has to have something of the call."""
+        return self.link.owes_recording and self.dispatcher.now() < self._drain_until
 
     # The end.
 
-    def finish(self, reason: str, detail: str = "", seconds: float = _DRAIN_SECONDS) -> None:
+    def finish(self, reason: str, detail: str = "", seconds: float | None = None) -> None:
         """End in order: capture no more, send what is buffered (for up to `seconds`), say stop, close."""
-        if not self._step(Step.FINISH):
+        offline = self.state in (State.CONNECTING, State.RECONNECTING)
+        if not self._step(Step.DEFER if offline and self._may_deliver() else Step.FINISH):
             return
         if self.link.peer_close_reason is not None:  # the server came first; its close is not over yet
             self._closed_by_peer(self.link.peer_close_reason)
@@ -292,8 +307,9 @@ class Stream:
         if not self._plays_to_the_end():
             self.attachment.detach_all()
             self.player.abandon()
-        self._drain_within(seconds)
-        self._gate.before_drain()
+        self._drain_within(self._patience if seconds is None else seconds)
+        if self.state is State.DRAINING:
+            self._gate.before_drain()
         self.media.drain()
 
     def finish_gracefully(self, detail: str) -> None:
@@ -301,10 +317,17 @@ class Stream:
         self.media.path.pause_playback(False)
         self.finish("graceful", detail, self.plan.settings.graceful_secs)
 
-    def stop(self, reason: str, detail: str = "", seconds: float = _DRAIN_SECONDS) -> None:
+    @property
+    def _patience(self) -> float:
+        """What a stop or a hangup allows for the last audio to be taken."""
+        return self.plan.settings.deliver_secs if self.plan.protocol.acknowledges else _DRAIN_SECONDS
+
+    def stop(self, reason: str, detail: str = "", seconds: float | None = None) -> None:
         """As `finish`; a stream that is draining already has no more than `seconds` left, and plays no more."""
         if self.state is State.DRAINING:
-            self._hurry(seconds)
+            self._hurry(self._patience if seconds is None else seconds)
+        elif self.state in (State.DELIVERING, State.CLOSING):
+            self._drain_within(self._patience if seconds is None else seconds)
         else:
             self.finish(reason, detail, seconds)
 
@@ -320,7 +343,14 @@ class Stream:
     def _drain_within(self, seconds: float) -> None:
         now = self.dispatcher.now()
         self._drain_until = min(self._drain_until, now + seconds)
-        self._timers.after("drain", self._drain_until - now, self._drained)
+        self._timers.after("drain", max(0.0, self._drain_until - now), self._time_is_over)
+
+    def _time_is_over(self) -> None:
+        if self.state is State.DELIVERING:
+            self.link.give_up()
+            self._over()
+        else:
+            self._drained()
 
     def _plays_to_the_end(self) -> bool:
         return self._end_reason.name == "graceful" and not self.attachment.lost and not self._hurried
@@ -361,6 +391,8 @@ class Stream:
         self._timers.cancel_all()
         self.attachment.detach_all()
         self.player.abandon()
+        if self.link.shortfall:
+            self._reporter.error("not_recorded", self.link.shortfall)
         self.lifecycle.stopped(self._end_reason, self.link.summary)
         self._told_all = True
         self._end_when_free()

@@ -8,6 +8,7 @@
     encapsulations.py   rtp and sln: nothing but audio
     audiosocket.py      audiosocket: over a WebSocket, and over TCP
     http_streaming.py   http: the HTTP streaming API
+    recorder.py         recorder: the recording service
     agent_functions.py  functions that we carry out for a speech agent
     agents/             speech agents: services of a model that hears and speaks
     platforms/          those of telephony platforms
@@ -26,13 +27,14 @@ from .encapsulations import RTP, SLN
 from .http_streaming import HTTP
 from .openai_realtime.wire_protocol import REALTIME
 from .platforms import PLATFORMS
+from .recorder import RECORDER
 from .session import Carrier, ProtocolSession, WireProtocol
 from .stream_api import BINARY, JSON
 
 __all__ = ["ENCAPSULATIONS", "PROTOCOLS", "SCHEMES", "AgentProtocol", "Carrier", "ProtocolSession", "WireProtocol"]
 
 PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (
-    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, *REALTIME, *AGENTS, *PLATFORMS)}
+    JSON, BINARY, COMMUNITY, RTP, SLN, AUDIOSOCKET, RECORDER, *REALTIME, *AGENTS, *PLATFORMS)}
 """Protocols by the value of the setting `protocol` that selects them."""
 
 SCHEMES: Mapping[str, WireProtocol] = {"audiosocket": AUDIOSOCKET_TCP, "http": HTTP, "https": HTTP}

@@ -169,6 +169,16 @@ class WireProtocol:
     counts_anew: bool = False
     """Whether sequence numbers, chunks and timestamps start again on each connection instead of once per stream."""
 
+    is_one_way: bool = False
+    """Whether the server has nothing to say to the caller and the application, so that the flag of `start` which asks
+    for that means nothing."""
+    acknowledges: bool = False
+    """Whether the server acknowledges audio, which is kept until then, and delivered after the call's end as well."""
+
+    def chunk_limits(self, info: StreamInfo) -> tuple[int, int]:
+        """Return the least and most milliseconds of audio in a media message of a stream."""
+        return self.chunk_range
+
     def carried(self, track: Track, encoding: Encoding, rate: int) -> tuple[Track, Encoding]:
         """Return the track and encoding that the format carries when these are asked for, at `rate` Hz; raise
         SettingError if it cannot carry them.

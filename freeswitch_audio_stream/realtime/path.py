@@ -23,8 +23,8 @@ from .media import capture, playback
 from .path_format import ENCODINGS, MARKS, OUTBOX_BYTES, PathFormat
 from .path_setup import set_up
 from .records import (FLOW_DRAIN, FLOW_HELD, FLOW_OPEN, FRAMING_AUDIOSOCKET, FRAMING_CLIENT, FRAMING_HTTP,
-                      FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAUSED_GAP, PAUSED_NOT, PAUSED_SILENCE, PEER_FRAMES,
-                      SOCKET_ATTACH, SOCKET_DETACH, TLS)
+                      FRAMING_SERVER, MARK_NAMED, MARK_PLAYED, MARK_WORDS, PAUSED_GAP, PAUSED_NOT, PAUSED_SILENCE,
+                      PEER_FRAMES, SOCKET_ATTACH, SOCKET_DETACH, TLS)
 from .wire.delivery import INBOX_HEADER, PIECE_COMPRESSED, PIECE_ENDS_MESSAGE
 from .wire.outgoing import OPCODE_BINARY
 
@@ -273,7 +273,9 @@ class MediaPath:
         self._field["encoding"] = self._field["binary_encoding"] = ENCODINGS[encoding]
 
     def pause(self, paused: bool) -> None:
-        """Discard captured audio from the next frame on, or put silence in its place, or end that. Any thread, even after `release`."""
+        """Discard captured audio from the next frame on, or put silence in its place; or end that. Any thread, even
+        after `release`.
+        """
         with self._lock:
             if not self._released:  # else the record may be another stream's by now
                 how = PAUSED_SILENCE if self.format.silent_pause else PAUSED_GAP
@@ -347,7 +349,8 @@ class MediaPath:
         """What was captured before sample time `position` need not be sent again. Only the stream's dispatcher, where
         the server does not say it in a way that the core understands (see `wire.acknowledgements`).
         """
-        if self._field["capture_read"] < position <= self._field["capture_sent"]:
+        position = min(position, int(self._field["capture_sent"]))
+        if position > self._field["capture_read"]:
             wakeup.release_captured(self.address, position)
 
     @property

@@ -141,6 +141,16 @@ class Link:
             return True
         return self._path.send(BINARY, bytes((kind,)) + len(payload).to_bytes(2, "big") + payload)
 
+    @property
+    def owes_recording(self) -> bool:
+        """Whether there is something of the call that the server has to have, even where the call is over."""
+        return False
+
+    @property
+    def shortfall(self) -> str:
+        """What the server has not acknowledged, as a sentence; "" where it need not, or has."""
+        return ""
+
     # The end of a connection.
 
     @property

@@ -18,8 +18,10 @@ class LinkOwner(Protocol):
     def link_failed(self, error: ConnectError) -> None:
         """Not connected."""
 
-    def link_refused(self, text: str, for_good: bool) -> None:
-        """The server breaks a rule; the connection is being closed for it, and not to be made again if `for_good`."""
+    def link_refused(self, text: str, for_good: bool, in_words: bool = False) -> None:
+        """The server breaks a rule, or refuses or lacks something, which a recorder says `in_words`. If `for_good`, the
+        connection is being closed for it, and not to be made again.
+        """
 
     def link_lost(self, text: str, timed_out: bool) -> None:
         """The connection broke, or (`timed_out`) the peer does not answer; link_down follows."""

@@ -12,6 +12,7 @@ from .http_link import HttpLink
 from .link import Link
 from .link_owner import LinkOwner, MessageHandler
 from .media_clients import PendingConnection
+from .recorder_link import RecorderLink
 
 
 def make_link(plan: Plan, media: MediaPaths, dispatcher: Dispatcher, owner: LinkOwner, listener: MessageHandler,
@@ -19,6 +20,8 @@ def make_link(plan: Plan, media: MediaPaths, dispatcher: Dispatcher, owner: Link
     """Return the link of a stream: to the server of its plan, or with a `pending` connection of a client to that."""
     if plan.protocol.carrier is Carrier.HTTP:
         return HttpLink(plan, media, dispatcher, owner, listener, conversation)
+    if plan.protocol.acknowledges:
+        return RecorderLink(plan, media.path, dispatcher, owner, listener)
     kind = AudioSocketLink if plan.protocol.carrier is Carrier.AUDIOSOCKET else Link
     return kind(plan.url, plan.settings, media.path, dispatcher, owner, listener, pending, plan.protocol.counts_anew,
                 lambda: conversation.handshake(plan.url, plan.settings.api_key, plan.settings.api_secret),

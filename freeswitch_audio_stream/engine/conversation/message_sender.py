@@ -106,12 +106,12 @@ class MessageSender:
 
     def text(self, text: str) -> None:
         """Queue a message of the application; raise RefusedError with the reason if it cannot be sent. Any thread."""
-        if not self._plan.bidirectional:
-            raise RefusedError("the stream is one-way: start it with 1 as its last flag to exchange text")
         protocol = self._conversation.protocol
         if not protocol.has_text:
             raise RefusedError(f"the protocol {protocol.name} has no text messages: start the stream with the protocol "
                                "json, binary or community to exchange text")
+        if not self._plan.bidirectional:
+            raise RefusedError("the stream is one-way: start it with 1 as its last flag to exchange text")
         protocol.check_text(text)
         with self._lock:
             self._send_or_keep(text, self._state())

@@ -41,6 +41,7 @@ class StreamStatistics:
             "playbackDroppedMs": 1000 * counters.play_dropped // play_rate,
             "msPlayed": 1000 * counters.played // play_rate,
             "captureQueueMs": 1000 * counters.waiting // self._rate,
+            "unackedMs": 1000 * counters.unacknowledged // self._rate,
             "playbackQueueMs": 1000 * counters.play_waiting // play_rate,
             "reconnects": self._reconnecting.count, "errors": self._reporter.errors, **self._packets.statistics(),
             **self._turns.fields(),

@@ -75,14 +75,15 @@ class Plan:
         """What the core has to know: the format, and the media messages of each track."""
         info, settings = self.info, self.settings
         templates = self.protocol.templates(info)
-        least, most = self.protocol.chunk_range
+        least, most = self.protocol.chunk_limits(info)
         form = PathFormat(
             tracks=info.track.value, rate=info.rate, encoding=templates[0].encoding,
             chunk_ms=self.protocol.packet_ms or min(max(settings.chunk_ms, least), most),
             buffer_secs=settings.buffer_secs, playback_secs=settings.playback_secs,
             binary_playback=self.plays and self._takes_binary, binary_rate=self.binary_rate,
             playback_levels_ms=self._playback_levels, inband_dtmf=settings.dtmf_inband,
-            encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity)
+            encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity,
+            keeps_unacknowledged=self.protocol.acknowledges, silent_pause=settings.pause_leaves == "silence")
         return form, templates
 
     @property
@@ -112,6 +113,8 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     """
     by_scheme = SCHEMES.get(command.url.partition(":")[0].lower())
     settings = resolve(call.variable, command.prefix, command.dialect, by_scheme.defaults if by_scheme else {})
+    if by_scheme is None and PROTOCOLS[settings.protocol].defaults:
+        settings = resolve(call.variable, command.prefix, command.dialect, PROTOCOLS[settings.protocol].defaults)
     command, settings = with_profile(command, settings)
     protocol = by_scheme or PROTOCOLS[settings.protocol]
     command = with_settings(command, settings, protocol)
@@ -125,14 +128,14 @@ def make_plan(command: Start, call: Call, resolve: ResolveSettings) -> Plan:
     command = replace(command, track=track, encoding=encoding)
     account = {name: value for name in protocol.variables if (value := call.variable(name))}
     community = command.dialect is Dialect.COMMUNITY
-    plays = settings.playback if community else command.bidirectional
+    answers = command.bidirectional and not protocol.is_one_way
+    plays = settings.playback if community else answers
     info = StreamInfo(command.stream_id, command.uuid, command.track, command.encoding, command.rate,
                       _channels(protocol, command.track), command.metadata, account, settings.format == "base64",
                       _identity(call, settings), plays)
     _check_opening(protocol, info)
     timeout = settings.connect_timeout if community else command.timeout or None
-    return Plan(info, command.url, settings, protocol, command.dialect, timeout, command.bidirectional, plays,
-                command.captures)
+    return Plan(info, command.url, settings, protocol, command.dialect, timeout, answers, plays, command.captures)
 
 
 def _identity(call: Call, settings: StreamSettings) -> Identity:

@@ -1,8 +1,9 @@
 """From a server that acknowledges audio: how many bytes it has, in JSON texts, and what may leave the ring for that.
 
-Runs on a stream's I/O loop. A text that does nothing but acknowledge a chunk costs no Python: it names the chunk
-(`chunk_id`) and the bytes of the session up to its end (`acked_bytes`), and neither an error nor anything that is missing
-(`degraded`). Every other text goes to the inbox, as one piece; of one that is longer than `packet`, the beginning.
+Runs on a stream's I/O loop. A text acknowledges a chunk where it names it (`chunk_id`) and the bytes of the session up
+to its end (`acked_bytes`), and no error. Where it says nothing but that, it costs no Python; one that says that
+something is missing (`degraded`) and all other texts go to the inbox, each as one piece; of one that is longer than
+`packet`, the beginning.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _number(text: Any, begin: int, length: int) -> int:
 def _acknowledged(data: int, length: int) -> int:
     """Return how many bytes a text acknowledges; −1 where it says anything else."""
     text = bytes_at(data, length)
-    if _find(text, length, _CHUNK) < 0 or _find(text, length, _ERROR) >= 0 or _find(text, length, _DEGRADED) >= 0:
+    if _find(text, length, _CHUNK) < 0 or _find(text, length, _ERROR) >= 0:
         return -1
     end = _find(text, length, _BYTES)
     return _number(text, end, length) if end >= 0 else -1
@@ -82,5 +83,5 @@ def take_acknowledgement(stream: Any, source: int, count: int, ends_message: boo
     acknowledged = _acknowledged(stream.packet, length) if stream.resumed else -1
     if acknowledged >= 0:
         _release(stream, acknowledged)
-    else:
+    if acknowledged < 0 or _find(bytes_at(stream.packet, length), length, _DEGRADED) >= 0:
         to_inbox(stream, OPCODE_TEXT, PIECE_ENDS_FRAME | PIECE_ENDS_MESSAGE, stream.packet, length)

@@ -29,7 +29,7 @@ class Recorder:
         self._reader = threading.Thread(target=lambda: self.told.extend(self.process.stderr or ()))
         self._reader.start()
         line = self.process.stdout.readline()
-        assert line.startswith("listening on http://"), "".join(self.told)
+        assert line.startswith("listening on http"), "".join(self.told)
         self.address = line.split("//")[1].strip()
 
     def ws(self, path: str = "") -> str:

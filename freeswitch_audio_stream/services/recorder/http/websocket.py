@@ -19,6 +19,7 @@ from .answers import Invalid, check_channels, check_format, check_rate, check_us
 NORMAL, POLICY, INTERNAL = 1000, 1008, 1011
 _IN_FLIGHT = 64
 """Chunks that are not acknowledged yet; more are not read."""
+_LAST_WORD_SECONDS = 5.0
 _MB = 1 << 20
 
 
@@ -45,8 +46,14 @@ async def serve_existing(socket: WebSocket, sessions: Sessions, id: str) -> None
     user = socket.query_params.get("user_id")
     if session is None or session.is_closing or (user and session.row.user and user != session.row.user):
         row = None if session else await sessions.catalogue.get(id.lower())
-        error = "Session is closed" if row else "Session not found"
-        return await refuse(socket, POLICY, {"error": error, "session_id": id})
+        if row is not None and not (user and row.user and user != row.user):
+            return await refuse(socket, POLICY, {**session_info(row, ""), "error": "Session is closed"})
+        return await refuse(socket, POLICY, {"error": "Session not found", "session_id": id})
+    if socket.query_params.get("takeover") in ("1", "true"):
+        try:
+            await session.take_over()
+        except StoreError as error:
+            return await refuse(socket, INTERNAL, {"error": "Session cannot be continued", "reason": str(error)})
     if len(session.inputs) >= sessions.audio.max_connections_per_session:
         return await refuse(socket, POLICY, {"error": "Too many connections to this session", "session_id": id,
                                              "limit": sessions.audio.max_connections_per_session})
@@ -72,7 +79,7 @@ class _Closed(Exception):
 
 
 class Connection:
-    """One connection to a session. One task reads, another answers; two more see when it is to end."""
+    """One connection to a session. One task reads, another answers; three more see when it is to end."""
 
     def __init__(self, socket: WebSocket, sessions: Sessions, session: Session) -> None:
         self._socket = socket
@@ -93,7 +100,8 @@ class Connection:
             await self._send(message(greeting, row.id, row.chunks, "active", acked_bytes=row.received,
                                      sample_rate=row.rate, channels=row.channels))
             tasks = [asyncio.ensure_future(self._read(joined)), asyncio.ensure_future(self._answer()),
-                     asyncio.ensure_future(self._watch()), asyncio.ensure_future(self._watch_silence())]
+                     asyncio.ensure_future(self._watch()), asyncio.ensure_future(self._watch_silence()),
+                     asyncio.ensure_future(self._give_way(joined))]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -115,10 +123,13 @@ class Connection:
 
     async def _close(self, closed: _Closed) -> None:
         try:
-            await self._send(closed.body)
-            await self._socket.close(closed.code)
-        except (WebSocketDisconnect, RuntimeError):
+            await asyncio.wait_for(self._say_last(closed), _LAST_WORD_SECONDS)
+        except (WebSocketDisconnect, RuntimeError, asyncio.TimeoutError):
             pass
+
+    async def _say_last(self, closed: _Closed) -> None:
+        await self._send(closed.body)
+        await self._socket.close(closed.code)
 
     async def _send(self, body: dict[str, Any]) -> None:
         await self._socket.send_text(orjson.dumps(body).decode())
@@ -196,6 +207,11 @@ class Connection:
         row = await asyncio.shield(self._session.closed)
         await self._answers.join()
         raise _Closed(NORMAL if not row.error else INTERNAL, self._final(row))
+
+    async def _give_way(self, joined: Input) -> None:
+        """Its client goes on with another connection."""
+        await joined.is_taken_over.wait()
+        raise _Closed(POLICY, self._error("another connection continues the session", "Connection taken over"))
 
     async def _control(self, text: str) -> bool:
         """Return whether the session is to be closed; anything else is answered."""

@@ -58,6 +58,9 @@ class Input:
         """The stream of what it has sent compressed."""
         self.under_way: deque[asyncio.Future[Any]] = deque()
         """Writes of what has been decoded of it."""
+        self.is_taken_over = asyncio.Event()
+        """It is to end, for its client goes on with another connection."""
+        self.has_left = asyncio.Event()
 
 
 class Session:
@@ -109,14 +112,28 @@ class Session:
         self.inputs.add(joined)
         return joined
 
+    async def take_over(self) -> None:
+        """Have all connections end, and return when what they have sent is durable: `current` counts it. Raise
+        StoreError.
+        """
+        others = list(self.inputs)
+        for other in others:
+            other.is_taken_over.set()
+        for other in others:
+            await other.has_left.wait()
+        await self._store.append(self.row.id, Write((), self._progress))  # behind all that was submitted
+
     async def leave(self, left: Input) -> None:
         """Remove a connection; what it has sent is complete."""
         self.inputs.discard(left)
         self.idle_since = time.monotonic()
-        await self._finish_source(left)
-        rest = left.wav.end()
-        if rest and not self.is_closing:
-            await self._write(left, rest, 0, 0)
+        try:
+            await self._finish_source(left)
+            rest = left.wav.end()
+            if rest and not self.is_closing:
+                await self._write(left, rest, 0, 0)
+        finally:
+            left.has_left.set()
 
     def add(self, sender: Input, chunk: bytes) -> Taken:
         """Take a chunk; chunks are carried out in the order of the calls. `acknowledged` is called once it is done.
