@@ -87,7 +87,7 @@ class Stream:
         self.sender = MessageSender(plan, conversation, path, self.link, self._reporter, lambda: self.state)
         self.attention = Attention(media, dispatcher, self._attend, lambda: self._gone)
         self._reconnecting = Reconnecting(plan.settings, plan.timeout, self._timers, dispatcher.reconnects,
-                                          self.link.connect)
+                                          self.link.connect, plan.longest_wait)
         self.lifecycle = Lifecycle(plan, media, self._reporter, turns, self._timers, self._reconnecting, client_session,
                                    lambda: self.state)
         self._end_reason = EndReason()

@@ -16,24 +16,25 @@ _TIMEOUT = 10.0
 _SETTLED_SECONDS = 10.0  # how long a connection lasts that makes the tries before it forgotten
 
 
-def pause(tries: int) -> float:
-    """Return the seconds to wait before the next try, after so many that failed."""
-    return random.uniform(0, _CEILINGS[min(tries, len(_CEILINGS) - 1)])
+def pause(tries: int, longest: float = _CEILINGS[-1]) -> float:
+    """Return the seconds to wait before the next try, `longest` at most, after so many that failed."""
+    return random.uniform(0, min(longest, _CEILINGS[min(tries, len(_CEILINGS) - 1)]))
 
 
 class Reconnecting:
     """The tries of one stream; only on its dispatcher."""
 
     def __init__(self, settings: StreamSettings, timeout: float | None, timers: Timers, turns: Turns,
-                 connect: Callable[[float], None]) -> None:
-        """`turns` are for this stream and others. `connect(seconds)` begins a try, which may take so long: `timeout`,
-        if there is one.
+                 connect: Callable[[float], None], longest: float = _CEILINGS[-1]) -> None:
+        """No try is waited for longer than `longest` seconds, unless the server wants it. `turns` are for this stream
+        and others. `connect(seconds)` begins a try, which may take so long: `timeout`, if there is one.
         """
         self._settings = settings
         self._timeout = timeout or _TIMEOUT
         self._timers = timers
         self._turns = turns
         self._connect = connect
+        self._longest = longest
         self.tries = 0
         """Since the last connection that lasted."""
         self.count = 0
@@ -65,7 +66,7 @@ class Reconnecting:
         """Try, after a while, and when it is our turn: where hundreds of streams lose their server at the same time, a
         random part of half a second is not enough to keep them apart.
         """
-        wait = self._turns.take() + pause(self.tries) + self._deferred
+        wait = self._turns.take() + pause(self.tries, self._longest) + self._deferred
         self._deferred = 0.0
         self.tries += 1
         self.count += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Callable, Mapping
@@ -59,6 +60,11 @@ class Plan:
     def shown_url(self) -> str:
         """The URL as it may be told."""
         return without_credentials(self.url)
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds between two attempts to connect again: fewer where the buffer must not run over meanwhile."""
+        return self.settings.buffer_secs / 10 if self.protocol.acknowledges else math.inf
 
     @property
     def bugs(self) -> list[BugKind]:

@@ -42,7 +42,7 @@ def test_killed_at_random_instants(platform: Platform, recorder: RestartedRecord
         for number, call in enumerate(calls):
             said[number] = np.concatenate((said[number], speak(call, 1.0, 100 * kill + number)))
         behind = [platform.status(call)["messagesReceived"] + chance.randrange(1, 4) for call in calls]
-        until(lambda: any(platform.status(call)["messagesReceived"] >= least for call, least in zip(calls, behind)))
+        until(lambda: all(platform.status(call)["messagesReceived"] >= least for call, least in zip(calls, behind)))
         recorder.kill()
         recorder.start()
     until(lambda: all(call.has_spoken() for call in calls))
