@@ -77,7 +77,7 @@ def test_connections_are_cut_while_the_service_runs(platform: Platform, recorder
 
 
 def test_hung_up_while_the_recorder_is_away(platform: Platform, recorder: RestartedRecorder) -> None:
-    call = platform.call()
+    call = platform.call(speed=2)
     record(platform, recorder, call)
     said = speak(call, 1.0, 1)
     until(call.has_spoken)
@@ -98,7 +98,7 @@ def test_hung_up_while_the_recorder_is_away(platform: Platform, recorder: Restar
 def test_killed_at_the_end(platform: Platform, recorder: RestartedRecorder) -> None:
     """Whether it had completed the session or not."""
     for wait in (False, True):
-        call = platform.call()
+        call = platform.call(speed=2)
         record(platform, recorder, call)
         speak(call, 1.0, 1)
         until(call.has_spoken)
@@ -113,7 +113,7 @@ def test_killed_at_the_end(platform: Platform, recorder: RestartedRecorder) -> N
 
 
 def test_a_recorder_that_does_not_come_back(platform: Platform, recorder: RestartedRecorder) -> None:
-    call = platform.call()
+    call = platform.call(speed=2)
     record(platform, recorder, call, "deliver-secs=1")
     until(lambda: platform.status(call)["messagesReceived"] >= 2)
     recorder.kill()
@@ -131,7 +131,7 @@ def test_a_recorder_that_does_not_come_back(platform: Platform, recorder: Restar
 def test_stopped_while_the_first_connection_is_made(platform: Platform, recorder: RestartedRecorder) -> None:
     """What was captured by then is recorded."""
     os.kill(recorder.process.process.pid, 19)  # SIGSTOP: connections are made, and nobody answers
-    call = platform.call()
+    call = platform.call(speed=2)
     record(platform, recorder, call)
     said = speak(call, 1.0, 1)
     until(call.has_spoken)
@@ -144,7 +144,7 @@ def test_stopped_while_the_first_connection_is_made(platform: Platform, recorder
 
 def test_a_session_that_is_gone(platform: Platform, recorder: RestartedRecorder, tmp_path: Path) -> None:
     """The rest of the call is recorded in a new one."""
-    call = platform.call()
+    call = platform.call(speed=2)
     record(platform, recorder, call)
     speak(call, 1.0, 1)
     until(lambda: platform.status(call)["messagesReceived"] >= 3)
@@ -168,7 +168,7 @@ def test_a_session_that_is_gone(platform: Platform, recorder: RestartedRecorder,
 
 
 def test_a_session_that_others_close(platform: Platform, recorder: RestartedRecorder) -> None:
-    call = platform.call()
+    call = platform.call(speed=2)
     record(platform, recorder, call)
     until(lambda: platform.status(call)["messagesReceived"] >= 2)
     session, = recorder.sessions()
@@ -179,7 +179,7 @@ def test_a_session_that_others_close(platform: Platform, recorder: RestartedReco
 
 
 def test_a_service_that_is_stopped_and_started_again(platform: Platform, recorder: RestartedRecorder) -> None:
-    call = platform.call()
+    call = platform.call(speed=2)
     record(platform, recorder, call)
     until(lambda: platform.status(call)["messagesReceived"] >= 2)
     recorder.stop()
