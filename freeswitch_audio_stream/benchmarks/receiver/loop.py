@@ -18,8 +18,8 @@ from ..compiler import fresh_native
 from ..histogram import count_duration
 from .encrypted_io import give, take
 from .messages import read_stamp, reply
-from .records import (BUFFER_BYTES, CONNECTION_BYTES, EVENT_BATCH, HEADER_OFFSET, REPLY_AT_TIMES, REPLY_TO_EACH, SLOTS,
-                      STAMPS_OFF, STOP_OFFSET, connection_at, control_at)
+from .records import (BUFFER_BYTES, CONNECTION_BYTES, EVENT_BATCH, HEADER_OFFSET, REPLY_AT_TIMES, REPLY_TO_EACH,
+                      REPLY_TO_FIRST, SLOTS, STAMPS_OFF, STOP_OFFSET, connection_at, control_at)
 
 _close: Any = types.ExternalFunction("close", types.int32(types.int32))
 _TEXT, _BINARY, _CLOSE = 1, 2, 8
@@ -103,7 +103,8 @@ def _on_media(control: int, slot: int, payload: int, count: int, now: int) -> No
             header = _header(control, slot)
             read_stamp(control, payload, count, header + header_bytes(header, 2) - 4)
     connection.last_at = now
-    if record.reply_mode == REPLY_TO_EACH:
+    is_due = record.reply_mode == REPLY_TO_FIRST and connection.frames == 1
+    if record.reply_mode == REPLY_TO_EACH or is_due:
         _answer(control, connection)
 
 

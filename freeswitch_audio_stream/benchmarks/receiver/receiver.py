@@ -15,7 +15,7 @@ from ..child import Child
 from ..errors import BenchError
 from ..histogram import Quantiles, quantiles
 from .records import (BASE64_REPLY, L16_REPLY, PLAIN_REPLY, REPLY_AT_TIMES, REPLY_BYTES, REPLY_NEVER, REPLY_TO_EACH,
-                      RTP_REPLY, STAMPS_OFF)
+                      REPLY_TO_FIRST, RTP_REPLY, STAMPS_OFF)
 from .shared_memory import SharedMemory
 
 
@@ -114,6 +114,11 @@ class Receiver:
         """Answer every frame."""
         self._prepare(reply, RTP_REPLY if reply.rtp else PLAIN_REPLY)
         self._control["reply_mode"] = REPLY_TO_EACH
+
+    def reply_to_first(self, reply: Reply) -> None:
+        """Answer the first frame of each connection."""
+        self._prepare(reply, PLAIN_REPLY)
+        self._control["reply_mode"] = REPLY_TO_FIRST
 
     def reply_at_times(self, reply: Reply, interval: float) -> None:
         """Send every connection a stamped reply, again and again, after `interval` to twice as many seconds."""

@@ -7,7 +7,6 @@ A protocol that carries mu-law as a rule is compared with ``json`` in mu-law, th
 from __future__ import annotations
 
 import uuid
-from functools import partial
 from typing import Mapping, NamedTuple, Sequence
 
 import orjson
@@ -30,8 +29,17 @@ _WORK = Work("json", False, _RATE, _RATE)
 _FLOW_SECONDS = 15.0
 _SESSION = str(uuid.UUID(int=0x4f8e3c1b2a094d5e8f7a6b5c4d3e2f10))
 _START = "uuid_audio_stream {uuid} bench start {{{settings}}}{url} inbound {codec} 8000 60 0"
-_OPENED = orjson.dumps({"version": "2", "type": "opened", "seq": 1, "clientseq": 1, "id": _SESSION, "parameters": {
-    "media": [{"type": "audio", "format": "PCMU", "channels": ["external"], "rate": _RATE}]}})
+_PONG_SECONDS = 2.0
+
+
+def _answer(kind: str, seq: int, **parameters: object) -> Reply:
+    """Return what an AudioHook server says."""
+    return Reply(text_frame(orjson.dumps({"version": "2", "type": kind, "seq": seq, "clientseq": 1, "id": _SESSION,
+                                          "parameters": parameters})), 0, 0, False)
+
+
+_OPENED = _answer("opened", 1, media=[{"type": "audio", "format": "PCMU", "channels": ["external"], "rate": _RATE}])
+_PONG = _answer("pong", 2)
 
 
 class Kind(NamedTuple):
@@ -114,29 +122,25 @@ def _busy(bench: Bench, calls: Sequence[str], kind: Kind, seconds: float) -> Cpu
     settings = f"protocol={kind.name}"
     if protocol.permit_seconds:
         settings += f",platform-stream-id={_SESSION}"
+        bench.receiver.reply_to_first(_OPENED)
     for number, call in enumerate(calls):
         bench.receiver.forget(number)
-        if protocol.permit_seconds:
-            bench.receiver.reply_to_each(Reply(text_frame(_OPENED), 0, 0, False))
         codec = "mulaw" if kind.encoding is Encoding.MULAW else "l16"
         answer = bench.switch.command(_START.format(uuid=call, settings=settings, codec=codec,
                                                     url=bench.receiver.url(number)))
         if not answer.startswith("+OK"):
             raise BenchError(f"a stream of {kind.name} does not start: {answer}")
-        if protocol.permit_seconds:  # one answer is wanted: what follows must not be answered, too
-            bench.wait(partial(_has_spoken, bench, number), _FLOW_SECONDS, 0.001)
-            bench.receiver.reply_never()
+    if protocol.permit_seconds:
+        bench.wait(lambda: bench.receiver.flowing(range(len(calls)), 2) == len(calls), _FLOW_SECONDS)
+        bench.receiver.reply_at_times(_PONG, _PONG_SECONDS)
     frames = int(SETTLE_SECONDS * 1000 / (protocol.packet_ms or FRAME_MS))
     flows = bench.wait(lambda: bench.receiver.flowing(range(len(calls)), frames) == len(calls), _FLOW_SECONDS)
     bench.settle()
     used = _observe(bench, seconds)
+    bench.receiver.reply_never()
     bench.stop(calls, _WORK)
     bench.settle()
     return used if flows else None
-
-
-def _has_spoken(bench: Bench, number: int) -> bool:
-    return bench.receiver.frames(number) > 0
 
 
 def _report(bench: Bench, streams: int, measured: Mapping[Kind, Costs], silent: set[Kind]) -> Results:
