@@ -4,7 +4,8 @@
     options.py      options and environment files
     program.py      ``freeswitch-audio-stream recorder``
     service.py      puts the parts together, and takes them apart
-    storage/        where audio is kept: journal, files, catalogue
+    storage/        where audio is kept: journal, files, catalogue; or object store and database
+    engines/        storage for one machine, and for many
     formats/        from the bytes of a client to samples
     sessions/       what a session is, who is connected to it, and which limits it has
     http/           WebSocket and HTTP endpoints

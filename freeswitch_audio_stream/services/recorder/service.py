@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Callable
 
 from ...errors import SettingError
@@ -12,6 +11,8 @@ from ...web.connection_limits import choose_limits, open_files
 from ...web.keys import Keys
 from ...web.listen_address import ListenAddress
 from ...web.server import WebServer
+from .engines.embedded import EmbeddedEngine
+from .engines.interface import Engine
 from .http.answers import session_info
 from .http.app import make_app
 from .http.endpoints import Endpoints
@@ -20,10 +21,6 @@ from .page.routes import add_page
 from .sessions.sessions import Sessions
 from .sessions.webhooks import Webhooks, signing_key
 from .settings import AudioSettings, ServiceSettings
-from .storage.file_store import FileStore
-from .storage.sealing.master_keys import read_master_keys
-from .storage.segments import Policy
-from .storage.sqlite import SqliteCatalogue
 
 _STOP_SECONDS = 60.0
 
@@ -38,12 +35,10 @@ class RecorderService:
                                "RECORDER_WEBHOOK_SECRET, and have their receiver check it")
         signing_key(service.webhook_secret)
         self._audio, self._service, self._tell = audio, service, tell
-        keys = read_master_keys(service.master_keys, service.master_key_file, tell)
-        self._store = FileStore(Path(audio.audio_storage_path), tell, Policy(service.sync), keys)
+        self._engine = _make_engine(audio, service, tell)
         try:
-            self._catalogue = SqliteCatalogue(self._store.folder.path / "catalogue.sqlite")
             self._endpoints = Endpoints(Keys(dict.fromkeys(service.api_keys.split(), True)),
-                                        self._store.place, self._on_fault, tell)
+                                        self._engine.place, self._on_fault, tell)
             app = make_app(self._endpoints)
             add_page(app)
             self._server = WebServer(
@@ -53,7 +48,7 @@ class RecorderService:
                 upgrade=make_protocol(audio.max_message_size_bytes), background=self._run,
                 tls=Certificate(service.cert_file, service.key_file) if service.cert_file else None)
         except BaseException:
-            self._store.folder.release()
+            self._engine.release()
             raise
 
     @property
@@ -70,11 +65,14 @@ class RecorderService:
         return self._server.stop(_STOP_SECONDS)
 
     async def _run(self) -> None:
-        webhooks = Webhooks(self._catalogue, self._service.webhook_urls.split(), self._service.webhook_secret,
-                            lambda row: session_info(row, self._store.place(row.id)), self._tell)
-        sessions = Sessions(self._store, self._catalogue, self._audio, self._service, webhooks, self._tell)
+        engine = self._engine
+        webhooks = Webhooks(engine.catalogue, self._service.webhook_urls.split(), self._service.webhook_secret,
+                            lambda row: session_info(row, engine.place(row.id)), self._tell)
+        sessions = Sessions(engine.store, engine.catalogue, engine.ownership, self._audio, self._service, webhooks,
+                            self._tell)
         tasks: list[asyncio.Future[None]] = []
         try:
+            await engine.open()
             await sessions.open()
             self._endpoints.open(sessions)
             tasks = [asyncio.ensure_future(sessions.sweep()), asyncio.ensure_future(webhooks.run())]
@@ -84,11 +82,25 @@ class RecorderService:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             webhooks.stop()
-            for session in list(sessions.active.values()):
-                await self._catalogue.put(session.current())
-            sessions.waveforms.stop()
-            await self._store.close()
-            await self._catalogue.close()
+            await sessions.stop()
+            await engine.close()
 
     def _on_fault(self, error: BaseException) -> None:
         self._tell(f"defect: {error!r}")
+
+
+def _make_engine(audio: AudioSettings, service: ServiceSettings, tell: Callable[[str], None]) -> Engine:
+    if bool(service.database_url) != bool(service.store_url):
+        raise SettingError("recorders on many machines need a database and a store: set both RECORDER_DATABASE_URL and "
+                           "RECORDER_STORE_URL, or neither")
+    if not service.database_url:
+        return EmbeddedEngine(audio, service, tell)
+    if service.master_keys or service.master_key_file:
+        raise SettingError("recordings of many machines are not encrypted by the recorder: have the store do it, and set "
+                           "no master keys")
+    try:
+        from .engines.distributed import DistributedEngine
+    except ImportError as error:
+        raise SettingError(f"recorders on many machines need the extra recorder-distributed of the package ({error})"
+                           ) from error
+    return DistributedEngine(service, tell)

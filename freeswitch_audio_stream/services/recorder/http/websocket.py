@@ -13,10 +13,10 @@ from ..formats.wav_input import FormatError
 from ..sessions.session import Input, Session, SessionClosed, Taken
 from ..sessions.sessions import Sessions, TooManySessions
 from ..storage.catalogue import SessionRow
-from ..storage.interface import Progress, StoreError
+from ..storage.interface import Interrupted, Progress, StoreError
 from .answers import Invalid, check_channels, check_format, check_rate, check_user, message, session_info
 
-NORMAL, POLICY, INTERNAL = 1000, 1008, 1011
+NORMAL, POLICY, INTERNAL, RESTART = 1000, 1008, 1011, 1012
 _IN_FLIGHT = 64
 """Chunks that are not acknowledged yet; more are not read."""
 _LAST_WORD_SECONDS = 5.0
@@ -42,7 +42,11 @@ async def serve_new(socket: WebSocket, sessions: Sessions) -> None:
 
 async def serve_existing(socket: WebSocket, sessions: Sessions, id: str) -> None:
     """A connection to a session that there is."""
-    session = sessions.active.get(id.lower())
+    try:
+        session = await sessions.take(id.lower())
+    except StoreError as error:
+        return await refuse(socket, RESTART, {"error": "Session cannot go on now", "session_id": id,
+                                              "reason": str(error)})
     user = socket.query_params.get("user_id")
     if session is None or session.is_closing or (user and session.row.user and user != session.row.user):
         row = None if session else await sessions.catalogue.get(id.lower())
@@ -73,7 +77,7 @@ async def refuse(socket: WebSocket, code: int, body: dict[str, Any]) -> None:
 class _Closed(Exception):
     """This connection is over: with this code, after this message."""
 
-    def __init__(self, code: int, body: dict[str, Any]) -> None:
+    def __init__(self, code: int, body: dict[str, Any] | None) -> None:
         self.code = code
         self.body = body
 
@@ -107,6 +111,8 @@ class Connection:
                 task.result()
         except (WebSocketDisconnect, RuntimeError):
             pass  # it has gone
+        except Interrupted:
+            await self._close(_Closed(RESTART, None))  # it goes on when the client comes again
         except _Closed as closed:
             await self._close(closed)
         finally:
@@ -118,6 +124,8 @@ class Connection:
     async def _leave(self, joined: Input) -> None:
         try:
             await self._session.leave(joined)
+        except Interrupted:
+            pass
         except StoreError as error:
             await self._sessions.close(self._session, str(error))
 
@@ -128,7 +136,8 @@ class Connection:
             pass
 
     async def _say_last(self, closed: _Closed) -> None:
-        await self._send(closed.body)
+        if closed.body is not None:
+            await self._send(closed.body)
         await self._socket.close(closed.code)
 
     async def _send(self, body: dict[str, Any]) -> None:
@@ -189,6 +198,8 @@ class Connection:
             raise _Closed(NORMAL, self._final(row))
         except FormatError as error:
             raise _Closed(POLICY, self._error(str(error)))
+        except Interrupted:
+            raise
         except StoreError as error:
             await self._sessions.close(self._session, str(error))
             raise _Closed(INTERNAL, self._error(str(error)))

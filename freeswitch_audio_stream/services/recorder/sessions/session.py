@@ -15,7 +15,7 @@ from ....errors import AudioStreamError
 from ..formats.decoder import Decoder
 from ..formats.wav_input import Compressed, FormatError, WavInput
 from ..storage.catalogue import SessionRow
-from ..storage.interface import AUDIO, AudioStore, Progress, StoreError, Unfinished, Write
+from ..storage.interface import AUDIO, AudioStore, Interrupted, Progress, StoreError, Unfinished, Write
 
 LATE_SECONDS = 2.0
 """An acknowledgement that takes longer is told of: live audio came faster than it could be made durable."""
@@ -88,7 +88,7 @@ class Session:
         self.inputs: set[Input] = set()
         self.idle_since = time.monotonic()
         self.closed: asyncio.Future[SessionRow] = asyncio.get_running_loop().create_future()
-        """The final state, once it is completed or has failed."""
+        """The final state, once it is completed or has failed; Interrupted where it goes on elsewhere."""
         self.is_closing = False
         self.degraded = row.degraded or self._unfinished.damage
         self.error = ""
@@ -100,11 +100,18 @@ class Session:
 
     def current(self) -> SessionRow:
         """Return the session as it is acknowledged by now."""
-        if self.closed.done():
+        if self.closed.done() and self.closed.exception() is None:
             return self.closed.result()
         done = self._unfinished.progress
         return replace(self.row, chunks=done.chunks, received=done.received, audio_bytes=self._unfinished.length(),
                        updated=time.time(), degraded=self.degraded, error=self.error)
+
+    def interrupt(self, why: str) -> None:
+        """Take nothing any more, and tell all connections: it goes on elsewhere."""
+        self.is_closing = True
+        if not self.closed.done():
+            self.closed.set_exception(Interrupted(why))
+            self.closed.exception()  # there may be no connection that looks at it
 
     def join(self) -> Input:
         """Add a connection."""

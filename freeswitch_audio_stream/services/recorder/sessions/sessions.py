@@ -6,12 +6,14 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import Callable
+from functools import partial
+from typing import Any, Callable, Coroutine
 
 from ....errors import AudioStreamError
 from ..settings import AudioSettings, ServiceSettings
 from ..storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
-from ..storage.interface import AudioStore, Recording, StoreError
+from ..storage.interface import AudioStore, Interrupted, Recording, StoreError, Unfinished
+from ..storage.ownership import Ownership
 from .session import Session
 from .waveforms import Waveforms
 from .webhooks import Webhooks
@@ -41,8 +43,8 @@ class Counters:
 class Sessions:
     """Every active session has one object here; those that have ended are in the catalogue."""
 
-    def __init__(self, store: AudioStore, catalogue: Catalogue, audio: AudioSettings, service: ServiceSettings,
-                 webhooks: Webhooks, tell: Callable[[str], None]) -> None:
+    def __init__(self, store: AudioStore, catalogue: Catalogue, ownership: Ownership, audio: AudioSettings,
+                 service: ServiceSettings, webhooks: Webhooks, tell: Callable[[str], None]) -> None:
         self.webhooks = webhooks
         self.store = store
         self.catalogue = catalogue
@@ -50,53 +52,116 @@ class Sessions:
         self.active: dict[str, Session] = {}
         self.waveforms = Waveforms(store, lambda error: tell(f"defect of the waveforms: {error!r}"))
         self.counters = Counters()
+        self._ownership = ownership
         self._service = service
         self._tell = tell
+        self._taking: dict[str, asyncio.Task[Session | None]] = {}
         self._used: dict[str, int] = {}
         """Bytes of samples of users in sessions that have ended."""
-        self._beginning = 0
+        self._beginning: set[str] = set()
 
     async def open(self) -> None:
         """Take up what was unfinished when the service ended, however it did."""
+        await self._ownership.open(self.drop)
         for unfinished in list(self.store.unfinished.values()):
-            row = await self.catalogue.get(unfinished.recording.id) or _row(unfinished.recording)
-            row = replace(row, status=Status.ACTIVE, closed=None, degraded=row.degraded or unfinished.damage)
-            await (await self._activate(row)).decode_again()
-            await self.catalogue.put(self.active[row.id].current())
-        await self._complete_rows()
+            await self._take_up(unfinished)
+        if not self._ownership.is_shared:
+            rows, _ = await self.catalogue.find(SessionFilter(status=Status.ACTIVE), 1_000_000)
+            for row in rows:
+                if row.id not in self.active:
+                    await self._complete(row)
 
-    async def _complete_rows(self) -> None:
-        """Rows of sessions that were finished just before the service ended, and say that they are active."""
-        rows, _ = await self.catalogue.find(SessionFilter(status=Status.ACTIVE), 1_000_000)
-        for row in rows:
-            if row.id not in self.active:
-                try:
-                    stored = await self.store.stored(row.id)
-                except StoreError as error:
-                    done = replace(row, status=Status.ERROR, closed=time.time(), error=str(error))
-                else:
-                    done = replace(row, status=Status.COMPLETED, closed=time.time(), place=stored.place,
-                                   audio_bytes=stored.audio_bytes)
-                await self._put_ended(done)
+    async def stop(self) -> None:
+        """Let go of all sessions: they go on at the next start, or on another replica."""
+        for session in list(self.active.values()):
+            if not self._ownership.is_shared:  # otherwise it is stored already, and may go on elsewhere by now
+                await self.catalogue.put(session.current())
+        self.waveforms.stop()
+
+    async def _take_up(self, unfinished: Unfinished) -> Session:
+        """Go on with a session whose connections another process had, or this one before its start."""
+        row = await self.catalogue.get(unfinished.recording.id) or _row(unfinished.recording)
+        row = replace(row, status=Status.ACTIVE, closed=None, degraded=row.degraded or unfinished.damage)
+        session = await self._activate(row)
+        await session.decode_again()
+        await self.catalogue.put(session.current())
+        return session
+
+    async def take(self, id: str) -> Session | None:
+        """Return an active session, which is taken from the replica that has it, or had; None where there is none.
+
+        Raise StoreError.
+        """
+        if id in self.active:
+            return self.active[id]
+        return await self._once(id, lambda: self._take(id))
+
+    async def _once(self, id: str, take: Callable[[], Coroutine[Any, Any, Session | None]]) -> Session | None:
+        """Return what `take` returns; whoever asks for the same session meanwhile gets the same."""
+        if id not in self._taking:
+            task = self._taking[id] = asyncio.ensure_future(take())
+            task.add_done_callback(lambda done: self._taking.pop(id))
+        return await asyncio.shield(self._taking[id])
+
+    async def _take(self, id: str) -> Session | None:
+        unfinished = await self._ownership.take(id)
+        return await self._take_up(unfinished) if unfinished is not None else None
+
+    def drop(self, id: str, why: str) -> None:
+        """A session goes on elsewhere, or when its client comes again: its connections here are closed."""
+        session = self.active.pop(id, None)
+        if session is not None:
+            session.interrupt(why)
+
+    async def _complete(self, row: SessionRow) -> None:
+        """The row of a session that was finished just before its process ended, and says that it is active."""
+        try:
+            stored = await self.store.stored(row.id)
+        except Interrupted:
+            raise
+        except StoreError as error:
+            done = replace(row, status=Status.ERROR, closed=time.time(), error=str(error))
+        else:
+            done = replace(row, status=Status.COMPLETED, closed=time.time(), place=stored.place,
+                           audio_bytes=stored.audio_bytes)
+        await self._put_ended(done)
+
+    async def _adopt(self) -> None:
+        """Go on with what processes had that have ended."""
+        await self._ownership.take_orphans()
+        for id, unfinished in list(self.store.unfinished.items()):
+            if id not in self.active and id not in self._beginning:
+                self._tell(f"session {id} goes on here: the process that had it has ended")
+                await self._once(id, partial(self._take_up, unfinished))
+        for id in await self._ownership.take_ended():
+            row = await self.catalogue.get(id)
+            if id not in self.active and row is not None:
+                await self._complete(row)
 
     async def begin(self, user: str, rate: int, channels: int, format: str) -> Session:
         """Begin a session; raise TooManySessions, or StoreError where it cannot be stored."""
-        if len(self.active) + self._beginning >= self.audio.max_concurrent_sessions:
+        if len(self.active) + len(self._beginning) >= self.audio.max_concurrent_sessions:
             raise TooManySessions(f"{self.audio.max_concurrent_sessions} sessions are active, which is the limit: "
                                   "close one, or try again later")
-        of_user = sum(session.row.user == user for session in self.active.values())
-        if user and self._service.user_sessions and of_user >= self._service.user_sessions:
-            raise TooManySessions(f"this user has {of_user} active sessions, which is the limit: close one first")
+        if user and self._service.user_sessions:
+            of_user = await self._active_of(user)
+            if of_user >= self._service.user_sessions:
+                raise TooManySessions(f"this user has {of_user} active sessions, which is the limit: close one first")
         recording = Recording(str(uuid.uuid4()), rate, channels, user, format, time.time())
-        self._beginning += 1
+        self._beginning.add(recording.id)
         try:
             await self.store.begin(recording)
             await self.catalogue.put(_row(recording))
             session = await self._activate(_row(recording))
         finally:
-            self._beginning -= 1
+            self._beginning.discard(recording.id)
         self.counters.sessions += 1
         return session
+
+    async def _active_of(self, user: str) -> int:
+        if self._ownership.is_shared:
+            return (await self.catalogue.usage(user))[1]
+        return sum(session.row.user == user for session in self.active.values())
 
     async def _activate(self, row: SessionRow) -> Session:
         if row.user not in self._used:
@@ -127,6 +192,9 @@ class Sessions:
         try:
             await session.finish_sources()
             stored = await self.store.finish(session.row.id)
+        except Interrupted as interruption:
+            self.drop(session.row.id, str(interruption))
+            raise
         except StoreError as failure:
             self._tell(f"session {session.row.id} cannot be finished: {failure}")
             row = replace(session.current(), status=Status.ERROR, closed=time.time(), error=error or str(failure))
@@ -136,7 +204,11 @@ class Sessions:
         if row.status is Status.ERROR:
             self.counters.failures += 1
         self._used[row.user] = self._used.get(row.user, 0) + row.audio_bytes
-        await self._put_ended(row)
+        try:
+            await self._put_ended(row)
+        except StoreError as failure:  # it is finished, and whoever looks after it next says so
+            self.drop(session.row.id, str(failure))
+            raise
         self.active.pop(row.id, None)
         session.closed.set_result(row)
         return row
@@ -147,7 +219,7 @@ class Sessions:
 
     async def delete(self, id: str) -> bool:
         """Remove a session and its recording; return False where there is none."""
-        session = self.active.get(id)
+        session = await self.take(id)
         if session is not None:
             await self.close(session)
         row = await self.catalogue.get(id)
@@ -169,6 +241,10 @@ class Sessions:
             if self._service.retention_days and time.monotonic() >= next_deletion:
                 await self._delete_old()
                 next_deletion = time.monotonic() + _RETENTION_SECONDS
+            try:
+                await self._adopt()
+            except StoreError as error:
+                self._tell(f"sessions of processes that have ended are not looked after now: {error}")
             for session in list(self.active.values()):
                 try:
                     await self._check(session)

@@ -84,7 +84,7 @@ class Catalogue(Protocol):
         """Return a page of sessions, the newest first, and how many there are in all."""
 
     async def usage(self, user: str) -> tuple[int, int]:
-        """Return a user's bytes of samples, and how many sessions are active."""
+        """Return the bytes of samples of a user's sessions that have ended, and how many are active."""
 
     async def remove(self, id: str) -> None:
         """Forget a session. Forgetting none is no error."""

@@ -31,8 +31,8 @@ class UnknownRecording(StoreError):
 
 
 class Interrupted(StoreError):
-    """This process cannot go on with the recording: another does, or the store is away. What was acknowledged is safe,
-    and the recording goes on where it is asked for next.
+    """This process cannot go on with the recording: another does, or what it is stored in is away. What was
+    acknowledged is safe, and the recording goes on where it is asked for next.
     """
 
 

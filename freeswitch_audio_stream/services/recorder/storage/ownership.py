@@ -20,8 +20,8 @@ class Ownership(Protocol):
     async def take(self, id: str) -> Unfinished | None:
         """Go on with an unfinished recording that another process has, or had; None where there is none."""
 
-    async def orphans(self) -> Sequence[str]:
-        """Return unfinished recordings whose process has ended; they may be taken."""
+    async def take_orphans(self) -> Sequence[Unfinished]:
+        """Go on with some unfinished recordings whose process has ended, and return them."""
 
     async def take_ended(self) -> Sequence[str]:
         """Return finished recordings whose process has ended before the catalogue said so; no other gets them."""
@@ -41,7 +41,7 @@ class SoleOwner:
     async def take(self, id: str) -> Unfinished | None:
         return None
 
-    async def orphans(self) -> Sequence[str]:
+    async def take_orphans(self) -> Sequence[Unfinished]:
         return ()
 
     async def take_ended(self) -> Sequence[str]:

@@ -74,8 +74,8 @@ class SqliteCatalogue:
         return [_row(row) for row in rows], total[0][0]
 
     async def usage(self, user: str) -> tuple[int, int]:
-        rows = await self._lane.run(self._execute, "SELECT COALESCE(SUM(audio_bytes), 0), COALESCE(SUM(status = "
-                                    "'active'), 0) FROM sessions WHERE user = ?", (user,))
+        rows = await self._lane.run(self._execute, "SELECT COALESCE(SUM((status <> 'active') * audio_bytes), "
+                                    "0), COALESCE(SUM(status = 'active'), 0) FROM sessions WHERE user = ?", (user,))
         return rows[0][0], rows[0][1]
 
     async def remove(self, id: str) -> None:

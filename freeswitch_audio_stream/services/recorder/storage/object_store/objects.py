@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from .....errors import SettingError
-from ..interface import StoreError, UnknownRecording
+from ..interface import Interrupted, UnknownRecording
 
 _PATIENCE = timedelta(seconds=20)
 """How long a request is tried again."""
@@ -19,7 +19,7 @@ _PART_BYTES = 8 << 20
 _DELETED_AT_ONCE = 1000
 
 
-class ObjectsAway(StoreError):
+class ObjectsAway(Interrupted):
     """The object store does not answer, or refuses: what it says."""
 
 

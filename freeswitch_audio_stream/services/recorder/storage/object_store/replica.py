@@ -47,8 +47,8 @@ class Replica:
         owned = await self._owners.take(id)
         return self._store.hold(owned) if owned is not None else None
 
-    async def orphans(self) -> Sequence[str]:
-        return await self._owners.orphans()
+    async def take_orphans(self) -> Sequence[Unfinished]:
+        return [self._store.hold(owned) for owned in await self._owners.take_orphans()]
 
     async def take_ended(self) -> Sequence[str]:
         return await self._owners.take_ended()

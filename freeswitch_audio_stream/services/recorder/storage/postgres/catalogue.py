@@ -6,17 +6,22 @@ import uuid
 from dataclasses import asdict, fields
 from typing import Any, Sequence
 
-from sqlalchemy import Select, delete, func, select, text
+from sqlalchemy import Select, and_, delete, func, not_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..catalogue import Delivery, SessionFilter, SessionRow, Status
 from .database import Database
-from .tables import DELIVERIES, SESSIONS
+from .tables import DELIVERIES, RECORDINGS, SESSIONS
 
 _CLAIM_SECONDS = 60.0
 """For which a delivery is whose service has asked for it: longer than a webhook may take to answer."""
-_ROW = [SESSIONS.c[field.name] for field in fields(SessionRow)]
+_CURRENT = {"chunks", "received", "audio_bytes", "updated"}
+"""What an active session's recording knows better: it is written with each acknowledgement."""
+_ROW = [func.coalesce(RECORDINGS.c[field.name], SESSIONS.c[field.name]).label(field.name) if field.name in _CURRENT
+        else SESSIONS.c[field.name] for field in fields(SessionRow)]
+_ROWS = select(*_ROW).select_from(SESSIONS.outerjoin(
+    RECORDINGS, and_(RECORDINGS.c.id == SESSIONS.c.id, SESSIONS.c.status == Status.ACTIVE.value)))
 _CLAIM = text("""
     WITH now AS (SELECT extract(epoch FROM clock_timestamp())::float8 AS now), chosen AS (
         SELECT id FROM deliveries, now WHERE url = :url AND due <= now AND claimed <= now
@@ -54,18 +59,19 @@ class PostgresCatalogue:
         await self._database.run(work)
 
     async def get(self, id: str) -> SessionRow | None:
-        rows = await self._database.execute(select(*_ROW).where(SESSIONS.c.id == id))
+        rows = await self._database.execute(_ROWS.where(SESSIONS.c.id == id))
         return _row(rows[0]) if rows else None
 
     async def find(self, which: SessionFilter, limit: int, offset: int = 0) -> tuple[Sequence[SessionRow], int]:
-        page = _where(select(*_ROW), which).order_by(SESSIONS.c.created.desc(), SESSIONS.c.id)
+        page = _where(_ROWS, which).order_by(SESSIONS.c.created.desc(), SESSIONS.c.id)
         rows = await self._database.execute(page.limit(limit).offset(offset))
         total = await self._database.execute(_where(select(func.count()).select_from(SESSIONS), which))
         return [_row(row) for row in rows], total[0][0]
 
     async def usage(self, user: str) -> tuple[int, int]:
-        active = func.count().filter(SESSIONS.c.status == Status.ACTIVE.value)
-        size = func.coalesce(func.sum(SESSIONS.c.audio_bytes), 0)
+        is_active = SESSIONS.c.status == Status.ACTIVE.value
+        active = func.count().filter(is_active)
+        size = func.coalesce(func.sum(SESSIONS.c.audio_bytes).filter(not_(is_active)), 0)
         rows = await self._database.execute(select(size, active).where(SESSIONS.c.user == user))
         return int(rows[0][0]), rows[0][1]
 

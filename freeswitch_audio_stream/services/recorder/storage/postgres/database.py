@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from .....errors import SettingError
-from ..interface import StoreError
+from ..interface import Interrupted
 
 PATIENCE_SECONDS = 20.0
 """How long it is tried again while the database is away: a restart, or a standby that takes over."""
@@ -26,7 +26,7 @@ _TRANSIENT = ("08", "40001", "40P01", "53300", "57P01", "57P02", "57P03")
 T = TypeVar("T")
 
 
-class DatabaseAway(StoreError):
+class DatabaseAway(Interrupted):
     """The database has not answered for as long as it is waited for."""
 
 
@@ -48,6 +48,7 @@ class Database:
     def __init__(self, url: str, connections: int = 8, patience: float = PATIENCE_SECONDS) -> None:
         """Connect to nothing yet. At most so many connections are open at once. Raise SettingError."""
         self._patience = patience
+        self._running: set[asyncio.Task[Any]] = set()
         self._engine = create_async_engine(
             engine_url(url), pool_size=connections, max_overflow=0, pool_timeout=_COMMAND_SECONDS,
             connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _COMMAND_SECONDS,
@@ -57,8 +58,15 @@ class Database:
         """Return what `work` returns, which is carried out in one transaction.
 
         Where the connection is lost it is carried out again, maybe after a commit whose answer was lost: it has to bear
-        that. Raise DatabaseAway, or what `work` raises.
+        that. Where whoever waits is cancelled, it is carried out all the same. Raise DatabaseAway, or what `work`
+        raises.
         """
+        task = asyncio.ensure_future(self._run(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -80,7 +88,9 @@ class Database:
         return await self.run(work)
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections; what has been begun is carried out before."""
+        while self._running:
+            await asyncio.wait(self._running)
         await self._engine.dispose()
 
 

@@ -7,7 +7,7 @@ is waited for: what the owner before writes from then on is refused, as it names
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Any, Sequence
 
 import orjson
 from sqlalchemy import text
@@ -18,7 +18,8 @@ from .database import Database
 _NOW = "extract(epoch FROM clock_timestamp())::float8"
 _FORGET_SECONDS = 3600.0
 _ALIVE = f"EXISTS (SELECT 1 FROM replicas WHERE replicas.id = r.owner AND replicas.expires > {_NOW})"
-_MOST_ORPHANS = 100
+_MOST_ORPHANS = 10
+"""Taken at once, so that the other replicas get some as well."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,15 @@ class Owners:
         rows = await self._database.execute(text(
             "UPDATE recordings SET owner = :replica, epoch = epoch + 1 WHERE id = :id AND is_open RETURNING *"),
             {"replica": self._replica, "id": id})
-        if not rows:
-            return None
-        row = rows[0]
-        recording = Recording(row.id, row.rate, row.channels, row.user, row.format, row.created)
-        lengths = {int(stream): length for stream, length in orjson.loads(row.lengths).items()}
-        return Owned(Unfinished(recording, lengths, Progress(row.chunks, row.received, bytes(row.note))), row.epoch,
-                     row.writes)
+        return next(map(_owned, rows), None)
 
-    async def orphans(self) -> Sequence[str]:
-        """Return recordings whose owner has ended: those that are unfinished."""
+    async def take_orphans(self) -> Sequence[Owned]:
+        """Own and return some unfinished recordings whose owner has ended."""
         rows = await self._database.execute(text(
-            f"SELECT id FROM recordings r WHERE is_open AND NOT {_ALIVE} LIMIT {_MOST_ORPHANS}"))
-        return [row.id for row in rows]
+            "UPDATE recordings SET owner = :replica, epoch = epoch + 1 WHERE id IN (SELECT id FROM recordings r "
+            f"WHERE is_open AND NOT {_ALIVE} LIMIT {_MOST_ORPHANS} FOR UPDATE SKIP LOCKED) RETURNING *"),
+            {"replica": self._replica})
+        return [_owned(row) for row in rows]
 
     async def take_ended(self) -> Sequence[str]:
         """Own and return recordings that are finished, whose owner has ended before their sessions said so."""
@@ -80,3 +77,10 @@ class Owners:
         await self._database.execute(text(
             f"WITH old AS (SELECT {_NOW} - {_FORGET_SECONDS} AS time) DELETE FROM replicas USING old "
             "WHERE id = :replica OR expires < old.time"), {"replica": self._replica})
+
+
+def _owned(row: Any) -> Owned:
+    recording = Recording(row.id, row.rate, row.channels, row.user, row.format, row.created)
+    lengths = {int(stream): length for stream, length in orjson.loads(row.lengths).items()}
+    return Owned(Unfinished(recording, lengths, Progress(row.chunks, row.received, bytes(row.note))), row.epoch,
+                 row.writes)

@@ -65,8 +65,7 @@ class OpenedStore(ObjectStore):
 
     async def open(self) -> None:
         await self.ownership.open(lambda id, why: self.lost.append(id))
-        for id in await self.ownership.orphans():
-            await self.ownership.take(id)
+        await self.ownership.take_orphans()
 
     async def content(self, stored: Stored) -> bytes:
         path = stored.place.removeprefix(f"s3://{self._place.bucket}/")

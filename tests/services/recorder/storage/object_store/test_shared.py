@@ -93,11 +93,11 @@ def test_what_a_dead_replica_had_is_found(place: Place) -> None:
         await dead.database.execute(text(
             "INSERT INTO sessions VALUES (:id, 'bob', 8000, 1, 'wav', 'active', 1, 1, NULL, 0, 0, 0, '', '', '')"),
             {"id": finished.id})
-        assert await other.ownership.orphans() == [] == await other.ownership.take_ended()
+        assert await other.ownership.take_orphans() == [] == await other.ownership.take_ended()
         await dead.ownership.leave()
-        assert await other.ownership.orphans() == [WHAT.id]
+        assert [found.recording for found in await other.ownership.take_orphans()] == [WHAT]
         assert await other.ownership.take_ended() == [finished.id]
-        assert await other.ownership.take(WHAT.id) is not None and await other.ownership.orphans() == []
+        assert await other.ownership.take_orphans() == [] and WHAT.id in other.unfinished
     run(place, use)
 
 
