@@ -55,7 +55,7 @@ ONLY = {
     "pipecat": {"integrations"},
     "jwt": {"http_api"},
     "redis": {"services"},
-    **dict.fromkeys(("sqlalchemy", "asyncpg", "alembic", "obstore"), {"services"}),
+    **dict.fromkeys(("sqlalchemy", "asyncpg", "alembic", "obstore", "procrastinate"), {"services"}),
     "freeswitch": set(),
 }
 PURE = {"errors", "audio", "protocols", "config", "commands"}

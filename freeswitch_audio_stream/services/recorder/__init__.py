@@ -5,8 +5,9 @@
     program.py      ``freeswitch-audio-stream recorder``
     service.py      puts the parts together, and takes them apart
     storage/        where audio is kept: journal, files, catalogue; or object store and database
-    engines/        storage for one machine, and for many
     formats/        from the bytes of a client to samples
+    jobs/           what many machines do in the background
+    engines/        what stands behind the sessions, for one machine and for many
     sessions/       what a session is, who is connected to it, and which limits it has
     http/           WebSocket and HTTP endpoints
     page/           the page at /

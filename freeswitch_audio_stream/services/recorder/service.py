@@ -68,12 +68,11 @@ class RecorderService:
         engine = self._engine
         webhooks = Webhooks(engine.catalogue, self._service.webhook_urls.split(), self._service.webhook_secret,
                             lambda row: session_info(row, engine.place(row.id)), self._tell)
-        sessions = Sessions(engine.store, engine.catalogue, engine.ownership, self._audio, self._service, webhooks,
-                            self._tell)
+        sessions = Sessions(engine, self._audio, self._service, webhooks, self._tell)
         tasks: list[asyncio.Future[None]] = []
         try:
-            await engine.open()
             await sessions.open()
+            await engine.open(sessions.delete_old)
             self._endpoints.open(sessions)
             tasks = [asyncio.ensure_future(sessions.sweep()), asyncio.ensure_future(webhooks.run())]
             await asyncio.gather(*tasks)

@@ -71,6 +71,9 @@ class ServiceSettings:
                                   pattern_rule="an http or https URL")
     gather_ms: int = setting(50, "What comes within this time becomes one object of store-url; a chunk is acknowledged "
                              "that much later.", unit="ms", minimum=0, maximum=1000)
+    encode: str = setting("", "Formats that every finished recording is encoded in beforehand, where there is a "
+                          "store-url: mp3, flac, opus, with blanks between them.",
+                          pattern=r" *((mp3|flac|opus)( +|$))*", pattern_rule="mp3, flac, opus")
     retention_days: int = setting(0, "Recordings that ended so long ago are deleted; 0: none is.", unit="days",
                                   minimum=0, maximum=36_500)
     webhook_urls: str = setting(

@@ -19,6 +19,8 @@ import pytest
 
 PATIENCE = 180.0
 """On a machine that is busy with other things it takes a minute to come up."""
+_PUT_SECONDS = 3.0
+"""What is put while it comes up may never be answered."""
 _PARTS = ("master", "volume", "filer", "s3")
 _ATTEMPTS = 3
 
@@ -85,7 +87,7 @@ class S3Server:
     def _put(self, path: str, content: bytes) -> bool:
         try:
             with urllib.request.urlopen(urllib.request.Request(self.endpoint + path, content, method="PUT"),
-                                        timeout=PATIENCE) as answer:
+                                        timeout=_PUT_SECONDS) as answer:
                 return bool(answer.status == 200)
         except urllib.error.HTTPError as error:
             error.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Callable
+from typing import Awaitable, Callable
 
 from asyncpg import PostgresError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ....errors import SettingError
+from ..jobs.queue import JobQueue
+from ..jobs.work import Work
 from ..settings import ServiceSettings
 from ..storage.interface import StoreError
 from ..storage.object_store.objects import Objects
@@ -36,7 +38,12 @@ class DistributedEngine:
         asyncio.run(_prepare(service.database_url, objects))
         self._database = Database(service.database_url)
         self.catalogue = PostgresCatalogue(self._database)
-        self.store = ObjectStore(objects, Recordings(self._database, replica), tell, service.gather_ms / 1000)
+        recordings = Recordings(self._database, replica)
+        self.store = ObjectStore(objects, recordings, tell, service.gather_ms / 1000)
+        self.derived = self.store.derived
+        self._jobs = JobQueue(service.database_url, Work(self.store, recordings), recordings,
+                              service.encode.split(), tell)
+        self.store.compose, self.store.join = self._jobs.compose, self._jobs.join
         self.ownership = Replica(self.store, Owners(self._database, replica), tell)
 
     def place(self, id: str) -> str:
@@ -45,11 +52,12 @@ class DistributedEngine:
     def release(self) -> None:
         pass
 
-    async def open(self) -> None:
-        pass
+    async def open(self, delete_old: Callable[[], Awaitable[None]]) -> None:
+        await self._jobs.open(delete_old)
 
     async def close(self) -> None:
         await self.store.close()
+        await self._jobs.close()
         await self.ownership.leave()
         await self.catalogue.close()
         await self._database.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Awaitable, Callable
 
 from ..settings import AudioSettings, ServiceSettings
+from ..storage.derived import NothingDerived
 from ..storage.file_store import FileStore
 from ..storage.ownership import SoleOwner
 from ..storage.sealing.master_keys import read_master_keys
@@ -19,6 +20,7 @@ class EmbeddedEngine:
     def __init__(self, audio: AudioSettings, service: ServiceSettings, tell: Callable[[str], None]) -> None:
         """Repair what a crash has left. Blocks. Raise SettingError where the folder cannot be used."""
         self.ownership = SoleOwner()
+        self.derived = NothingDerived()
         keys = read_master_keys(service.master_keys, service.master_key_file, tell)
         self.store = FileStore(Path(audio.audio_storage_path), tell, Policy(service.sync), keys)
         try:
@@ -33,7 +35,7 @@ class EmbeddedEngine:
     def release(self) -> None:
         self.store.folder.release()
 
-    async def open(self) -> None:
+    async def open(self, delete_old: Callable[[], Awaitable[None]]) -> None:
         pass
 
     async def close(self) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 Peaks = npt.NDArray[np.int16]
+BASE = 4096
+"""Samples a pixel, of the peaks that are remembered; more a pixel are a multiple of it."""
 _VERSION = 2
 _EIGHT_BITS = 1
 _HEAD = struct.Struct("<iIiiIi")

@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ..formats.encoder import ENCODINGS, Encoder
 from ..formats.ffmpeg import FfmpegMissing, is_there
-from ..formats.waveform import as_dat, as_json
-from ..sessions.waveforms import BASE, MOST_PIXELS
-from ..storage.catalogue import SessionRow
+from ..formats.waveform import BASE, as_dat, as_json
+from ..sessions.waveforms import MOST_PIXELS
+from ..storage.catalogue import SessionRow, Status
 from ..storage.interface import AudioStore, Recording, UnknownRecording
 from ..storage.wav import HEADER_BYTES, write_header
 from .answers import Failed, Invalid, not_found
@@ -54,6 +54,9 @@ async def get_audio(request: Request, session_id: str,
     first, last = _frames(row, start, end)
     part = (first * recording.frame_bytes, last * recording.frame_bytes)
     if format in ENCODINGS:
+        made = await _made(request, row, format) if not start and end is None else None
+        if made is not None:
+            return made
         return _encoded(endpoints, format, recording, part)
     return _wav(request, recording, part)
 
@@ -81,6 +84,18 @@ def _wav(request: Request, recording: Recording, part: tuple[int, int]) -> Respo
     header = write_header(recording.rate, recording.channels, audio)
     store = endpoints_of(request).ready.store
     return StreamingResponse(_pieces(store, recording.id, header, part[0], begin, end), status, headers, "audio/wav")
+
+
+async def _made(request: Request, row: SessionRow, kind: str) -> Response | None:
+    """What was encoded when the recording had ended, where it was."""
+    if row.status is Status.ACTIVE:
+        return None
+    encoding = ENCODINGS[kind]
+    found = await endpoints_of(request).ready.derived.read(row.id, encoding.suffix)
+    if found is None:
+        return None
+    return StreamingResponse(found, 200, {"Accept-Ranges": "none", **_name(row.id, encoding.suffix)},
+                             encoding.media_type)
 
 
 def _encoded(endpoints: Endpoints, kind: str, recording: Recording, part: tuple[int, int]) -> Response:

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, Callable, Coroutine
 
 from ....errors import AudioStreamError
+from ..engines.interface import Engine
 from ..settings import AudioSettings, ServiceSettings
-from ..storage.catalogue import Catalogue, SessionFilter, SessionRow, Status
-from ..storage.interface import AudioStore, Interrupted, Recording, StoreError, Unfinished
-from ..storage.ownership import Ownership
+from ..storage.catalogue import SessionFilter, SessionRow, Status
+from ..storage.interface import Interrupted, Recording, StoreError, Unfinished
 from .session import Session
 from .waveforms import Waveforms
 from .webhooks import Webhooks
@@ -43,16 +43,18 @@ class Counters:
 class Sessions:
     """Every active session has one object here; those that have ended are in the catalogue."""
 
-    def __init__(self, store: AudioStore, catalogue: Catalogue, ownership: Ownership, audio: AudioSettings,
-                 service: ServiceSettings, webhooks: Webhooks, tell: Callable[[str], None]) -> None:
+    def __init__(self, engine: Engine, audio: AudioSettings, service: ServiceSettings, webhooks: Webhooks,
+                 tell: Callable[[str], None]) -> None:
         self.webhooks = webhooks
-        self.store = store
-        self.catalogue = catalogue
+        self.store = engine.store
+        self.catalogue = engine.catalogue
+        self.derived = engine.derived
         self.audio = audio
         self.active: dict[str, Session] = {}
-        self.waveforms = Waveforms(store, lambda error: tell(f"defect of the waveforms: {error!r}"))
+        self.waveforms = Waveforms(engine.store, engine.derived,
+                                   lambda error: tell(f"defect of the waveforms: {error!r}"))
         self.counters = Counters()
-        self._ownership = ownership
+        self._ownership = engine.ownership
         self._service = service
         self._tell = tell
         self._taking: dict[str, asyncio.Task[Session | None]] = {}
@@ -238,8 +240,8 @@ class Sessions:
         next_deletion = time.monotonic()
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            if self._service.retention_days and time.monotonic() >= next_deletion:
-                await self._delete_old()
+            if not self._ownership.is_shared and time.monotonic() >= next_deletion:
+                await self.delete_old()
                 next_deletion = time.monotonic() + _RETENTION_SECONDS
             try:
                 await self._adopt()
@@ -251,7 +253,10 @@ class Sessions:
                 except Exception as error:
                     self._tell(f"session {session.row.id} cannot be completed: {error}")
 
-    async def _delete_old(self) -> None:
+    async def delete_old(self) -> None:
+        """Delete recordings that have been kept for long enough."""
+        if not self._service.retention_days:
+            return
         before = time.time() - 86_400.0 * self._service.retention_days
         skipped = 0
         while True:

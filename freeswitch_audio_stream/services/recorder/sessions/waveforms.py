@@ -14,12 +14,11 @@ from typing import Callable
 import numpy as np
 
 from ....web.worker_lanes import WorkerLane
-from ..formats.waveform import Peaks, fold, peaks_of_samples
-from ..storage.catalogue import SessionRow
+from ..formats.waveform import BASE, Peaks, fold, peaks_of_samples
+from ..storage.catalogue import SessionRow, Status
+from ..storage.derived import PEAKS, Derived
 from ..storage.interface import AudioStore, Recording, UnknownRecording
 
-BASE = 4096
-"""Samples. More per pixel are a multiple of it."""
 MOST_PIXELS = 20_000
 _REMEMBERED = 8
 """Recordings; a day of 48 kHz stereo needs 8 MB."""
@@ -52,8 +51,9 @@ class _Base:
 class Waveforms:
     """For an event loop, which is not blocked; two are computed at a time."""
 
-    def __init__(self, store: AudioStore, on_fault: Callable[[BaseException], None]) -> None:
+    def __init__(self, store: AudioStore, derived: Derived, on_fault: Callable[[BaseException], None]) -> None:
         self._store = store
+        self._derived = derived
         self._lane = WorkerLane("waveform", 2, on_fault)
         self._bases: OrderedDict[str, _Base] = OrderedDict()
 
@@ -81,11 +81,20 @@ class Waveforms:
         while len(self._bases) > _REMEMBERED:
             self._bases.popitem(last=False)
         async with base.lock:
+            if not base.count and row.status is not Status.ACTIVE:
+                await self._read_peaks(row, base)
             while base.count < pixels:
                 begin = base.count * BASE
                 end = min(pixels * BASE, begin + _PIECE_FRAMES)
                 base.add(await self._read_samples(row, BASE, begin, end))
         return base
+
+    async def _read_peaks(self, row: SessionRow, base: _Base) -> None:
+        """Take the peaks that have been stored, where there are any."""
+        found = await self._derived.read(row.id, PEAKS)
+        if found is not None:
+            stored = np.frombuffer(b"".join([piece async for piece in found]), "<i2")
+            base.add(stored.reshape(-1, row.channels, 2).astype(np.int16))
 
     async def _read_samples(self, row: SessionRow, per_pixel: int, begin: int, end: int) -> Peaks:
         found = []

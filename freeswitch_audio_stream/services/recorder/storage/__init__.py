@@ -14,6 +14,7 @@
     catalogue.py    what every catalogue of sessions does
     sqlite.py       the catalogue in SQLite
     ownership.py    who goes on with a recording, where several services share a store
+    derived.py      what is made of finished recordings beforehand
     postgres/       the catalogue in PostgreSQL, and what else many services share there
     object_store/   the store for many machines: audio in an S3-compatible object store
 """

@@ -53,6 +53,17 @@ class Objects:
         with _translated():
             return bytes(await obstore.get_range_async(self._store, name, start=begin, length=length))
 
+    async def stream(self, name: str) -> AsyncIterator[bytes]:
+        """Return all bytes of an object, as they come; raise UnknownRecording where there is none."""
+        with _translated():
+            found = await obstore.get_async(self._store, name)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            with _translated():
+                async for piece in found.stream():
+                    yield bytes(piece)
+        return pieces()
+
     async def write(self, name: str, pieces: AsyncIterator[bytes]) -> None:
         """Store an object of many pieces; it is there when all of it is durable, and not before."""
         with _translated():

@@ -17,11 +17,14 @@ from ..postgres.owners import Owned
 from ..postgres.recordings import Recordings, Segment, Step
 from ..wav import HEADER_BYTES
 from .composing import PACKS, Composer, wav_name
+from .derived import StoredDerived
 from .objects import Objects
 from .reading import SegmentReader
 from .rounds import Pending, Rounds
 
 GATHER_SECONDS = 0.02
+_WORTH_JOINING = 256
+"""Segments of one recording."""
 _READ_AGAIN = 3
 """Bytes may move to another object between the look for them and the reading."""
 
@@ -43,6 +46,8 @@ class _Held:
     error: str = ""
     """Why it was let go of."""
     is_finishing: bool = False
+    segments: int = 0
+    """That have come since they were joined last."""
     last: asyncio.Future[None] | None = None
     """The last write."""
 
@@ -69,6 +74,10 @@ class ObjectStore:
         self.reader = SegmentReader(objects, recordings)
         self.composer = Composer(objects, recordings, self.reader)
         self.compose = self.composer.compose
+        self.join: Callable[[str], Awaitable[None]] | None = None
+        """Called when so many segments have come that they are worth joining."""
+        self.derived = StoredDerived(objects)
+        self._joining: set[asyncio.Task[None]] = set()
         self._objects = objects
         self._recordings = recordings
         self._tell = tell
@@ -173,11 +182,26 @@ class ObjectStore:
             if part.step.id in done:
                 part.held.unfinished.lengths.update(part.step.lengths)
                 part.held.unfinished.progress = part.step.progress
+                self._count_segments(part)
             else:
                 self._lose(part.step.id, part.held, why)
             refusal = None if part.step.id in done else Interrupted(part.held.error)
             for pending in part.pending:
                 pending.settle(refusal)
+
+    def _count_segments(self, part: _Part) -> None:
+        part.held.segments += len(part.step.segments)
+        if part.held.segments >= _WORTH_JOINING and self.join is not None:
+            part.held.segments = 0
+            task = asyncio.ensure_future(self._join(part.step.id, self.join))
+            self._joining.add(task)
+            task.add_done_callback(self._joining.discard)
+
+    async def _join(self, id: str, join: Callable[[str], Awaitable[None]]) -> None:
+        try:
+            await join(id)
+        except StoreError as error:
+            self._tell(f"segments of recording {id} are not joined for now: {error}")
 
     def fail(self, parts: Sequence[_Part], why: str) -> None:
         """A round's bytes could not be stored: nothing may follow them."""
@@ -244,6 +268,7 @@ class ObjectStore:
     async def close(self) -> None:
         self._is_open = False
         await self._rounds.drain()
+        await asyncio.gather(*self._joining)
 
 
 @dataclass(frozen=True)
