@@ -2,9 +2,11 @@
 #   docker build --file conf/docker/recorder.Dockerfile --tag freeswitch-audio-stream-recorder .
 FROM python:3.13.5-slim-bookworm AS build
 COPY . /source
+# recorder,recorder-distributed for recorders that share their sessions
+ARG EXTRAS=recorder
 # A virtual environment is all that the image needs of this stage; pip and its cache stay here.
 RUN python -m venv /opt/recorder \
-    && /opt/recorder/bin/pip install --no-cache-dir "/source[recorder]"
+    && /opt/recorder/bin/pip install --no-cache-dir "/source[${EXTRAS}]"
 
 FROM python:3.13.5-slim-bookworm
 RUN apt-get update -qq \

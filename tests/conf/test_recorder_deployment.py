@@ -33,7 +33,8 @@ def test_the_image_runs_the_recorder_as_nobody_in_particular() -> None:
     assert words["USER"] == "10002:10002"
     assert words["ENTRYPOINT"] == '["freeswitch-audio-stream", "recorder"]' and words["STOPSIGNAL"] == "SIGTERM"
     made = " ".join(given for word, given in instructions() if word == "RUN")
-    assert "/source[recorder]" in made and " ffmpeg " in made and "-o 10002 " in made
+    assert "/source[${EXTRAS}]" in made and words["ARG"] == "EXTRAS=recorder"
+    assert " ffmpeg " in made and "-o 10002 " in made
     assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim-bookworm", given.split()[0])
                for word, given in instructions() if word == "FROM")
     code = re.search(r'"-c", "(.*)"\]', words["HEALTHCHECK"])
@@ -61,6 +62,38 @@ def test_settings_are_those_of_the_recorder(name: str) -> None:
     settings = pytest.importorskip("freeswitch_audio_stream.services.recorder.settings")
     assert any(row.variable == name for table in (settings.AUDIO, settings.SERVICE) for row in table.rows)
     assert any(name in file.read_text() for file in DOCKER.glob("recorder*"))
+
+
+def recorders() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DOCKER / "recorders-compose.yaml").read_text())["services"]
+    return found
+
+
+def test_recorders_that_share_their_sessions() -> None:
+    services = recorders()
+    one, other = services["recorder-1"], services["recorder-2"]
+    assert one == other and set(services) == {"recorder-1", "recorder-2", "database", "store", "proxy"}
+    assert one["build"]["args"]["EXTRAS"] == "recorder,recorder-distributed"
+    settings = pytest.importorskip("freeswitch_audio_stream.services.recorder.settings")
+    variables = one["environment"]
+    known = {row.variable for table in (settings.AUDIO, settings.SERVICE) for row in table.rows}
+    assert {name for name in variables if not name.startswith("AWS_")} <= known
+    assert variables["RECORDER_API_KEYS"].startswith("${API_KEYS:?")
+    assert variables["AWS_SECRET_ACCESS_KEY"] == services["store"]["environment"]["AWS_SECRET_ACCESS_KEY"]
+    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+    assert services["proxy"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert all(services[name]["networks"] == ["inside"] and services[name]["volumes"] for name in ("database", "store"))
+    assert all("healthcheck" in services[name] for name in ("database", "store"))
+
+
+def test_the_proxy_keeps_connections_of_a_session_together() -> None:
+    text = (DOCKER / "recorders-nginx.conf").read_text()
+    assert "hash $session consistent" in text and "proxy_set_header Upgrade" in text
+    assert all(f"server {name}:8000" in text for name in recorders() if name.startswith("recorder-"))
+    pattern = re.search(r"~(\^/api/ws/audio/\S+) \$id;", text)
+    assert pattern is not None
+    found = re.fullmatch(pattern[1].replace("?<", "?P<"), "/api/ws/audio/0b8e5f6a-0000-4000-8000-000000000000")
+    assert found is not None and found["id"].startswith("0b8e")
 
 
 def test_the_unit_is_valid_and_hardened(tmp_path: Path) -> None:

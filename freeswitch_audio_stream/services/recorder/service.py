@@ -95,8 +95,8 @@ def _make_engine(audio: AudioSettings, service: ServiceSettings, tell: Callable[
     if not service.database_url:
         return EmbeddedEngine(audio, service, tell)
     if service.master_keys or service.master_key_file:
-        raise SettingError("recordings of many machines are not encrypted by the recorder: have the store do it, and set "
-                           "no master keys")
+        raise SettingError("recordings of many machines are not encrypted by the recorder: have the store do it, and "
+                           "set no master keys")
     try:
         from .engines.distributed import DistributedEngine
     except ImportError as error:
