@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,21 @@ def check(s3: S3Server, client: Client, final: dict[str, Any]) -> None:
     """Compare a client's log with the object in the bucket, past the service."""
     chunks, size = client.acknowledged[-1]
     assert (final["status"], final["chunk_count"], final["acked_bytes"]) == ("completed", chunks, size)
-    with urllib.request.urlopen(f"{s3.endpoint}/{str(final['file_path']).removeprefix('s3://')}",
-                                timeout=PATIENCE) as answer:
-        wav = answer.read()
+    wav = content(f"{s3.endpoint}/{str(final['file_path']).removeprefix('s3://')}")
     audio = size - size % 2
     assert wav[:HEADER_BYTES] == write_header(8000, 1, audio) and not final["degraded"]
     assert wav[HEADER_BYTES:] == bytes(client.sent[:audio])  # every byte, in order, once
+
+
+def content(url: str) -> bytes:
+    """What is in an object, once it is there: a replica that was killed may have been composing it."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code != 404 or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)

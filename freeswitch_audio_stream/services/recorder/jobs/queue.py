@@ -1,7 +1,8 @@
 """The queue of jobs, and this process's share of its work. Jobs outlive the process that has asked for them.
 
 A job is begun anew where the process that was at it has ended. What nobody has asked for, since a crash came between a
-recording's end and the asking, is found once a minute.
+recording's end and the asking, is found within a minute. Jobs of one recording do not wait for each other: one whose
+process has ended would hold up the rest.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ _WAIT_SECONDS = 30.0
 """For a recording to be composed, before its session is said to be completed all the same."""
 _LOOK_SECONDS = 0.1
 _FORGOTTEN_SECONDS = 60.0
-_STALLED_SECONDS = 30
+_BEAT_SECONDS = 2.0
+_STALLED_SECONDS = 10
+"""For which a process has not said that it works."""
 _STOP_SECONDS = 10.0
 _RETRY = RetryStrategy(max_attempts=10, wait=2, linear_wait=10)
-_EVERY_MINUTE, _EVERY_TEN_MINUTES = "* * * * *", "*/10 * * * *"
+_EVERY_TEN_SECONDS, _EVERY_TEN_MINUTES = "* * * * * */10", "*/10 * * * *"
 
 
 class JobQueue:
@@ -46,7 +49,7 @@ class JobQueue:
         self._app = App(connector=PsycopgConnector(conninfo=url, min_size=1, max_size=_AT_ONCE + 3))
         self._tasks = {_name(function): self._add(function) for function in (
             self._compose, self._join, self._encode, self._waveform)}
-        for function, cron in ((self._look_after, _EVERY_MINUTE), (self._collect, _EVERY_TEN_MINUTES),
+        for function, cron in ((self._look_after, _EVERY_TEN_SECONDS), (self._collect, _EVERY_TEN_MINUTES),
                                (self._retain, _EVERY_TEN_MINUTES)):
             name = _name(function)
             self._app.periodic(cron=cron)(self._app.task(name=name, queue=QUEUE, queueing_lock=name)(function))
@@ -72,7 +75,8 @@ class JobQueue:
             try:
                 await self._app.run_worker_async(
                     queues=[QUEUE], concurrency=_AT_ONCE, install_signal_handlers=False, delete_jobs="successful",
-                    shutdown_graceful_timeout=_STOP_SECONDS, fetch_job_polling_interval=2.0)
+                    shutdown_graceful_timeout=_STOP_SECONDS, fetch_job_polling_interval=2.0,
+                    update_heartbeat_interval=_BEAT_SECONDS, stalled_worker_timeout=_STALLED_SECONDS)
             except Exception as error:  # the database was away
                 self._tell(f"background jobs cannot be done for now: {error!r}")
             await asyncio.sleep(1.0)
@@ -96,7 +100,7 @@ class JobQueue:
     async def _defer(self, name: str, id: str, **more: str) -> None:
         lock = "-".join((name, id, *more.values()))
         try:
-            await self._tasks[name].configure(lock=id, queueing_lock=lock).defer_async(id=id, **more)
+            await self._tasks[name].configure(lock=lock, queueing_lock=lock).defer_async(id=id, **more)
         except AlreadyEnqueued:
             pass
         except ConnectorException as error:
