@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.sync.client import connect
 
-from freeswitch_audio_stream.services.recorder.formats.waveform import Peaks, as_dat, as_json, fold, peaks_of_samples
+from freeswitch_audio_stream.services.recorder.formats.waveform import (BASE, Peaks, as_dat, as_json, fold,
+                                                                        peaks_of_samples)
 from freeswitch_audio_stream.services.recorder.sessions import waveforms
-from freeswitch_audio_stream.services.recorder.sessions.waveforms import BASE, Waveforms
+from freeswitch_audio_stream.services.recorder.sessions.waveforms import Waveforms
 from freeswitch_audio_stream.services.recorder.storage.catalogue import SessionRow, Status
+from freeswitch_audio_stream.services.recorder.storage.derived import NothingDerived
 from freeswitch_audio_stream.services.recorder.storage.interface import UnknownRecording
 from tests.node import install
 
@@ -69,7 +71,7 @@ def test_any_part_of_a_recording_that_grows(monkeypatch: pytest.MonkeyPatch, cha
 
     async def main() -> None:
         store = GrowingStore(samples)
-        reader = Waveforms(store, print)  # type: ignore[arg-type]
+        reader = Waveforms(store, NothingDerived(), print)  # type: ignore[arg-type]
         try:
             for frames in (5, BASE, 4 * BASE + 3, len(samples)):
                 row = SessionRow(str(uuid.UUID(int=1)), "", 8000, channels, "wav", Status.ACTIVE, 0, 0,
