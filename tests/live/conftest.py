@@ -23,7 +23,7 @@ EVENTS = "DTMF CUSTOM " + " ".join(
     f"mod_audio_stream::{name}" for name in
     ("connection_established", "connection_failed", "connection_timeout", "connection_closed", "stream_started",
      "stream_stopped", "stream_error", "media_play_start", "media_play_complete", "transcription_received",
-     "heartbeat", "buffer_overrun"))
+     "agent_tool_call", "agent_turn", "heartbeat", "buffer_overrun"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

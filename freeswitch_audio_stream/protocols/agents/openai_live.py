@@ -22,6 +22,8 @@ from .options import NO_PARAMETERS, Option, text, tools, whole, word
 
 JITTER_MS = 60
 """How long the first audio after silence waits: what comes later than it should by less is not noticed."""
+PAUSE_MS = 300
+"""How much silence is a part of what is said; more of it is not played, so that the queue runs empty behind it."""
 SILENCE = 64
 """The largest sample of silence."""
 QUIET_SECONDS = 0.8
@@ -67,6 +69,8 @@ class LiveSession(AgentSession):
         self._form = form
         self._queued_ms = 0
         """How much waited when the latest audio came."""
+        self._silent_ms = 0
+        """How much silence has come without a break."""
         self._waits = False
         """Whether playback waits for more, after silence."""
         self._words = {"caller": "", "agent": ""}
@@ -144,8 +148,10 @@ class LiveSession(AgentSession):
         audio = from_base64(kind, "delta", text_of(kind, body, "delta"))
         audio = audio[:len(audio) // encoding.sample_bytes * encoding.sample_bytes]
         is_silent = not audio or bool(np.abs(decode(audio, encoding).astype(np.int32)).max() <= SILENCE)
+        self._silent_ms += 1000 * len(audio) // (encoding.sample_bytes * self.info.rate)
+        self._silent_ms = self._silent_ms if is_silent else 0
         jitter_ms = self._options.get("jitter_ms", JITTER_MS)
-        if is_silent and (self._queued_ms == 0 or self._queued_ms > 2 * jitter_ms):
+        if is_silent and (self._queued_ms == 0 or self._queued_ms > 2 * jitter_ms or self._silent_ms > PAUSE_MS):
             return [AskPlayback()]
         told: list[Incoming] = [PlayAudio(audio, encoding, self.info.rate), AskPlayback()]
         if self._queued_ms == 0 and not self._waits and jitter_ms:

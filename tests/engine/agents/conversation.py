@@ -92,7 +92,7 @@ def hears(call: EmbeddedCall, part: Samples, exact: bool) -> bool:
     if exact:
         return find(audible(call.heard()), part) >= 0
     track = call.heard()
-    return len(track) >= len(part) and align(track, part)[1] > 0.5
+    return len(track) >= len(part) and track.any() and align(track, part)[1] > 0.5
 
 
 def again(platform: Platform, server: AgentServer, begin: Start, lose: Callable[[], None],

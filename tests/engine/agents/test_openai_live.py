@@ -42,7 +42,7 @@ def test_a_conversation(platform: Platform, server: LiveServer, begin: Start) ->
     assert sorted(lines(platform, call)) == sorted(
         [("caller", f"what the caller said, {turn}") for turn in (0, 1)]
         + [("agent", f"answer {turn} is this") for turn in (0, 1)])
-    assert platform.event("agent_turn", call)["latencyMs"] >= 0
+    assert platform.event("agent_turn", call, turn=2)["latencyMs"] >= 0
     assert platform.event("agent_usage", call)["usage"] == {"seconds": 0.5}
     assert platform.status(call)["playbackQueueMs"] <= 200
     assert not platform.events("stream_error", call) and told_nowhere(platform, call, server.key)
