@@ -43,6 +43,8 @@ PROGRAMS = (
             ".demo.__main__", "servers"),
     Program("bench", "what a stream costs, how late its audio is, and how many fit on this machine",
             ".benchmarks.__main__", "servers"),
+    Program("soak", "calls with streams for hours, with faults on purpose, and every sample of either side checked",
+            ".soak.__main__", "servers"),
 )
 
 

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "freeswitch_audio_stream"
 # From the bottom to the top. A unit is a module or a folder directly in the package.
 LAYERS = ("integrations", "errors", "audio", "threads", "running_clock", "native", "protocols", "config", "commands",
           "realtime", "transports", "switch", "engine", "web", "http_api", "interface", "module", "loader", "services",
-          "simulator", "testing", "benchmarks", "demo", "__main__")
+          "simulator", "testing", "benchmarks", "soak", "demo", "__main__")
 
 # What stands before, and yet must not be known: the reasons are what the layers are for.
 FORBIDDEN = {
@@ -46,7 +46,7 @@ ONLY = {
     "numba": {"native", "realtime", "simulator", "module", "benchmarks"},
     "llvmlite": {"native"},
     "websocket": {"transports"},
-    "websockets": {"services", "testing"},
+    "websockets": {"services", "testing", "soak"},
     "h11": {"transports", "web", "http_api", "services"},
     **dict.fromkeys(("fastapi", "fastapi_offline", "starlette", "uvicorn"), {"web", "http_api", "services"}),
     "pydantic": {"web", "http_api", "services", "testing"},

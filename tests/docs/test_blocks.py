@@ -162,7 +162,7 @@ def test_shell_lines_are_right(typed: Sequence[str]) -> None:
     options = options_of(" ".join(typed))
     if first == "./scripts/install":
         assert options <= options_of(help_of("scripts/install"))
-    elif first in ("./scripts/demo", "./scripts/bench") or first.endswith("/freeswitch-audio-stream"):
+    elif first in ("./scripts/demo", "./scripts/bench", "./scripts/soak") or first.endswith("/freeswitch-audio-stream"):
         program = [first.removeprefix("./scripts/")] if first.startswith(".") and "scripts" in first else []
         program += [word for word in typed[1:3] if not word.startswith("-")][:2 - len(program)]
         if program[0] == "bench" or program[1:] and program[0] == "recorder":
@@ -186,7 +186,7 @@ def test_shell_lines_are_right(typed: Sequence[str]) -> None:
 
 
 def test_the_scripts_start_what_the_pages_say() -> None:
-    for name in ("demo", "bench"):
+    for name in ("demo", "bench", "soak"):
         assert f"-m freeswitch_audio_stream {name} " in (CHECKOUT / "scripts" / name).read_text()
 
 

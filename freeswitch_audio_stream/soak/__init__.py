@@ -1,0 +1,1 @@
+"""``scripts/soak``: calls with streams for hours, with faults on purpose, and every sample of either side checked."""

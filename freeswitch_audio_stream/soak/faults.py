@@ -1,0 +1,95 @@
+"""What is done to the lines on purpose, at random, the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+from .line import Line, Side
+from .server import SoakServer
+from .switch import SoakSwitch
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One that was."""
+
+    seconds: float
+    """Since the soak began."""
+    name: str
+    line: int | None
+    """None: all of them."""
+
+
+class Faults:
+    """One thread."""
+
+    def __init__(self, seed: int, every: float, lines: dict[int, Line], server: SoakServer,
+                 switch: SoakSwitch) -> None:
+        """`every`: seconds between two, on average."""
+        self._random = random.Random(seed)
+        self._every = every
+        self._lines = lines
+        self._server = server
+        self._switch = switch
+        self._begun = time.monotonic()
+        self._next = self._begun + every
+        self.done: list[Fault] = []
+        self._kinds: dict[str, Callable[[Line], None]] = {
+            "the connection breaks": self._cut, "the server does not read for 6 s": self._stall,
+            "the stream is stopped and started": self._start_again,
+            "the call ends, and another begins": self._call_again,
+            "the server is away for 3 s": self._restart}
+        self._weights = [4, 4, 4, 4, 1]
+
+    def maybe(self) -> None:
+        """Do one, if it is time."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._random.expovariate(1 / self._every)
+        (name,) = self._random.choices(list(self._kinds), self._weights)
+        line = self._lines[self._random.choice(list(self._lines))]
+        self._kinds[name](line)
+        whole = self._kinds[name] == self._restart
+        self.done.append(Fault(time.monotonic() - self._begun, name, None if whole else line.number))
+
+    def _cut(self, line: Line) -> None:
+        line.excuse()
+        self._server.cut(line.number)
+
+    def _stall(self, line: Line) -> None:
+        # What the caller says waits with us, so nothing may be lost; only lateness is excused.
+        self._server.stall(line.number, 6.0)
+
+    def _start_again(self, line: Line) -> None:
+        line.excuse(5.0)
+        self._switch.stop(line.number)
+        line.restart(is_new_call=False)
+        self._switch.start(line.number, line.kind, self._url(line, line.heard_by_server))
+
+    def _call_again(self, line: Line) -> None:
+        line.excuse(5.0)
+        self._switch.hang_up(line.number)
+        line.restart(is_new_call=True)
+        self.connect(line)
+
+    def _restart(self, line: Line) -> None:
+        for every in self._lines.values():
+            every.excuse(3.0)
+        self._server.go_away()
+        time.sleep(3.0)
+        self._server.come_back()
+        for every in self._lines.values():
+            every.excuse()
+
+    def _url(self, line: Line, side: Side) -> str:
+        return f"ws://127.0.0.1:{self._server.port}/{line.number}/{side.generation}"
+
+    def connect(self, line: Line) -> None:
+        """Make a line's call, and start its streams."""
+        self._switch.call(line.number)
+        self._switch.give_voice(line.number, self._url(line, line.heard_by_caller))
+        self._switch.start(line.number, line.kind, self._url(line, line.heard_by_server))
+        line.excuse()

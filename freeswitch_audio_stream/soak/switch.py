@@ -1,0 +1,95 @@
+"""The FreeSWITCH of a soak: pairs of legs on 127.0.0.1, over SIP with L16, and streams on them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from ..errors import SwitchError
+from ..testing import FreeSwitch
+from .kinds import CALLER, Kind
+
+_CALLERS = 70000
+_SECONDS = 20.0
+
+
+class SoakSwitch:
+    """Started for the soak alone, and ended with it. One thread."""
+
+    def __init__(self, prefix: Path) -> None:
+        """Raise SwitchError if it does not start."""
+        self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-soak-")
+        self._server = FreeSwitch(prefix, Path(self._folder.name))
+        self._server.use_this_package()
+        self._events = self._server.start()
+        self._server.wait_for_module(self._events)
+        self.pid = self._server.pid
+        self._legs: dict[int, tuple[str, str]] = {}
+        self._made = 0
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it ended by itself."""
+        return self._server.has_crashed()
+
+    def call(self, number: int) -> None:
+        """Make a call between two legs that are parked, in place of the one before."""
+        self._made += 1
+        caller = _CALLERS + self._made  # the legs of the call before may still be there
+        answer = self._tell(f"originate {{absolute_codec_string=L16,origination_caller_id_number={caller}}}"
+                            f"sofia/internal/park@127.0.0.1:{self._server.ports.sip} &park")
+        calling = answer.split()[1]
+        self._legs[number] = calling, self._called(caller, calling)
+
+    def _called(self, caller: int, calling: str) -> str:
+        deadline = time.monotonic() + _SECONDS
+        while time.monotonic() < deadline:
+            for row in json.loads(self._events.api("show channels as json")).get("rows", []):
+                if row["cid_num"] == str(caller) and row["uuid"] != calling and row["callstate"] == "ACTIVE":
+                    return str(row["uuid"])
+            time.sleep(0.05)
+        raise SwitchError(f"call {caller} has not come up within {_SECONDS:g} s")
+
+    def hang_up(self, number: int) -> None:
+        """End the call of a line."""
+        self._tell(f"uuid_kill {self._legs[number][0]}")
+
+    def start(self, number: int, kind: Kind, url: str) -> None:
+        """Start a line's stream, to `url`."""
+        self._tell(f"uuid_audio_stream {self._legs[number][1]} soak start "
+                   f"{{protocol={kind.name}}}{url}/stream inbound 8000 10 1")
+
+    def give_voice(self, number: int, url: str) -> None:
+        """Start the stream that is the mouth and the ear of the line's caller."""
+        self._tell(f"uuid_audio_stream {self._legs[number][0]} caller start {{protocol={CALLER.name}}}{url}/caller "
+                   "inbound 8000 10 1")
+
+    def stop(self, number: int) -> None:
+        """Stop a line's stream, and wait until it has ended."""
+        self._tell(f"uuid_audio_stream {self._legs[number][1]} soak stop")
+        deadline = time.monotonic() + _SECONDS
+        while any(stream["uuid"] == self._legs[number][1] for stream in self.streams()):
+            if time.monotonic() > deadline:
+                raise SwitchError(f"the stream of line {number} has not ended within {_SECONDS:g} s of its stop")
+            time.sleep(0.02)
+
+    def streams(self) -> list[dict[str, object]]:
+        """Return the status of all streams."""
+        answer: list[dict[str, object]] = json.loads(self._events.api("uuid_audio_stream list"))
+        return answer
+
+    def _tell(self, command: str) -> str:
+        answer = self._events.api(command)
+        if not answer.startswith("+OK"):
+            raise SwitchError(f"FreeSWITCH answers {answer.strip()!r} to: {command}")
+        return answer
+
+    def close(self) -> None:
+        """End all calls and the process."""
+        if not self.has_crashed:
+            self._events.end_calls()
+        self._events.close()
+        self._server.stop()
+        self._folder.cleanup()

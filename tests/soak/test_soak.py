@@ -1,0 +1,34 @@
+"""A short soak, from end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from freeswitch_audio_stream.soak.__main__ import main
+from freeswitch_audio_stream.testing import find_prefix
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.live
+@pytest.mark.skipif(find_prefix() is None, reason="there is no FreeSWITCH with mod_python3")
+def test_a_short_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a busy machine loses is not the matter here: all runs, is counted, and told."""
+    report = tmp_path / "soak.html"
+    status = main(["--hours", "0.01", "--streams", "2", "--protocols", "json,sln", "--faults-every", "4",
+                   "--report", str(report)])
+    told = capsys.readouterr().out
+    assert status in (0, 1) and "kept      FreeSWITCH runs to the end" in told
+    assert "kept      all streams are up at the end: 4 of 4" in told
+    assert "not told  the memory stays level" in told
+    text = report.read_text()
+    assert "<svg" in text and "json" in text and "sln" in text
+
+
+def test_wrong_words_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--protocols", "carrier-pigeon", "--freeswitch", "/nowhere"]) == 2
+    assert "there is no protocol 'carrier-pigeon' here: use json" in capsys.readouterr().err
+    assert main(["--protocols", "json", "--freeswitch", "/nowhere"]) == 2
+    assert "/nowhere has no folder of FreeSWITCH modules" in capsys.readouterr().err
