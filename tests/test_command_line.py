@@ -44,7 +44,7 @@ def test_a_program_that_does_not_exist() -> None:
     shown = run("agnet")
     assert shown.returncode == 2 and shown.stdout == ""
     assert shown.stderr == ("freeswitch-audio-stream: there is no 'agnet': use one of agent, gateway, recorder, demo, "
-                            "bench, version, or --help\n")
+                            "bench, soak, version, or --help\n")
 
 
 def test_a_package_that_is_missing_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch,
