@@ -203,7 +203,7 @@ def test_a_core_that_was_stopped_is_used_again(switch: FakeFreeSwitch, no_idle_c
         assert core.stop(PATIENCE)
         assert start_core(switch.addresses, workers) is core and len(core.workers) == workers
         assert core.digits.hook_address == hook
-        assert len(os.listdir("/proc/self/fd")) == descriptors
+        assert len(os.listdir("/proc/self/fd")) <= descriptors  # others may close what they have left behind
     another = start_core(switch.addresses, workers=1)
     assert another is not core, "one that runs is nobody else's"
     assert core.stop(PATIENCE) and another.stop(PATIENCE)
