@@ -259,7 +259,7 @@ def test_flags(text: str, value: bool) -> None:
     ("buffer_secs", "many", "from 1 to 40"), ("buffer_secs", "2.5", "from 1 to 40"),
     ("buffer_secs", "٣", "from 1 to 40"), ("buffer_secs", "9" * 5000, "from 1 to 40"),
     ("allow_expired", "maybe", "true or false"),
-    ("protocol", "morse", "json, binary, community, rtp, sln, audiosocket, openai-realtime"),
+    ("protocol", "morse", "json, binary, community, rtp, sln, audiosocket, recorder"),
     ("resampler", "linear", "fir or soxr"), ("subprotocol_name", "two words", "token"),
     ("http_auth_user", "a:b", "colons"), ("http_auth_password", "a\r\nX: y", "control"),
     ("tls_ca_file", "/etc/\0", "NONE or a path"), ("tls_key_file", "/etc/\n", "NONE or a path"),

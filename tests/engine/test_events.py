@@ -21,7 +21,7 @@ SPEECH = noise(80000)
 STATISTICS = {
     "seconds", "framesCaptured", "msCaptured", "messagesSent", "bytesSent", "messagesReceived",
     "bytesReceived", "framesDropped", "framesSkipped", "playbackDroppedMs", "msPlayed", "captureQueueMs",
-    "playbackQueueMs", "reconnects", "errors"}
+    "playbackQueueMs", "unackedMs", "reconnects", "errors"}
 
 
 def fired(platform: Platform, name: str, call: EmbeddedCall) -> list[Event]:

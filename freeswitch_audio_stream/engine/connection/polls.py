@@ -115,6 +115,10 @@ class Polls:
 
     def _attend(self) -> None:
         bits = self._path.take_attention()
+        if bits:  # behind the commands that are waiting: they came first, and a clear is not for what came after it
+            self._dispatcher.enqueue(lambda: self._attend_to(bits))
+
+    def _attend_to(self, bits: int) -> None:
         if bits & ATTEND_INBOX and self._connection is not None:
             for message in self._inbox.messages():
                 self._on_answer(read_answer(message.data))
