@@ -43,9 +43,12 @@ US = frozenset((os.getuid(),))
 
 
 def modules() -> Iterator[ModuleType]:
-    """Every module of the package but the benchmarks, which keep no compiled code, and programs."""
+    """Every module of the package but the benchmarks, which keep no compiled code, programs, and what is imported by
+    others' programs alone.
+    """
     for found in pkgutil.walk_packages(freeswitch_audio_stream.__path__, f"{PACKAGE.name}."):
-        if ".benchmarks" not in found.name and not found.name.endswith("__main__"):
+        apart = any(name in found.name for name in (".benchmarks", ".integrations"))
+        if not apart and not found.name.endswith("__main__"):
             yield importlib.import_module(found.name)
 
 
