@@ -43,11 +43,11 @@ US = frozenset((os.getuid(),))
 
 
 def modules() -> Iterator[ModuleType]:
-    """Every module of the package but the benchmarks, which keep no compiled code, programs, and what is imported by
-    others' programs alone.
+    """Every module of the package but the benchmarks, which keep no compiled code, programs, and those that may know
+    nothing of compiled code (see test_layers).
     """
     for found in pkgutil.walk_packages(freeswitch_audio_stream.__path__, f"{PACKAGE.name}."):
-        apart = any(name in found.name for name in (".benchmarks", ".integrations"))
+        apart = any(name in found.name for name in (".benchmarks", ".integrations", ".services"))
         if not apart and not found.name.endswith("__main__"):
             yield importlib.import_module(found.name)
 
