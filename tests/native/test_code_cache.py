@@ -305,7 +305,7 @@ LOAD = """
 import json, os, sys
 uid = int(sys.argv[1])
 sys.path[:0] = sys.argv[2:4]
-import encodings.ascii, mmap, select, numba, soxr, websocket, orjson, soundfile
+import encodings.ascii, mmap, numpy.ma, select, numba, soxr, websocket, orjson, soundfile
 numba.njit("int64(int64)")(lambda number: number)  # all of Numba: it may be where only we may read
 numba.cfunc("int64(int64)")(lambda number: number)
 from numba.core.dispatcher import _FunctionCompiler
