@@ -50,10 +50,11 @@ def check_whole(call: EmbeddedCall, first: Peer, second: Peer, spoken_before: in
     """Each connection carries one piece of what was said, and the second all that was said after the first one's
     end was told, `spoken_before` samples into the call; answers the samples that were on their way then.
     """
-    spoken = call.spoken()
-    places = [find(spoken, peer.audio()) for peer in (first, second)]
+    pieces = [peer.audio() for peer in (first, second)]
+    spoken = call.spoken()  # not before: the caller speaks on
+    places = [find(spoken, piece) for piece in pieces]
     assert min(places) >= 0, "there is a hole"
-    end = places[0] + len(first.audio())
+    end = places[0] + len(pieces[0])
     assert end <= places[1] <= spoken_before
     return places[1] - end
 
