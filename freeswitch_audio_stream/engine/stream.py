@@ -68,10 +68,7 @@ class Stream:
         self._timers = Timers(dispatcher)
         turns = AgentTurns(self._reporter)
         self.player = Player(path, self._reporter, self._timers, plan.settings.play_events == "each",
-                             lambda name, status: self.sender.checkpoint(name, status),
-                             lambda *report: self.sender.heard(*report),
-                             lambda queued_ms: self.sender.overflowed(queued_ms),
-                             lambda is_high: self.sender.playback_level(is_high), turns.answer_heard)
+                             lambda: self.sender, turns.answer_heard)
         conversation = ProtocolConversation(plan.protocol, plan.info, lambda: path.media_position)
         control = CallControl(call, plan.settings, self._reporter, self.post)
         receiver = MessageReceiver(plan, conversation, call, path.format.binary_playback, self.player, turns, sounds,

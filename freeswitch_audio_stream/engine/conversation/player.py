@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Protocol
 
 from ...audio import Samples, decode, l16_to_samples
 from ...protocols.messages import PlayAudio
@@ -20,6 +20,22 @@ OnSettled = Callable[[str], None]
 """Told what became of a mark: "played" or "cleared"."""
 
 
+class PlaybackListener(Protocol):
+    """Tells the server what becomes of its audio; each as the method of `ProtocolSession` of that name."""
+
+    def checkpoint(self, name: str, status: str) -> None:
+        """A checkpoint is settled."""
+
+    def heard(self, item: str, milliseconds: int, complete: bool) -> None:
+        """The caller has heard so much of an item."""
+
+    def overflowed(self, queued_ms: int) -> None:
+        """Audio did not fit into the queue."""
+
+    def playback_level(self, is_high: bool) -> None:
+        """The queue has filled up, or run down again."""
+
+
 class Player:
     """The playback of one stream; only on the stream's dispatcher.
 
@@ -28,28 +44,22 @@ class Player:
     """
 
     def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers, tells_each: bool,
-                 answer: Callable[[str, str], None], tell_heard: Callable[[str, int, bool], None],
-                 tell_overflow: Callable[[int], None], tell_level: Callable[[bool], None],
-                 on_started: Callable[[], None]) -> None:
-        """`tells_each`: whether each message has its event, rather than each talk spurt and each checkpoint.
-        `answer(name, status)` tells the server what became of a checkpoint; `tell_heard` is as
-        `ProtocolSession.heard`, `tell_overflow` as `overflowed` and `tell_level` as `playback_level` there;
-        `on_started` is called when the caller hears something after silence.
+                 server: Callable[[], PlaybackListener], on_started: Callable[[], None]) -> None:
+        """`tells_each`: whether each message has its event, rather than each talk spurt and each checkpoint. `server`
+        returns who tells the server; `on_started` is called when the caller hears something after silence.
         """
-        self._tell_level = tell_level
+        self._server = server
         self._was_high = False
-        self._tell_overflow = tell_overflow
         self._path = path
         self._reporter = reporter
         self._tells_each = tells_each
-        self._answer = answer
         self._on_started = on_started
         self._marks: dict[int, Callable[[SettledMark], None]] = {}
         self._next_number = 0
         self._chunks = 0
         self._chunks_waiting = 0
         self._talk_spurts = TalkSpurts(path, reporter, timers)
-        self._items = HeardItems(self._mark_item, tell_heard)
+        self._items = HeardItems(self._mark_item, lambda *report: server().heard(*report))
         self._own_end = 0     # where the queue ended when audio of a text message was last queued
         self._odd_byte = b""  # half a sample: the other half begins the next binary message
 
@@ -153,7 +163,7 @@ class Player:
         return False
 
     def _reached(self, checkpoint: str, status: str) -> None:
-        self._answer(checkpoint, status)
+        self._server().checkpoint(checkpoint, status)
         self._reporter.fire("media_play_complete", checkpoint=checkpoint, status=status)
 
     def clear(self, position: int | None = None) -> None:
@@ -187,10 +197,10 @@ class Player:
         if bits & ATTEND_PLAYBACK_OVERRUN:
             self._reporter.error("playback_full", "the playback queue is full: the newest audio is dropped; send less "
                                  "ahead, send media.clear, or raise playback-secs")
-            self._tell_overflow(self.queued_ms)
+            self._server().overflowed(self.queued_ms)
         if bits & ATTEND_PLAYBACK_LEVEL and self._path.playback_is_high != self._was_high:
             self._was_high = not self._was_high
-            self._tell_level(self._was_high)
+            self._server().playback_level(self._was_high)
         if bits & ATTEND_PLAYBACK_FULL:
             self._reporter.error("playback_full", "the playback queue is full: no more is read from the server until "
                                  "some of it has been played, so what it sends now waits in the network; send 20 ms of "
