@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import http
-import threading
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
 import numpy as np
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from ...audio import Samples
 from ..openai_realtime.speech import SpeechDetector
+from ..peers.server_thread import ServerThread
 
-_TIMEOUT = 10.0
 _PIECE_MS = 100
 _SILENCE_MS = 500
 _MOST_NOTED = 600
@@ -161,50 +160,28 @@ class Conversation:
         await self.end_answer(answer)
 
 
-class AgentServer:
+class AgentServer(ServerThread):
     """Runs on a thread of its own, from `start` to `stop`. Listens on a free port of 127.0.0.1."""
 
     path = "/"
     conversation: type[Conversation] = Conversation
 
     def __init__(self, script: Script | None = None, key: str = "key-0123456789") -> None:
+        super().__init__("agent-server")
         self.script = script or Script()
         self.key = key
         self.conversations: list[Conversation] = []
         """All there were, in order."""
         self._live: set[Conversation] = set()
         self._numbers: dict[str, int] = {}
-        self._loop = asyncio.new_event_loop()
-        self._server: Server | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="agent-server", daemon=True)
 
     def shown_key(self, request: Request) -> str | None:
         """Return the key that a handshake shows."""
         raise NotImplementedError
 
-    def start(self) -> AgentServer:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(_TIMEOUT)
-        return self
-
-    def stop(self) -> None:
-        """End all connections. Idempotent."""
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_TIMEOUT)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_TIMEOUT)
-            self._loop.close()
-
-    def __enter__(self) -> AgentServer:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     @property
     def url(self) -> str:
-        assert self._server is not None
-        return f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}{self.path}"
+        return f"ws://127.0.0.1:{self.port}{self.path}"
 
     @property
     def live(self) -> int:
@@ -221,29 +198,20 @@ class AgentServer:
         def abort() -> None:
             for one in self._live:
                 one.connection.transport.abort()
-        self._loop.call_soon_threadsafe(abort)
+        self.call(abort)
 
     def do(self, work: Callable[[Any], Any]) -> None:
         """Have something done, a coroutine, with the latest conversation, and wait for it."""
-        asyncio.run_coroutine_threadsafe(work(self.conversations[-1]), self._loop).result(_TIMEOUT)
+        self.run(work(self.conversations[-1]))
 
-    async def _listen(self) -> None:
-        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._admit, max_size=16 << 20,
-                                   close_timeout=1)
-
-    async def _close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
-
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    def admit(self, connection: ServerConnection, request: Request) -> Response | None:
         if self.key and self.shown_key(request) != self.key:
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "the key is wrong")
         if request.path.partition("?")[0] != self.path.partition("?")[0]:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "there is nothing")
         return None
 
-    async def _serve(self, connection: ServerConnection) -> None:
+    async def converse(self, connection: ServerConnection) -> None:
         conversation = self.conversation(self, connection)
         self.conversations.append(conversation)
         self._live.add(conversation)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import http
 import json
-import threading
 from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from ..peers.server_thread import ServerThread
 from .dialects import OPENAI, ServerDialect
 from .script import Script
 from .session import ServerSession
 
 _BETA_CLOSED = 4000
-_TIMEOUT = 10.0
 
 
 class _Numbers:
@@ -35,11 +33,12 @@ def _query(request: Request) -> dict[str, list[str]]:
     return parse_qs(urlsplit(request.path).query)
 
 
-class RealtimeServer:
+class RealtimeServer(ServerThread):
     """Runs on a thread of its own, from `start` to `stop`. Listens on a free port of 127.0.0.1."""
 
     def __init__(self, script: Script | None = None, key: str = "sk-test-0123456789",
                  dialect: ServerDialect = OPENAI) -> None:
+        super().__init__("realtime-server")
         self.dialect = dialect
         self.script = script or Script()
         self.key = key
@@ -53,35 +52,11 @@ class RealtimeServer:
         self.refused = 0
         self._connections: dict[ServerSession, ServerConnection] = {}
         self._numbers = _Numbers()
-        self._loop = asyncio.new_event_loop()
-        self._server: Server | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="realtime-server", daemon=True)
-
-    def start(self) -> RealtimeServer:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(_TIMEOUT)
-        return self
-
-    def stop(self) -> None:
-        """End all connections. Idempotent."""
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_TIMEOUT)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_TIMEOUT)
-            self._loop.close()
-
-    def __enter__(self) -> RealtimeServer:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:
         """What a client takes for the base URL."""
-        assert self._server is not None
-        port = next(iter(self._server.sockets)).getsockname()[1]
-        return f"ws://127.0.0.1:{port}{self.dialect.path.removesuffix('/realtime')}"
+        return f"ws://127.0.0.1:{self.port}{self.dialect.path.removesuffix('/realtime')}"
 
     @property
     def live(self) -> int:
@@ -94,7 +69,7 @@ class RealtimeServer:
             for session, connection in self._connections.items():
                 if number is None or session is self.sessions[number]:
                     connection.transport.abort()
-        self._loop.call_soon_threadsafe(abort)
+        self.call(abort)
 
     def say_error(self, code: str, text: str, kind: str = "invalid_request_error", close: int | None = None) -> None:
         """Send an error on all connections; with `close` they are closed then."""
@@ -104,18 +79,9 @@ class RealtimeServer:
                                                    "event_id": None})
                 if close is not None:
                     await connection.close(close)
-        asyncio.run_coroutine_threadsafe(say(), self._loop).result(_TIMEOUT)
+        self.run(say())
 
-    async def _listen(self) -> None:
-        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._admit, max_size=16 << 20,
-                                   close_timeout=1)
-
-    async def _close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
-
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    def admit(self, connection: ServerConnection, request: Request) -> Response | None:
         if self.refusal is not None:
             status, body = self.refusal
         elif self.key and not self._shows_key(request):
@@ -132,7 +98,7 @@ class RealtimeServer:
     def _shows_key(self, request: Request) -> bool:
         return request.headers.get(self.dialect.key_header) == self.dialect.key_before + self.key
 
-    async def _serve(self, connection: ServerConnection) -> None:
+    async def converse(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         if "OpenAI-Beta" in connection.request.headers:
             await connection.close(_BETA_CLOSED, "the beta is gone")

@@ -6,6 +6,7 @@
     websocket_end.py      reads a WebSocket's frames with the library `websockets`
     frame_server.py       a WebSocket server that keeps frames, and leaves pings unanswered where it is told to
     recording_server.py   a WebSocket server on the library `websockets` that keeps messages, dies and comes back
+    server_thread.py      the thread, and the life, of a server on the library `websockets`; others say what it does
     audiosocket_end.py    a server's end of AudioSocket over TCP
 
 None shares code with the client, nor with each other's parsers: an error in one shows in another.
