@@ -51,10 +51,14 @@ class Client:
             assert (chunks, size) >= self.acknowledged[-1]
         self.acknowledged.append((chunks, size))
 
+    def _path(self) -> str:
+        """Where it goes on. What its last connection still holds unread must not be taken behind its back."""
+        return f"/{self.id}?takeover=true"
+
     async def stream(self, recorder: Recorder, on_acknowledged: asyncio.Semaphore) -> None:
         """Until the service is gone."""
         try:
-            path = f"/{self.id}" if self.id else "?sample_rate=8000"
+            path = self._path() if self.id else "?sample_rate=8000"
             async with connect(recorder.ws(path)) as connection:
                 hello = json.loads(await connection.recv())
                 self.id = hello["session_id"]
@@ -72,7 +76,7 @@ class Client:
             pass
 
     async def close(self, recorder: Recorder) -> dict[str, object]:
-        async with connect(recorder.ws(f"/{self.id}")) as connection:
+        async with connect(recorder.ws(self._path())) as connection:
             self._log(json.loads(await connection.recv()))
             await connection.send(json.dumps({"type": "control", "action": "close_session"}))
             final: dict[str, object] = json.loads(await connection.recv())
