@@ -12,6 +12,7 @@ import random
 import wave
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from websockets.asyncio.client import connect
@@ -25,6 +26,13 @@ _KILLS = int(os.environ.get("RECORDER_KILLS", "16"))  # 200 take four minutes
 _MASTER_KEY = "kills:b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28="
 _CLIENTS = 6
 _IN_FLIGHT = 8
+
+
+class Address(Protocol):
+    """Where a recorder is, or a proxy before recorders."""
+
+    def ws(self, path: str = "") -> str:
+        """Return the URL of a WebSocket."""
 
 
 @dataclass
@@ -55,7 +63,7 @@ class Client:
         """Where it goes on. What its last connection still holds unread must not be taken behind its back."""
         return f"/{self.id}?takeover=true"
 
-    async def stream(self, recorder: Recorder, on_acknowledged: asyncio.Semaphore) -> None:
+    async def stream(self, recorder: Address, on_acknowledged: asyncio.Semaphore) -> None:
         """Until the service is gone."""
         try:
             path = self._path() if self.id else "?sample_rate=8000"
@@ -75,7 +83,7 @@ class Client:
         except (ConnectionClosed, OSError, EOFError):
             pass
 
-    async def close(self, recorder: Recorder) -> dict[str, object]:
+    async def close(self, recorder: Address) -> dict[str, object]:
         async with connect(recorder.ws(self._path())) as connection:
             self._log(json.loads(await connection.recv()))
             await connection.send(json.dumps({"type": "control", "action": "close_session"}))

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import pytest
 
@@ -21,7 +21,7 @@ from .postgres_server import PostgresServer
 from .replicas import Replicas
 from .s3_server import S3Server
 from .service import PATIENCE
-from .test_kills import Client
+from .test_kills import Address, Client
 
 pytestmark = pytest.mark.slow
 
@@ -30,10 +30,10 @@ _CLIENTS = 6
 
 
 class Load:
-    """Clients that stream, each to a replica of its choice, and to another when its connection is lost."""
+    """Clients that stream, each to any of the recorders that there are, and to any when its connection is lost."""
 
-    def __init__(self, replicas: Replicas) -> None:
-        self.replicas = replicas
+    def __init__(self, recorders: Sequence[Address]) -> None:
+        self._recorders = recorders
         self.clients = [Client(number, random.Random(number)) for number in range(_CLIENTS)]
         self.acknowledged = asyncio.Semaphore(0)
         self.gaps: list[float] = []
@@ -45,7 +45,7 @@ class Load:
         while True:
             counted = asyncio.Semaphore(0)
             first = asyncio.ensure_future(counted.acquire())
-            streaming = asyncio.ensure_future(client.stream(random.choice(self.replicas.running), counted))
+            streaming = asyncio.ensure_future(client.stream(random.choice(self._recorders), counted))
             await asyncio.wait({first, streaming}, return_when=asyncio.FIRST_COMPLETED)
             if first.done() and lost:
                 self.gaps.append(time.monotonic() - lost)
@@ -86,7 +86,7 @@ def test_replicas_killed_at_random_instants_under_load(tmp_path: Path, postgres:
     async def main() -> tuple[list[Client], list[float]]:
         for _ in range(2):
             await asyncio.to_thread(replicas.start)
-        load = Load(replicas)
+        load = Load(replicas.running)
         try:
             for _ in range(_KILLS):
                 await load.wait_for(chance.randrange(20, 200))

@@ -18,7 +18,7 @@ from freeswitch_audio_stream.services.gateway.store.interface import (Commit, De
 from freeswitch_audio_stream.services.gateway.store.memory import MemoryStore
 from freeswitch_audio_stream.services.gateway.store.pieces import Clear, Failure, Piece, PieceQueue, Text
 
-from ..redis_server import RedisServer
+from ..redis_server import RedisCluster, RedisServer
 
 KEY = SessionKey("tenant", "call")
 OPENING = Opening("call", "tenant")
@@ -57,7 +57,7 @@ def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
         yield MemoryStore
         return
     store = pytest.importorskip("freeswitch_audio_stream.services.gateway.store.redis.store")
-    server = RedisServer(is_cluster=request.param == "redis-cluster")
+    server = RedisCluster() if request.param == "redis-cluster" else RedisServer()
     number = count()
     yield lambda limits, clock: store.RedisStore(server.url, limits, prefix=f"test-{next(number)}", clock=clock,
                                                  is_cluster=server.is_cluster)

@@ -14,7 +14,7 @@ from freeswitch_audio_stream.services.gateway.store.interface import (Commit, Pl
 from freeswitch_audio_stream.services.gateway.store.redis.keys import key_of, name_of, session_keys  # noqa: E402
 from tests.engine.harness import PATIENCE  # noqa: E402
 
-from ..redis_server import RedisServer  # noqa: E402
+from ..redis_server import RedisCluster, RedisServer  # noqa: E402
 from .redis_pair import KEY, OPENING, Process  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -24,8 +24,8 @@ Test = Callable[[Process, Process], Awaitable[None]]
 
 @pytest.fixture
 def redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """Its parameter says whether it is a cluster."""
-    server = RedisServer(is_cluster=getattr(request, "param", False))
+    """Its parameter is what makes it."""
+    server = getattr(request, "param", RedisServer)()
     yield server
     server.close()
 
@@ -53,7 +53,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-on_any_redis = pytest.mark.parametrize("redis", [False, True], ids=["server", "cluster"], indirect=True)
+on_any_redis = pytest.mark.parametrize("redis", [RedisServer, RedisCluster], ids=["server", "cluster"], indirect=True)
 
 
 @on_any_redis
