@@ -7,6 +7,7 @@ connection is). `poll` and not `select`: a switch with many calls has descriptor
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import threading
@@ -133,6 +134,28 @@ class Attempt:
     def holding(self, sock: socket.socket) -> AbstractContextManager[None]:
         """While the block runs, cancelling shuts `sock` down; the block must not close it."""
         return self.cancel.calling(lambda: shut_down(sock))
+
+    def outlasting(self, seconds: float) -> Attempt:
+        """Return an attempt with the time that is left, which goes on for so many `seconds` once it is cancelled."""
+        return _Outlasting(self.where, self.remaining(), self.cancel, seconds)
+
+
+class _Outlasting(Attempt):
+    def __init__(self, where: str, timeout: float | None, cancel: Cancel, seconds: float) -> None:
+        super().__init__(where, timeout, cancel)
+        self._seconds = seconds
+        self._until: float | None = None
+
+    def remaining(self) -> float:
+        left = super().remaining()
+        return math.inf if left is None else left  # it looks now and then, for nothing wakes it up
+
+    def _check_cancelled(self) -> None:
+        if self.cancel.cancelled:
+            now = self._clock.read()
+            self._until = now + self._seconds if self._until is None else self._until
+            if now >= self._until:
+                super()._check_cancelled()
 
 
 def shut_down(sock: socket.socket) -> None:

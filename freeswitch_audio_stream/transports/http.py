@@ -10,12 +10,14 @@ import base64
 import select
 import ssl
 from dataclasses import dataclass, field, replace
-from typing import Sequence
+from functools import partial
+from typing import Callable, Sequence
 from urllib.parse import urljoin, urlsplit
 
 import h11
 
 from ..errors import ConnectError, ConnectionRefused, SessionRefused
+from ..threads import start_thread
 from .attempt import Attempt, Cancel
 from .handshake import Headers, PlainByteStream, named
 from .http_answers import Answer, explain, is_for_good
@@ -26,6 +28,8 @@ from .websocket import Connection, hand_over, open_stream
 CREATE = "/session/create"
 _MAX_ANSWER_BYTES = 1 << 20
 _MAX_REDIRECTS = 3
+_PARTING_SECONDS = 5.0
+"""How long a server is heard, or asked, on behalf of a stream that has ended."""
 _BEARER = "Authorization"
 
 
@@ -87,6 +91,13 @@ class HttpConnection(Connection):
     """Where the session was created, after all redirects."""
     is_new: bool = True
     """Whether the session was created now, rather than being there already."""
+    end_session: Callable[[], None] = lambda: None
+    """Ends the session, by another connection. Blocks for some seconds at most; any thread."""
+
+    def abandon(self) -> None:
+        """Close it, and have the session ended: nobody else will."""
+        self.close()
+        start_thread("audio-stream-end", self.end_session)  # not joined: it touches nothing else, and ends soon
 
 
 def server_of(url: str, headers: Headers, api_key: str = "", api_key_header: str = _BEARER,
@@ -121,12 +132,14 @@ def connect(server: HttpServer, tls: TlsOptions, timeout: float | None, cancel: 
         raise ConnectError(f"no connection to {server.target.where}: {error}") from error
 
 
-def create_session(server: HttpServer, body: bytes, tls: TlsOptions, timeout: float | None,
+def create_session(server: HttpServer, body: bytes, end_path: str, tls: TlsOptions, timeout: float | None,
                    cancel: Cancel | None = None) -> HttpConnection:
     """Create a session by posting `body`, and return a connection on which the next request can be sent.
 
-    Blocks up to `timeout` seconds, None = no limit; `cancel` ends it from another thread. Redirects are followed within
-    the host, and from http to https. Raise `SessionRefused` and other kinds of `ConnectError`.
+    Blocks up to `timeout` seconds, None = no limit; `cancel` ends it from another thread. A server that has been asked
+    by then is still heard, for some seconds, and the session it has made is ended by a POST to `end_path`: it would
+    cost until it expires. Redirects are followed within the host, and from http to https. Raise `SessionRefused` and
+    other kinds of `ConnectError`.
     """
     attempt = Attempt(server.target.where, timeout, cancel or Cancel())
     try:
@@ -134,7 +147,8 @@ def create_session(server: HttpServer, body: bytes, tls: TlsOptions, timeout: fl
             stream = open_stream(server.target, tls, attempt)
             answer, goes_on = _exchange(stream, server, body, attempt)
             if answer.is_success:
-                return _session(stream, goes_on, answer, server, tls, attempt)
+                return _session(stream, goes_on, answer, server, partial(_end_session, server, end_path, tls), tls,
+                                attempt)
             stream.sock.close()
             elsewhere = server.redirected(answer.headers.get("location", "")) if answer.is_redirect else None
             if elsewhere is None:
@@ -147,14 +161,32 @@ def create_session(server: HttpServer, body: bytes, tls: TlsOptions, timeout: fl
                          for_good=True)
 
 
-def _session(stream: PlainByteStream | TlsSession, goes_on: bool, answer: Answer, server: HttpServer, tls: TlsOptions,
-             attempt: Attempt) -> HttpConnection:
-    if not goes_on:
-        stream.sock.close()
-        stream = open_stream(server.target, tls, attempt)
-    made = _finished(stream, attempt)
+def _session(stream: PlainByteStream | TlsSession, goes_on: bool, answer: Answer, server: HttpServer,
+             end_session: Callable[[], None], tls: TlsOptions, attempt: Attempt) -> HttpConnection:
+    try:
+        if not goes_on:
+            stream.sock.close()
+            stream = open_stream(server.target, tls, attempt)
+        made = _finished(stream, attempt)
+    except ConnectError:
+        if attempt.cancel.cancelled:
+            end_session()
+        raise
     return HttpConnection(made.sock, made.leftover, None, made.peer, answer.headers, None, made.encrypted, server,
-                          answer.json.get("status") != "existing")
+                          answer.json.get("status") != "existing", end_session)
+
+
+def _end_session(server: HttpServer, path: str, tls: TlsOptions) -> None:
+    """Whether that is possible is nobody's concern any more: a server lets sessions expire as well."""
+    attempt = Attempt(server.target.where, _PARTING_SECONDS, Cancel())
+    try:
+        stream = open_stream(server.target, tls, attempt)
+        try:
+            _ask(stream, server, path, b"{}", attempt)
+        finally:
+            stream.sock.close()
+    except (ConnectError, OSError, RuntimeError, h11.RemoteProtocolError):
+        pass
 
 
 def _finished(stream: PlainByteStream | TlsSession, attempt: Attempt) -> Connection:
@@ -173,8 +205,7 @@ def _exchange(stream: PlainByteStream | TlsSession, server: HttpServer, body: by
     """Return the answer to the creation of a session, and whether the connection serves another request."""
     where = server.target.where
     try:
-        with attempt.holding(stream.sock):
-            return _ask(stream, server, body, attempt)
+        return _ask(stream, server, CREATE, body, attempt)
     except ssl.SSLError as error:
         stream.sock.close()
         raise refusal(error, where) from error
@@ -191,17 +222,18 @@ def _exchange(stream: PlainByteStream | TlsSession, server: HttpServer, body: by
         raise
 
 
-def _ask(stream: PlainByteStream | TlsSession, server: HttpServer, body: bytes,
+def _ask(stream: PlainByteStream | TlsSession, server: HttpServer, path: str, body: bytes,
          attempt: Attempt) -> tuple[Answer, bool]:
     client = h11.Connection(h11.CLIENT)
-    request = server.post(CREATE, body)
+    request = server.post(path, body)
     _announce(client, request, body)
     rest = memoryview(request)
-    while rest:
-        sent = attempt.complete(lambda: stream.send(rest), stream.sock, select.POLLOUT)
-        rest = rest[sent:]
-    attempt.complete(stream.flush, stream.sock, select.POLLOUT)
-    answer = _receive(client, stream, attempt)
+    with attempt.holding(stream.sock):
+        while rest:
+            sent = attempt.complete(lambda: stream.send(rest), stream.sock, select.POLLOUT)
+            rest = rest[sent:]
+        attempt.complete(stream.flush, stream.sock, select.POLLOUT)
+    answer = _receive(client, stream, attempt.outlasting(_PARTING_SECONDS))
     return answer, client.our_state is h11.DONE and client.their_state is h11.DONE and not client.trailing_data[0]
 
 

@@ -60,6 +60,10 @@ class Connection:
         if isinstance(self.encrypted, openssl.OpenSslSession):
             self.encrypted = None  # or its 50 KiB would last as long as the stream's objects, which refer to each other
 
+    def abandon(self) -> None:
+        """Close it although nobody has used it: whoever wanted it has gone. Never blocks."""
+        self.close()
+
     def join(self, timeout: float | None = None) -> bool:
         """After `close`: wait up to `timeout` seconds (None: for ever) for the TLS thread to end; has it?
 

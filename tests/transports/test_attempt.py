@@ -68,3 +68,25 @@ def test_a_cancelled_wait_ends_at_once() -> None:
         threading.Timer(0.05, cancel.cancel).start()
         with pytest.raises(ConnectError, match="given up"):
             attempt.wait({ours: select.POLLIN})
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_an_attempt_may_go_on_for_a_while_although_it_is_cancelled(timeout: float | None) -> None:
+    cancel = Cancel()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        attempt = Attempt("here:1", timeout, cancel).outlasting(60)
+        cancel.cancel()
+        threading.Timer(0.3, lambda: theirs.send(b"x")).start()
+        assert attempt.wait({ours: select.POLLIN}) == [ours]
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_but_not_for_longer(timeout: float | None) -> None:
+    cancel = Cancel()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        attempt = Attempt("here:1", timeout, cancel).outlasting(0.3)
+        threading.Timer(0.05, cancel.cancel).start()
+        with pytest.raises(ConnectError, match="given up"):
+            attempt.wait({ours: select.POLLIN})

@@ -46,4 +46,4 @@ class ConnectionAttempts:
             self._current = None
             self._on_outcome(outcome)
         elif isinstance(outcome, Connection):
-            outcome.close()
+            outcome.abandon()

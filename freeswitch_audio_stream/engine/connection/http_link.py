@@ -66,7 +66,8 @@ class HttpLink(Link):
         settings = self._settings
         server = server_of(self._plan.url, settings.headers, settings.api_key, settings.api_key_header,
                            credentials(settings))
-        return create_session(server, creation(self._plan.info), tls_options(settings), timeout, cancel)
+        return create_session(server, creation(self._plan.info), end_path(self._plan.info.uuid), tls_options(settings),
+                              timeout, cancel)
 
     def attach(self) -> None:
         """Begin to post and to poll."""
@@ -171,7 +172,7 @@ class HttpLink(Link):
     def _take_reopened(self, attempt: Connector, outcome: Outcome) -> None:
         if attempt is not self._reopening:
             if isinstance(outcome, Connection):
-                outcome.close()
+                outcome.abandon()
             return
         self._reopening = None
         if isinstance(outcome, ConnectError):

@@ -41,6 +41,13 @@ class Wrong:
 
 
 @dataclass
+class Late:
+    """The right answer, when the test is ready for it."""
+
+    ready: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
 class Asked:
     """A request as it came."""
 
@@ -61,7 +68,7 @@ class ApiServer:
         """With `keeps_open` False it closes a connection after each answer; with `numbers` posts may have a sequence,
         and answers to polls have a position."""
         self.asked: list[Asked] = []
-        self.wrong: dict[str, deque[Wrong]] = defaultdict(deque)
+        self.wrong: dict[str, deque[Wrong | Late]] = defaultdict(deque)
         self.sessions: set[str] = set()
         self.posts: list[Samples] = []
         self.sequences: list[int] = []
@@ -153,6 +160,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with site.lock:
             site.asked.append(asked)
             wrong = site.wrong[kind].popleft() if site.wrong[kind] else None
+        if isinstance(wrong, Late):
+            wrong.ready.wait(PATIENCE)
+            wrong = None
         status, answer = (404, {"detail": "no such path"}) if not parts.path.startswith(site.base) else (0, {})
         if not status and (wrong is None or wrong.takes):
             status, answer = getattr(self, f"_{kind}")(asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ..harness import CodecSpec, Platform, find, noise, until
-from .api_server import ApiServer, Wrong
+from .api_server import ApiServer, Late, Wrong
 
 pytestmark = pytest.mark.slow
 
@@ -217,3 +217,18 @@ def test_a_hangup_while_connecting_and_reconnecting(platform: Platform) -> None:
                 until(lambda: platform.status(call)["state"] == "reconnecting")
             call.hangup()
             assert platform.event("stream_stopped", call)["reason"] == "hangup"
+
+
+@pytest.mark.parametrize("keeps_open", [True, False])
+def test_a_session_that_is_created_for_nobody_is_ended(platform: Platform, keeps_open: bool) -> None:
+    with ApiServer(keeps_open=keeps_open) as server:
+        late = Late()
+        server.wrong["create"].append(late)
+        call = platform.call(codec=WIDE)
+        platform.start(call, server.url, rate=16000)
+        until(lambda: server.of("create"))
+        call.hangup()
+        assert platform.event("stream_stopped", call)["reason"] == "hangup"
+        late.ready.set()
+        until(lambda: server.of("end"))
+        assert not server.sessions
