@@ -462,6 +462,7 @@ LINES = st.text() | st.lists(WORD | st.text(max_size=5), max_size=12).map(" ".jo
         lambda beginning: beginning + URL + " " + " ".join(words)))
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the long examples
 @given(LINES)
 @example("u s start " + "[" * 100000)
@@ -512,6 +513,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers(-2 ** 53, 2 ** 53) |
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
 
 
+@pytest.mark.slow
 @given(JSON, st.sampled_from(["{}", "'{}'", '"{}"']))
 def test_json_metadata_comes_out_equal_however_it_is_quoted(value: object, form: str) -> None:
     text = orjson.dumps(value).decode()

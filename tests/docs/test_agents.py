@@ -64,6 +64,7 @@ def test_profiles_of_the_page_can_be_used() -> None:
     assert len(profiles) == 3
 
 
+@pytest.mark.slow
 def test_an_agent_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fastapi")
     from tests.services.gateway.agents.openai_realtime.caller import Caller, speech

@@ -45,6 +45,7 @@ def test_every_refusal_of_a_command_is_listed() -> None:
     assert unlisted(said, [words(row[0])[0] for row in table("Answer", "What to do")]) == TO_CLIENTS
 
 
+@pytest.mark.slow
 def test_everything_that_stands_in_the_way_of_a_connection_is_listed() -> None:
     said = raised_texts(("ConnectError", "ConnectTimeout", "HostNotFound", "ConnectionRefused", "TlsRefused",
                          "TlsFileRefused", "HandshakeRefused"), "transports", "engine")

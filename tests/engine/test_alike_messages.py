@@ -45,6 +45,7 @@ def send_run(session: AgentSession, numbers: range) -> None:
         session.send(play_message("s", noise(PART, number), 8000))
 
 
+@pytest.mark.slow
 def test_a_run_is_heard_in_order_and_told_of_once(platform: Platform, agent: Agent, read: list[bytes]) -> None:
     call = platform.call(app="playback", speed=1)
     session = platform.connect(agent, call)
@@ -92,6 +93,7 @@ def test_a_server_whose_messages_are_never_alike_is_read(platform: Platform, age
     assert find(call.heard(), noise(PART, 29)) >= 0
 
 
+@pytest.mark.slow
 def test_another_connection_begins_anew(platform: Platform, server: RawServer, read: list[bytes]) -> None:
     call = platform.call(app="playback")
     platform.start(call, server.url)

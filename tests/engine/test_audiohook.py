@@ -35,6 +35,7 @@ def through(samples: Samples, encoding: Encoding) -> Samples:
     return decode(encode(samples, encoding), encoding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", [PCMU, L16])
 def test_a_conversation(platform: Platform, server: Server, encoding: Encoding) -> None:
     call, hook = begin(platform, server)
@@ -154,6 +155,7 @@ def test_a_server_that_sends_too_much_is_told(platform: Platform, server: Server
     assert error["code"] == 429 and error["retryAfter"].startswith("PT")
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_the_close_is_left(platform: Platform, server: Server) -> None:
     call, hook = begin(platform, server)
     platform.tell(call, "stop")  # before it has opened: what was captured is not sent

@@ -117,6 +117,7 @@ def test_a_handshake_that_fails(platform: Platform, server: RawServer, answer: b
     assert platform.names(call) == ["connection_failed", "stream_stopped"]
 
 
+@pytest.mark.slow
 def test_connection_timeout(platform: Platform, server: RawServer) -> None:
     call = platform.call(speech=SPEECH)
     platform.start(call, server.url, timeout=1)
@@ -153,6 +154,7 @@ def test_a_server_that_closes_without_a_code(platform: Platform, server: RawServ
     assert platform.event("stream_stopped", call)["reason"] == "server_closed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["end", "reset", "code"])
 def test_a_connection_that_breaks(platform: Platform, server: RawServer, how: str) -> None:
     call = platform.call(speech=SPEECH)
@@ -173,6 +175,7 @@ def test_a_connection_that_breaks(platform: Platform, server: RawServer, how: st
 
 # What happens meanwhile.
 
+@pytest.mark.slow
 def test_heartbeat(platform: Platform, agent: Agent) -> None:
     call = platform.call(speech=SPEECH)
     platform.connect(agent, call, "{heartbeat-secs=1}")
@@ -182,6 +185,7 @@ def test_heartbeat(platform: Platform, agent: Agent) -> None:
     until(lambda: len(platform.events("heartbeat", call)) >= 2)
 
 
+@pytest.mark.slow
 def test_no_heartbeat(platform: Platform, agent: Agent) -> None:
     call = platform.call(speech=SPEECH)
     platform.connect(agent, call, "{heartbeat-secs=0}")
@@ -233,6 +237,7 @@ def test_stream_error(platform: Platform, agent: Agent, number: int) -> None:
     session.wait_for(lambda session: session.events("checkpoint"), PATIENCE)
 
 
+@pytest.mark.slow
 def test_errors_of_one_kind_are_reported_together(platform: Platform, agent: Agent) -> None:
     call = platform.call(app="playback")
     session = platform.connect(agent, call)
@@ -259,6 +264,7 @@ def report_again(platform: Platform, call: EmbeddedCall, session: Any) -> bool:
 
 # A server that does not read.
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["{buffer-secs=1}"])
 def test_buffer_overrun(platform: Platform, prefix: str) -> None:
     """The newest audio is lost and counted; when the server reads again, the stream goes on."""

@@ -198,6 +198,7 @@ def test_a_ping_is_answered(platform: Platform, server: RawServer, payload: byte
     assert answers == [payload]
 
 
+@pytest.mark.slow
 def test_we_ping(platform: Platform, server: RawServer) -> None:
     call = platform.call()
     peer = start(platform, server, call, "{ping-secs=1}")

@@ -95,6 +95,7 @@ def mixed(long: Samples, short: Samples, at: int) -> Samples:
     return clipped
 
 
+@pytest.mark.slow
 def test_what_two_clients_say_is_mixed_with_saturation(site: Site) -> None:
     """To the sample: nothing of either is lost, moved or replaced by the other's."""
     long, short = noise(24000, 5, limit=30000), noise(4000, 6, limit=30000)
@@ -175,6 +176,7 @@ def test_the_other_encapsulations(site: Site, encapsulation: str) -> None:
     assert site.event("media_client_attached", call, "media-1")["encapsulation"] == encapsulation
 
 
+@pytest.mark.slow
 def test_a_token_is_needed_no_longer_than_for_the_handshake(site: Site) -> None:
     call = site.call()
     token = site.token(call, 2)

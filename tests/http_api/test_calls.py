@@ -147,6 +147,7 @@ def test_nothing_but_a_number_is_dialled(target: str) -> None:
     assert number.removeprefix("+").isascii() and number.removeprefix("+").isdigit() and len(number) <= 16
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.integers(-10, 10) | st.text(max_size=5),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
                         ("source", "destinations", "actions", "type", "target", "option", "url")), inner, max_size=4)))

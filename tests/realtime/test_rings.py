@@ -106,6 +106,7 @@ def test_more_than_a_ring_holds_spoils_nothing_else() -> None:
     assert ring.is_within_its_memory
 
 
+@pytest.mark.slow
 def test_writer_and_reader_on_threads_of_their_own() -> None:
     """The reader sees every byte once, whatever the writer does with the pages meanwhile."""
     ring, total = Ring(), 4_000_000

@@ -218,6 +218,7 @@ def test_the_limit_is_exact(limit: int) -> None:
             Inflater(Deflate(), limit).message(deflater.message(text + b"x"))
 
 
+@pytest.mark.slow
 def test_a_bomb_costs_no_more_than_the_limit() -> None:
     packer = zlib.compressobj(9, wbits=-15)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(500)) + packer.flush(zlib.Z_SYNC_FLUSH)

@@ -127,6 +127,7 @@ def test_closing_sends_the_last_bytes(context: ssl.SSLContext, ca: Certificate) 
     assert received == [b"last words"]
 
 
+@pytest.mark.slow
 def test_closing_ends_the_thread_although_the_server_never_reads(context: ssl.SSLContext,
                                                                  ca: Certificate) -> None:
     released = threading.Event()

@@ -265,6 +265,7 @@ def test_nothing_can_be_smuggled_into_the_request(bad: dict[str, Any]) -> None:
         connect("ws://127.0.0.1:1/", **bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_no_descriptor_and_no_thread_is_left(way: str, good: Certificate, ca: Certificate,
                                              monkeypatch: pytest.MonkeyPatch) -> None:

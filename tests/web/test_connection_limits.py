@@ -193,6 +193,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_descriptors_that_run_out() -> None:
     with subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as child:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from functools import lru_cache
+from typing import Callable, Protocol
 
 import numpy as np
 import soxr
@@ -30,10 +31,14 @@ class Converter(Protocol):
         """Free it."""
 
 
-@fresh_native("void(int64, int64, int64, int64, int64)")
-def _repeat(resampler: int, source: int, inputs: int, target: int, times: int) -> None:
-    for _ in range(times):
-        convert(resampler, source, inputs, target)
+@lru_cache(maxsize=1)
+def _repeater() -> Callable[[int, int, int, int, int], None]:
+    """Return a loop over `convert`; it is compiled, for a second or two, when it is first wanted."""
+    @fresh_native("void(int64, int64, int64, int64, int64)")
+    def repeat(resampler: int, source: int, inputs: int, target: int, times: int) -> None:
+        for _ in range(times):
+            convert(resampler, source, inputs, target)
+    return repeat
 
 
 _tables = ResamplerTables()
@@ -58,7 +63,7 @@ class Ours:
         return self._target[:count].copy()
 
     def repeat(self, samples: Samples, times: int) -> None:
-        _repeat(self._address, samples.ctypes.data, len(samples), self._target.ctypes.data, times)
+        _repeater()(self._address, samples.ctypes.data, len(samples), self._target.ctypes.data, times)
 
     def close(self) -> None:
         pass

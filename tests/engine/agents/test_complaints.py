@@ -62,6 +62,7 @@ def test_truncation_counts_what_was_heard_and_not_what_was_queued(platform: Plat
     assert _sent(service, "response.cancel") == [] and service.sessions[0].errors == []
 
 
+@pytest.mark.slow
 def test_an_answer_that_nobody_heard_is_deleted_since_truncating_at_0_is_refused(platform: Platform,
                                                                                  service: RealtimeServer) -> None:
     def reply(turn: Turn) -> Reply:
@@ -80,6 +81,7 @@ def test_an_answer_that_nobody_heard_is_deleted_since_truncating_at_0_is_refused
     assert len(audible(call.heard())) == 8000
 
 
+@pytest.mark.slow
 def test_a_response_is_cancelled_only_while_it_is_made_and_a_refusal_ends_nothing(platform: Platform,
                                                                                   service: RealtimeServer) -> None:
     call = _start(platform, service)
@@ -90,6 +92,7 @@ def test_a_response_is_cancelled_only_while_it_is_made_and_a_refusal_ends_nothin
     assert not platform.events("stream_error", call)
 
 
+@pytest.mark.slow
 def test_a_session_is_renewed_before_it_ends_and_the_caller_hears_no_gap(
         platform: Platform, service: RealtimeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     service.script.reply = lambda turn: _answer(turn, 2.0)
@@ -113,6 +116,7 @@ def test_nobody_connects_again_after_an_error_that_is_final(code: str, platform:
     assert len(service.sessions) == 1
 
 
+@pytest.mark.slow
 def test_a_response_that_fails_does_not_leave_the_caller_in_silence(platform: Platform, service: RealtimeServer
                                                                     ) -> None:
     service.script.reply = lambda turn: _answer(turn, 1.0) if turn.number else Failure("server_error", "It is busy.")
@@ -128,6 +132,7 @@ def test_hanging_up_closes_the_connection_to_the_service(platform: Platform, ser
     until(lambda: service.live == 0)
 
 
+@pytest.mark.slow
 def test_a_cough_does_not_interrupt(platform: Platform, service: RealtimeServer) -> None:
     service.script.reply = lambda turn: _answer(turn, 3.0)
     call = _start(platform, service, greeting="Hello!", **CONFIRM)

@@ -29,6 +29,7 @@ def begin(platform: Platform, server: DeepgramServer) -> Start:
     return starter(platform, server, "deepgram-agent", "8000")
 
 
+@pytest.mark.slow
 def test_a_conversation_with_an_interruption(platform: Platform, server: DeepgramServer, begin: Start) -> None:
     conversation.with_an_interruption(platform, server, begin)
     settings = server.conversations[0].received[0]
@@ -47,6 +48,7 @@ def test_other_rates(rate: str, platform: Platform, server: DeepgramServer) -> N
     until(lambda: len(audible(call.heard())) > 7000)
 
 
+@pytest.mark.slow
 def test_another_session_knows_what_was_said(platform: Platform, server: DeepgramServer, begin: Start) -> None:
     conversation.again(platform, server, begin, server.drop)
     assert server.conversations[1].received[0]["agent"]["context"]["messages"] == [

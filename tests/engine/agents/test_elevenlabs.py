@@ -33,6 +33,7 @@ def begin(platform: Platform, server: ElevenLabsServer) -> Start:
     return starter(platform, server, "elevenlabs", "8000")
 
 
+@pytest.mark.slow
 def test_a_conversation_with_an_interruption(platform: Platform, server: ElevenLabsServer, begin: Start) -> None:
     conversation.with_an_interruption(platform, server, begin)
     override = server.conversations[0].received[0]["conversation_config_override"]
@@ -54,6 +55,7 @@ def test_functions(platform: Platform, server: ElevenLabsServer, begin: Start) -
     conversation.with_a_function(platform, server, lambda **options: begin(), lambda given: given)
 
 
+@pytest.mark.slow
 def test_another_session_knows_what_was_said(platform: Platform, server: ElevenLabsServer, begin: Start) -> None:
     conversation.again(platform, server, begin, server.drop)
     told = server.conversations[1].received[1]
@@ -74,6 +76,7 @@ def test_pings_are_answered(platform: Platform, server: ElevenLabsServer, begin:
     until(lambda: {"type": "pong", "event_id": 7} in server.conversations[-1].received)
 
 
+@pytest.mark.slow
 def test_a_cough_only_pauses_the_agent(platform: Platform, server: ElevenLabsServer, begin: Start) -> None:
     server.script.answer = conversation.answers(2.0)
     server.interrupts = False
@@ -109,6 +112,7 @@ def test_a_wrong_key_is_told_nowhere(platform: Platform, server: ElevenLabsServe
     conversation.wrong_key(platform, server, "elevenlabs", "8000")
 
 
+@pytest.mark.slow
 def test_the_types_of_elevenlabs_know_every_message(tmp_path: Path, platform: Platform) -> None:
     """Those of all tests above. What is wrong is found: members that nobody knows, and those that are missing."""
     if not WIRE:

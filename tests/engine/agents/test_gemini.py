@@ -29,6 +29,7 @@ def begin(platform: Platform, server: GeminiServer) -> Start:
     return starter(platform, server, "gemini-live", "16000")
 
 
+@pytest.mark.slow
 def test_a_conversation_with_an_interruption(platform: Platform, server: GeminiServer, begin: Start) -> None:
     conversation.with_an_interruption(platform, server, begin, exact=False)
     setup = server.conversations[0].received[0]["setup"]
@@ -46,6 +47,7 @@ def test_a_greeting_and_what_the_service_counts(platform: Platform, server: Gemi
     assert platform.event("agent_usage", call)["usage"] == {"totalTokenCount": 12}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["lost", "goAway"])
 def test_another_session_takes_over_by_its_handle(how: str, platform: Platform, server: GeminiServer,
                                                   begin: Start) -> None:
@@ -55,6 +57,7 @@ def test_another_session_takes_over_by_its_handle(how: str, platform: Platform, 
     assert server.conversations[1].received[0]["setup"]["sessionResumption"] == {"handle": "handle-0"}
 
 
+@pytest.mark.slow
 def test_a_session_that_answers_is_left_when_it_has_ended(platform: Platform, server: GeminiServer,
                                                           begin: Start) -> None:
     """Nothing of an answer is lost: it comes to its end before the next session takes over."""

@@ -30,6 +30,7 @@ def begin(platform: Platform, server: LiveServer) -> Start:
     return starter(platform, server, "openai-live", "mulaw 8000", speed=1)
 
 
+@pytest.mark.slow
 def test_a_conversation(platform: Platform, server: LiveServer, begin: Start) -> None:
     """Two answers; silence between them is not queued, so that nothing is heard later than it could be."""
     server.script.answer = conversation.answers(0.5)
@@ -51,10 +52,12 @@ def test_a_conversation(platform: Platform, server: LiveServer, begin: Start) ->
     assert server.conversations[0].received[-1] == {"type": "session.close"}
 
 
+@pytest.mark.slow
 def test_functions(platform: Platform, server: LiveServer, begin: Start) -> None:
     conversation.with_a_function(platform, server, begin, lambda given: given)
 
 
+@pytest.mark.slow
 def test_a_session_that_expires_is_made_again(platform: Platform, server: LiveServer, begin: Start) -> None:
     server.script.answer = conversation.answers(0.5)
     call = begin()

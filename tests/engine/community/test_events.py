@@ -135,6 +135,7 @@ def test_a_server_that_speaks_something_else(user: User) -> None:
         assert code == 6 and listener.place in text
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers(user: User) -> None:
     ended = threading.Event()
     with Listener(lambda connection: ended.wait(PATIENCE) and None) as listener:
@@ -217,6 +218,7 @@ def test_digits_while_paused(user: User, server: Server) -> None:
 
 # Twenty at once: nobody gets what is another's.
 
+@pytest.mark.slow
 def test_many_calls_keep_their_events_apart(user: User, server: Server) -> None:
     calls = [user.call(speech=noise(8000, seed)) for seed in range(20)]
     for call in calls:

@@ -158,7 +158,7 @@ def tone(samples: int) -> Samples:
 
 @pytest.mark.parametrize("mix", CHANNELS)
 @pytest.mark.parametrize("chunk_ms", [10, 20, 100])
-@pytest.mark.parametrize("ptime_ms", [10, 20, 30, 40, 60])
+@pytest.mark.parametrize("ptime_ms", [20, 30, *(pytest.param(ms, marks=pytest.mark.slow) for ms in (10, 40, 60))])
 def test_chunks_are_exact_at_any_ptime(user: User, server: Server, ptime_ms: int, chunk_ms: int, mix: str) -> None:
     call = user.call(codec=CodecSpec("L16", 8000, ptime_ms), app="playback", STREAM_BUFFER_SIZE=str(chunk_ms))
     peer = user.connect(server, call, mix)
@@ -337,6 +337,7 @@ def test_what_is_said_in_a_pause_is_not_sent(user: User, server: Server) -> None
     assert {len(chunk) for chunk in peer.chunks} == {320}
 
 
+@pytest.mark.slow
 def test_a_graceful_shutdown_plays_to_the_end(user: User, server: Server) -> None:
     call = user.call(STREAM_PLAYBACK="true", STREAM_SAMPLE_RATE="8000", speech=noise(80000))
     peer = user.connect(server, call)

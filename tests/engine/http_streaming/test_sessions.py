@@ -85,6 +85,7 @@ def test_a_hundred_ms_are_a_chunk(platform: Platform) -> None:
         assert {len(samples) % 1600 for samples in server.posts} == {0}
 
 
+@pytest.mark.slow
 def test_graceful_shutdown_plays_all_that_the_server_has(platform: Platform) -> None:
     with ApiServer() as server:
         call = platform.call(codec=WIDE)

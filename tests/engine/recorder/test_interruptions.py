@@ -17,6 +17,8 @@ from ..harness import PATIENCE, Platform, audible, noise, until
 from .service import RestartedRecorder, read_recording
 from .test_recording import end, record, recording
 
+pytestmark = pytest.mark.slow
+
 _KILLS = int(os.environ.get("RECORDED_KILLS", "4"))
 
 

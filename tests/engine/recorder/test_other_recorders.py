@@ -11,6 +11,8 @@ from ..harness import Platform, find, noise, until
 from .scripted import Connection, ScriptedRecorder
 from .test_recording import end
 
+pytestmark = pytest.mark.slow
+
 CHUNK = 4096
 SPEECH = noise(8000)
 

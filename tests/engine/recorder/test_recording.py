@@ -43,6 +43,7 @@ def recording(stopped: Body) -> tuple[int, Recorded]:
     return rate, samples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
 def test_one_side(platform: Platform, recorder: RestartedRecorder, rate: int) -> None:
     call = platform.call(codec=CodecSpec("L16", rate), speech=SPEECH, rate=rate, speed=1)
@@ -74,6 +75,7 @@ def test_both_sides(platform: Platform, recorder: RestartedRecorder, track: str)
     assert find(samples[:, 0].copy(), SPEECH) >= 0 and find(samples[:, 1].copy(), PROMPT) >= 0
 
 
+@pytest.mark.slow
 def test_chunks_have_four_kilobytes_or_what_was_asked_for(platform: Platform, recorder: RestartedRecorder) -> None:
     for prefix, rate, samples in (("", 8000, 2048), ("", 48000, 4800), ("chunk-ms=1000", 8000, 8000),
                                   ("chunk-ms=1000", 48000, 32736), ("chunk-ms=20", 16000, 2048)):
@@ -84,6 +86,7 @@ def test_chunks_have_four_kilobytes_or_what_was_asked_for(platform: Platform, re
         assert summary["chunk_count"] == -(-int(summary["audio_bytes"]) // (2 * samples))
 
 
+@pytest.mark.slow
 def test_acknowledgements_are_counted(platform: Platform, recorder: RestartedRecorder) -> None:
     call = platform.call(speed=1)
     record(platform, recorder, call)
@@ -96,6 +99,7 @@ def test_acknowledgements_are_counted(platform: Platform, recorder: RestartedRec
     assert end(platform, call)["summary"]["session_id"] == session["session_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["metadata", "variable", "url", "nowhere"])
 def test_the_user(platform: Platform, recorder: RestartedRecorder, where: str) -> None:
     call = platform.call(variables={"recorder_user_id": "by variable"} if where != "nowhere" else {})
@@ -106,6 +110,7 @@ def test_the_user(platform: Platform, recorder: RestartedRecorder, where: str) -
         "metadata": "Zoë 1", "variable": "by variable", "url": "a&b", "nowhere": None}[where]
 
 
+@pytest.mark.slow
 def test_a_pause_leaves_a_gap(platform: Platform, recorder: RestartedRecorder) -> None:
     call = platform.call()
     record(platform, recorder, call)
@@ -125,6 +130,7 @@ def test_a_pause_leaves_a_gap(platform: Platform, recorder: RestartedRecorder) -
     assert len(heard) < len(first) + len(second) + 400, "a frame or two may be captured before and behind the pause"
 
 
+@pytest.mark.slow
 def test_a_pause_leaves_silence(platform: Platform, recorder: RestartedRecorder) -> None:
     call = platform.call()
     record(platform, recorder, call, "pause-leaves=silence")
@@ -139,6 +145,7 @@ def test_a_pause_leaves_silence(platform: Platform, recorder: RestartedRecorder)
     assert len(audible(samples[:, 0])) <= 320, "a frame may be captured before the pause"
 
 
+@pytest.mark.slow
 def test_a_session_goes_on(platform: Platform, recorder: RestartedRecorder) -> None:
     """One that others have begun, and of which a stream is told the id."""
     call, other = platform.call(), platform.call()
@@ -156,6 +163,7 @@ def test_a_session_goes_on(platform: Platform, recorder: RestartedRecorder) -> N
     assert find(read_recording(summary["file_path"])[1][:, 0].copy(), SPEECH) >= 0
 
 
+@pytest.mark.slow
 def test_a_session_of_another_shape_is_none_of_ours(platform: Platform, recorder: RestartedRecorder) -> None:
     call, other = platform.call(), platform.call()
     record(platform, recorder, call)
@@ -167,6 +175,7 @@ def test_a_session_of_another_shape_is_none_of_ours(platform: Platform, recorder
     assert platform.event("stream_stopped", other)["reason"] == "error"
 
 
+@pytest.mark.slow
 def test_keys_and_tls(platform: Platform, tmp_path: Path) -> None:
     authority = certificates.make(tmp_path, "authority", ca=True, hosts=())
     good = certificates.make(tmp_path, "good", issuer=authority)
@@ -196,6 +205,7 @@ def test_what_a_recording_cannot_have(platform: Platform, words: str, said: str)
     assert answer.startswith("-ERR") and said in answer
 
 
+@pytest.mark.slow
 def test_there_are_no_texts(platform: Platform, recorder: RestartedRecorder) -> None:
     call = platform.call()
     record(platform, recorder, call)

@@ -217,6 +217,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers(-2**63, 2**64 - 1) |
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 
 
+@pytest.mark.slow
 @given(name=st.sampled_from([*EVENT_PLATFORMS, "vonage", "jambonz", "asterisk", "asterisk-json"]),
        event=st.sampled_from(["media", "mark", "clear", "playAudio", "checkpoint", "sendDTMF", "notify", "killAudio",
                               "clearMarks", "transfer", "dtmf", "transcription", "MARK_MEDIA", "STOP_MEDIA_BUFFERING"]),

@@ -127,6 +127,7 @@ def test_overrun_drops_the_newest_and_tells_once(open_stream: Opening) -> None:
     assert stream.path.statistics().dropped == 4320
 
 
+@pytest.mark.slow
 @with_fixtures
 @given(steps=st.lists(st.tuples(st.integers(1, 20), st.integers(0, 25)), max_size=30))
 def test_the_ring_goes_round_and_starts_again(open_stream: Opening, steps: list[tuple[int, int]]) -> None:

@@ -100,6 +100,7 @@ def test_no_aliases(from_rate: int, to_rate: int) -> None:
         assert decibels(float(np.sqrt(2 * np.mean(heard ** 2))) / 20000) <= -60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("from_rate, to_rate", ALL_PAIRS)
 def test_delay_is_half_the_filter_at_every_frequency(from_rate: int, to_rate: int) -> None:
     expected = delay(from_rate, to_rate)

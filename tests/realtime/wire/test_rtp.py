@@ -264,6 +264,7 @@ def test_linear_samples_are_big_endian_and_of_44100_hz(open_stream: Opening) -> 
     assert correlation(play_all(stream)[LEAD:], spoken, 44100, 8000) > 0.999
 
 
+@pytest.mark.slow
 @with_fixtures
 @given(data=st.data(), count=st.integers(20, 60), garbage=st.lists(st.binary(max_size=40), max_size=5))
 def test_any_order_loss_and_garbage(open_stream: Opening, data: st.DataObject, count: int,

@@ -28,6 +28,8 @@ from .storage.object_store.opened import OpenedStore, Place  # noqa: E402
 from .storage.test_store import recording, write  # noqa: E402
 from .test_replicas import close, hello, send  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_made_beforehand_is_what_all_replicas_send(tmp_path: Path, postgres: PostgresServer,
                                                            s3: S3Server) -> None:

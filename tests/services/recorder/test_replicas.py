@@ -20,6 +20,8 @@ from .replicas import Replicas, samples
 from .s3_server import S3Server
 from .service import PATIENCE, Recorder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def replicas(tmp_path: Path, postgres: PostgresServer, s3: S3Server) -> Iterator[Replicas]:

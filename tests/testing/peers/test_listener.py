@@ -10,6 +10,7 @@ import pytest
 from freeswitch_audio_stream.testing.peers.listener import Listener, read_all
 
 
+@pytest.mark.slow
 def test_a_test_that_fails_does_not_wait_for_its_connections() -> None:
     begun = threading.Event()
 

@@ -50,7 +50,7 @@ class Bench:
 Test = Callable[[Bench], Awaitable[None]]
 
 
-@pytest.fixture(scope="module", params=["memory", "redis", "redis-cluster"])
+@pytest.fixture(scope="module", params=["memory", "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)])
 def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
     """Each store is empty."""
     if request.param == "memory":

@@ -98,6 +98,7 @@ def test_it_is_read_from_any_place(tmp_path: Path, size: int) -> None:
     opened.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(lost=st.integers(0, 60_000), kept=st.integers(0, 60_000))
 def test_a_torn_end_loses_nothing_before_it(tmp_path_factory: pytest.TempPathFactory, lost: int, kept: int) -> None:

@@ -26,6 +26,8 @@ from ...s3_server import S3Server  # noqa: E402
 from ..test_store import recording, write  # noqa: E402
 from .opened import OpenedStore, Place  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 WHAT = recording()
 
 

@@ -35,6 +35,7 @@ def run(url: str, use: Callable[[Database], Awaitable[Any]], **options: Any) -> 
     return asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_the_migrations_make_what_the_code_thinks_there_is(postgres: PostgresServer) -> None:
     async def use(database: Database) -> list[Any]:
         await asyncio.gather(*(migrate(database) for _ in range(3)))  # services that start at the same time
