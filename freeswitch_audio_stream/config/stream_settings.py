@@ -68,6 +68,10 @@ class StreamSettings:
     playback_secs: int = setting(
         60, "Audio from the server that may wait to be played; beyond that, the newest is dropped.",
         unit="s", minimum=1, maximum=600)
+    catch_up_ms: int = setting(
+        0, "For a server that speaks in real time: what comes late would delay all that follows, so quiet parts are "
+        "left out while more than so much has always waited to be played, for a second. 0: never, for servers that "
+        "send faster than the caller hears.", unit="ms", minimum=0, maximum=60_000)
     graceful_secs: int = setting(
         60, "Time graceful-shutdown has to send and play what is buffered.", unit="s", minimum=1, maximum=600)
     heartbeat_secs: int = setting(

@@ -28,6 +28,8 @@ class Statistics(NamedTuple):
     played: int
     """Samples played to the caller, at the rates at which they came."""
     cleared: int
+    caught_up: int
+    """Samples that were left out, to catch up; among those played."""
     play_dropped: int
     """Samples that found the playback queue full."""
     queued: int

@@ -464,7 +464,8 @@ class MediaPath:
             int(field["captured_frames"]), int(field["captured"]), int(field["dropped"]), int(field["skipped"]),
             int(field["capture_write"]) - read, sent - read, int(field["messages_sent"]), int(field["bytes_sent"]),
             int(field["messages_received"]), int(field["bytes_received"]), int(field["played"]),
-            int(field["cleared"]), int(field["play_dropped"]), queued, queued - heard, int(field["play_write_rate"]))
+            int(field["cleared"]), int(field["caught_up"]), int(field["play_dropped"]), queued, queued - heard,
+            int(field["play_write_rate"]))
 
     def packets(self) -> Packets:
         """The counters of RTP packets as they are now, after `release` as they were then. Any thread."""

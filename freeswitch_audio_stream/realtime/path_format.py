@@ -54,6 +54,8 @@ class PathFormat:
     """Hz of that audio; 0 = `rate`."""
     playback_levels_ms: tuple[int, int] = (0, 0)
     """At how many ms in the playback queue ATTEND_PLAYBACK_LEVEL is set, and below how many then again; 0: never."""
+    catch_up_ms: int = 0
+    """More than so many ms that wait to be played for no reason are caught up with in quiet parts; 0: they stay."""
     inband_dtmf: bool = False
     """True to listen for the tones of digits in what the caller says; they come by `Core.digits`."""
     encapsulation: str = ""

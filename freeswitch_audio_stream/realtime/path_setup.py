@@ -69,6 +69,7 @@ def _set_format(field: Any, form: PathFormat) -> None:
     field["binary_playback"] = int(form.binary_playback)
     field["binary_rate"] = form.binary_rate or form.rate
     field["play_high"], field["play_low"] = form.playback_levels_ms
+    field["catch_up"] = form.catch_up_ms
 
 
 def _set_encapsulation(field: Any, arena: Arena, form: PathFormat) -> None:

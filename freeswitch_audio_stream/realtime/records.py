@@ -156,7 +156,8 @@ STREAM = _record(
     "read_frame read_data write_frame write_data mix_data out out_capacity",
     "chunk payload encoding inband_dtmf dtmf digits",
     "templates parts_0 count_0 literals_0 parts_1 count_1 literals_1 template_bytes",
-    "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds play_high play_low has_playback",
+    "leftover leftover_bytes binary_playback binary_rate play_scratch play_seconds play_high play_low catch_up",
+    "has_playback",
     "encapsulation patient packet packet_capacity decoded held heard gaps gaps_capacity audio_kind",
     "keeps_unacknowledged",
     "mulaw_levels alaw_levels rtp_source",
@@ -174,7 +175,7 @@ STREAM = _record(
     "write_resampler stage_write stage_step stage_dropped",
     # playback: the WRITE_REPLACE callback
     "play_resampler play_read play_rate play_flush marks_read clears_seen last_write last_foreign_write",
-    "played cleared play_active play_lows",
+    "played cleared caught_up play_active play_lows play_least play_watched play_spare",
     # playback: whoever holds play_lock (the I/O loop or Python)
     "play_write play_write_rate marks_write play_dropped play_overrun play_highs",
     # write clock

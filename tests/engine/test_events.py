@@ -20,7 +20,8 @@ from .harness import MODULE, PATIENCE, Body, Platform, checkpoint, closed, has_h
 SPEECH = noise(80000)
 STATISTICS = {
     "seconds", "framesCaptured", "msCaptured", "messagesSent", "bytesSent", "messagesReceived",
-    "bytesReceived", "framesDropped", "framesSkipped", "playbackDroppedMs", "msPlayed", "captureQueueMs",
+    "bytesReceived", "framesDropped", "framesSkipped", "playbackDroppedMs", "playbackCaughtUpMs",
+    "msPlayed", "captureQueueMs",
     "playbackQueueMs", "unackedMs", "reconnects", "errors"}
 
 

@@ -39,6 +39,7 @@ class StreamStatistics:
             "framesDropped": -(-counters.dropped // frame),
             "framesSkipped": -(-counters.skipped // frame),
             "playbackDroppedMs": 1000 * counters.play_dropped // play_rate,
+            "playbackCaughtUpMs": 1000 * counters.caught_up // play_rate,
             "msPlayed": 1000 * counters.played // play_rate,
             "captureQueueMs": 1000 * counters.waiting // self._rate,
             "unackedMs": 1000 * counters.unacknowledged // self._rate,

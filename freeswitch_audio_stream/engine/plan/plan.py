@@ -87,8 +87,8 @@ class Plan:
             chunk_ms=self.protocol.packet_ms or min(max(settings.chunk_ms, least), most),
             buffer_secs=settings.buffer_secs, playback_secs=settings.playback_secs,
             binary_playback=self.plays and self._takes_binary, binary_rate=self.binary_rate,
-            playback_levels_ms=self._playback_levels, inband_dtmf=settings.dtmf_inband,
-            encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity,
+            playback_levels_ms=self._playback_levels, catch_up_ms=settings.catch_up_ms,
+            inband_dtmf=settings.dtmf_inband, encapsulation=self.protocol.encapsulation, rtp_identity=self.rtp_identity,
             keeps_unacknowledged=self.protocol.acknowledges, silent_pause=settings.pause_leaves == "silence")
         return form, templates
 

@@ -20,6 +20,7 @@ from ..records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, 
 from ..rings import copy_in, copy_out
 from ..wakeup import attend, report_close, to_clock, to_io
 from .capture import ABC_CLOSE, ABC_WRITE_REPLACE
+from .catching_up import catch_up
 from .frames import (FRAME_DATALEN, IMPLEMENTATION_BYTES, IMPLEMENTATION_RATE, add_saturated, channels_of, frame_data,
                      word)
 from .resampler import convert_exact, inputs_for, outputs_for, select
@@ -146,6 +147,14 @@ def _render(address: int, target: int, wanted: int, rate: int) -> int:
 
 
 @native_helper
+def _catch_up(address: int, ms: int) -> None:
+    stream = stream_at(address)
+    written = load_acquire(address + _PLAY_WRITE)
+    end = _segment_end(stream, written, load_acquire(address + _MARKS_WRITE))
+    catch_up(address, written - stream.play_read, end, ms, stream.play_scratch + INPUT_OFFSET)
+
+
+@native_helper
 def _is_empty(address: int) -> int:
     """1 while nothing is queued: no samples, no filter's tail, no marks, no packet that waits for another."""
     if load_acquire(address + _HELD_COUNT) != 0:
@@ -177,7 +186,11 @@ def _mix_into(address: int, frame: int) -> None:
         return
     _obey_clear(address)
     rendered = stream.play_scratch + RENDER_OFFSET
-    count = 0 if load_acquire(address + _PLAY_PAUSED) else _render(address, rendered, samples, rate)
+    count = 0
+    if load_acquire(address + _PLAY_PAUSED) == 0:
+        if stream.catch_up > 0:
+            _catch_up(address, 1000 * samples // rate)
+        count = _render(address, rendered, samples, rate)
     if count > 0 and stream.play_active == 0:
         stream.play_active = 1
         attend(address, ATTEND_PLAYBACK_STARTED)
