@@ -72,7 +72,7 @@ def _benches(options: Options, media_server: MeasuredMediaServer | None, receive
     module = peer_module(options.against)
     trusted = receiver.certificate
     variables = {name: value.format(ca=trusted) for name, value in module.variables.items()} if trusted else {}
-    other = opened.enter_context(_opened(RealSwitch(prefix, options.peer_module, 1, options.site_packages, variables)))
+    other = opened.enter_context(_opened(RealSwitch(prefix, options.peer_module, options.site_packages, variables)))
     return Bench(mine, OURS, receiver, other, media_server), Bench(other, module, receiver, mine)
 
 

@@ -2,6 +2,7 @@
 
     freeswitch.py                 an installed FreeSWITCH, started with folders and ports of its own on 127.0.0.1
     freeswitch_configuration.py   the configuration it is started with
+    port_range.py                 ports for its RTP that no other one on this machine has
     event_socket.py               commands to it and events from it
     peers/                        servers for our client, each a parser of its own
     agents/                       local servers of speech agents

@@ -15,12 +15,12 @@ from typing import Sequence
 from ..errors import SwitchError
 from . import freeswitch_configuration as configuration
 from .event_socket import EventSocket
+from .port_range import PortRange
 
 _PREFIXES = ("/usr/local/freeswitch", "/opt/freeswitch", "/usr/local", "/usr")
 _MODULE_FOLDERS = ("lib/freeswitch/mod", "mod", "lib64/freeswitch/mod")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_RTP_PORTS = 4000
 _SHOWN = 4000  # characters, of a crash
 _SHIM = "audio_stream"
 
@@ -48,16 +48,16 @@ def _free_port(kind: socket.SocketKind) -> int:
 class FreeSwitch:
     """A running FreeSWITCH; also a context manager."""
 
-    def __init__(self, prefix: Path, folder: Path, dialplan: str = "", rtp_offset: int = 0) -> None:
+    def __init__(self, prefix: Path, folder: Path, dialplan: str = "") -> None:
         """`folder` is ours alone: configuration, scripts, database and log. `dialplan` are further extensions.
 
-        Instances that run at the same time need different values of `rtp_offset` (0 to 5).
+        Raise SwitchError where there is no FreeSWITCH, or are no ports left.
         """
         self.prefix = prefix
         self.folder = folder
-        first_rtp = 30000 + _RTP_PORTS * rtp_offset
-        self.ports = configuration.Ports(_free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM), first_rtp,
-                                         first_rtp + _RTP_PORTS - 1)
+        self._rtp = PortRange()
+        self.ports = configuration.Ports(_free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM),
+                                         self._rtp.first, self._rtp.last)
         modules = _module_folder(prefix)
         if modules is None:
             raise SwitchError(f"{prefix} has no folder of FreeSWITCH modules")

@@ -53,7 +53,7 @@ def _logfile() -> str:
 
 
 def _sofia(ports: Ports) -> str:
-    codecs = "OPUS,PCMU,PCMA,L16"
+    codecs = "OPUS,PCMU,PCMA,L16,L16@16000h"
     settings = _params(
         context="default", dialplan="XML", sip_port=ports.sip, sip_ip="127.0.0.1", rtp_ip="127.0.0.1",
         inbound_codec_prefs=codecs, outbound_codec_prefs=codecs, inbound_codec_negotiation="generous",

@@ -64,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                            (("tutorial.md", "^9999$"), ("howto/dialplan.md", "^9994$")))
         refused = dialplan_of("howto/dialplan.md", "ftp://127.0.0.1/").split("<extension ")
         dialplan += next(f"<extension {part}".replace("^9996$", "^9995$") for part in refused if "^9996$" in part)
-        with FreeSwitch(prefix, folder, dialplan, rtp_offset=3) as freeswitch:
+        with FreeSwitch(prefix, folder, dialplan) as freeswitch:
             freeswitch.use_this_package()
             first = freeswitch.start()
             freeswitch.wait_for_module(first)

@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     site = Site()
     extensions = [block for block in blocks("xml", pages()["howto/http-streaming.md"]) if "<extension" in block]
     dialplan = "".join(extensions).replace("http://127.0.0.1:3105", site.gateway.url)
-    with FreeSwitch(prefix, tmp_path_factory.mktemp("http"), dialplan, rtp_offset=4) as freeswitch:
+    with FreeSwitch(prefix, tmp_path_factory.mktemp("http"), dialplan) as freeswitch:
         freeswitch.use_this_package()
         first = freeswitch.start()
         freeswitch.wait_for_module(first)

@@ -18,7 +18,7 @@ _COMPILING = "-ERR mod_audio_stream is not loaded yet: compiling"
 def _instance(folder: Path) -> FreeSwitch:
     prefix = find_prefix()
     assert prefix is not None
-    instance = FreeSwitch(prefix, folder, rtp_offset=3)
+    instance = FreeSwitch(prefix, folder)
     instance.use_this_package()
     return instance
 

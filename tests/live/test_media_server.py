@@ -37,7 +37,7 @@ ECHO = ('<extension name="callee"><condition field="destination_number" expressi
 def media_switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreeSwitch]:
     prefix = find_prefix()
     assert prefix is not None
-    with FreeSwitch(prefix, tmp_path_factory.mktemp("media"), ECHO, rtp_offset=3) as instance:
+    with FreeSwitch(prefix, tmp_path_factory.mktemp("media"), ECHO) as instance:
         (instance.folder / "conf/autoload_configs/audio_stream.conf.xml").write_text(
             f'<configuration name="audio_stream.conf"><settings>{SETTINGS}</settings></configuration>')
         instance.use_this_package()

@@ -26,14 +26,14 @@ from .conftest import EVENTS, closed, message, wait_until
 INSTALL = Path(__file__).parents[2] / "scripts/install"
 
 
-def _instance(folder: Path, offset: int) -> FreeSwitch:
+def _instance(folder: Path) -> FreeSwitch:
     prefix = find_prefix()
     assert prefix is not None
-    return FreeSwitch(prefix, folder, rtp_offset=offset)
+    return FreeSwitch(prefix, folder)
 
 
 def test_unload_ends_streams_and_a_reload_works(tmp_path: Path) -> None:
-    with _instance(tmp_path, 1) as freeswitch, Agent() as agent:
+    with _instance(tmp_path) as freeswitch, Agent() as agent:
         freeswitch.use_this_package()
         events = freeswitch.start()
         freeswitch.wait_for_module(events)
@@ -60,7 +60,7 @@ def test_unload_ends_streams_and_a_reload_works(tmp_path: Path) -> None:
 
 def test_simultaneous_starts_do_not_exceed_max_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOD_AUDIO_STREAM_MAX_STREAMS", "5")
-    with _instance(tmp_path, 3) as freeswitch, Agent() as agent:
+    with _instance(tmp_path) as freeswitch, Agent() as agent:
         freeswitch.use_this_package()
         events = freeswitch.start()
         freeswitch.wait_for_module(events)
@@ -105,7 +105,7 @@ def test_reloading_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pytest.importorskip("fastapi")
         monkeypatch.setenv("MOD_AUDIO_STREAM_MEDIA_SERVER_ADDRESS", "127.0.0.1")
         monkeypatch.setenv("MOD_AUDIO_STREAM_MEDIA_SERVER_PORT", "0")
-    with _instance(tmp_path, 4) as freeswitch, Agent() as agent:
+    with _instance(tmp_path) as freeswitch, Agent() as agent:
         freeswitch.use_this_package()
         events = freeswitch.start()
         process = Process(freeswitch.pid)
@@ -135,7 +135,7 @@ def test_reloading_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_standing_still_costs_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """The whole FreeSWITCH is stopped, and goes on: twenty streams go on with it."""
     monkeypatch.setenv("MOD_AUDIO_STREAM_PING_SECS", "3")
-    with _instance(tmp_path, 5) as freeswitch, Agent() as agent:
+    with _instance(tmp_path) as freeswitch, Agent() as agent:
         freeswitch.use_this_package()
         events = freeswitch.start()
         freeswitch.wait_for_module(events)
@@ -174,7 +174,7 @@ def test_installed_by_the_script(open_folder: Path, monkeypatch: pytest.MonkeyPa
 
     The media code is compiled by then: FreeSWITCH, which runs as somebody else, needs no folder of its own for it.
     """
-    with _instance(open_folder / "instance", 2) as freeswitch, Agent() as agent:
+    with _instance(open_folder / "instance") as freeswitch, Agent() as agent:
         folder, venv = freeswitch.folder, open_folder / "venv"
         done = subprocess.run(
             [sys.executable, str(INSTALL), "--freeswitch", str(freeswitch.prefix), "--conf-dir", str(folder / "conf"),

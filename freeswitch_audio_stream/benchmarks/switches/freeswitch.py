@@ -22,15 +22,15 @@ class RealSwitch:
     of its own, with L16 noise to read. No other leg costs less.
     """
 
-    def __init__(self, prefix: Path, peer: Path | None = None, number: int = 0, site_packages: Path | None = None,
+    def __init__(self, prefix: Path, peer: Path | None = None, site_packages: Path | None = None,
                  variables: Mapping[str, str] | None = None) -> None:
-        """With the module at `peer` instead of ours. Instances at the same time need different numbers (0 to 5).
+        """With the module at `peer` instead of ours.
 
         `site_packages` is where FreeSWITCH's Python finds us and what we need, if that is not where this one does;
         `variables` are global ones.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-bench-")
-        self._server = FreeSwitch(prefix, Path(self._folder.name), rtp_offset=number)
+        self._server = FreeSwitch(prefix, Path(self._folder.name))
         self._server.add_script(_SCRIPT, site_packages)
         if peer is None:
             self._server.use_this_package(site_packages)
