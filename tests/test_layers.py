@@ -48,7 +48,7 @@ ONLY = {
     "llvmlite": {"native"},
     "websocket": {"transports"},
     "websockets": {"services", "testing", "soak"},
-    "h11": {"transports", "web", "http_api", "services"},
+    "h11": {"transports", "web", "http_api", "services", "soak"},
     **dict.fromkeys(("fastapi", "fastapi_offline", "starlette", "uvicorn"), {"web", "http_api", "services"}),
     "pydantic": {"web", "http_api", "services", "testing"},
     **dict.fromkeys(("openai", "azure", "deepgram", "google"), {"testing"}),  # oracles of protocols, never clients

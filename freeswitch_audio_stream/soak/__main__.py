@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Sequence
 
 from ..errors import AudioStreamError
+from ..benchmarks.receiver.tls_server import make_certificate
 from ..testing import find_prefix
 from .faults import Faults
-from .kinds import KINDS
+from .kinds import KINDS, TLS_SCHEMES
 from .line import Line
 from .numbered_noise import Noise
 from .report import write
@@ -75,9 +77,19 @@ class _Soak:
                                    else "--streams has to be 1 or more")
         self._lines = {number: Line(number, KINDS[names[number % len(names)]], said, answered)
                        for number in range(options.streams)}
-        self._server = SoakServer(self._lines)
-        self._switch = SoakSwitch(prefix)
+        self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-soak-")
+        certificate = self._certificate()
+        self._server = SoakServer(self._lines, certificate)
+        self._switch = SoakSwitch(prefix, certificate)
         self._samples: list[Sample] = []
+
+    def _certificate(self) -> Path | None:
+        """Return that of the servers with TLS, where a line has one."""
+        if not any(line.kind.scheme in TLS_SCHEMES for line in self._lines.values()):
+            return None
+        file = Path(self._folder.name) / "certificate.pem"
+        make_certificate(file)
+        return file
 
     def run(self) -> list[Promise]:
         self._server.start()
@@ -92,8 +104,9 @@ class _Soak:
         finally:
             self._switch.close()
             self._server.stop()
+            self._folder.cleanup()
         lines = list(self._lines.values())
-        promises = judge(lines, self._samples, crashed, streaming)
+        promises = judge(lines, self._samples, crashed, streaming, self._server.errors)
         title = f"{len(lines)} calls with streams for {self._options.hours:g} h, seed {self._options.seed}"
         write(self._options.report, title, promises, self._samples, faults.done, lines)
         return promises

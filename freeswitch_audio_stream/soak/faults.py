@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
-from .line import Line, Side
+from .kinds import caller_of
+from .line import Line
 from .server import SoakServer
 from .switch import SoakSwitch
 
@@ -67,7 +68,7 @@ class Faults:
         line.excuse(5.0)
         self._switch.stop(line.number)
         line.restart(is_new_call=False)
-        self._switch.start(line.number, line.kind, self._url(line, line.heard_by_server))
+        self._start(line)
 
     def _call_again(self, line: Line) -> None:
         line.excuse(5.0)
@@ -84,12 +85,16 @@ class Faults:
         for every in self._lines.values():
             every.excuse()
 
-    def _url(self, line: Line, side: Side) -> str:
-        return f"ws://127.0.0.1:{self._server.port}/{line.number}/{side.generation}"
+    def _start(self, line: Line) -> None:
+        generation = line.heard_by_server.generation
+        self._server.expect(self._switch.called(line.number), line.number, generation)
+        self._switch.start(line.number, line.kind, self._server.url(line.kind, line.number, generation, "stream"))
 
     def connect(self, line: Line) -> None:
         """Make a line's call, and start its streams."""
-        self._switch.call(line.number)
-        self._switch.give_voice(line.number, self._url(line, line.heard_by_caller))
-        self._switch.start(line.number, line.kind, self._url(line, line.heard_by_server))
+        self._switch.call(line.number, line.kind.rate)
+        kind = caller_of(line.kind)
+        url = self._server.url(kind, line.number, line.heard_by_caller.generation, "caller")
+        self._switch.give_voice(line.number, kind, url)
+        self._start(line)
         line.excuse()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..audio import Samples
 from .kinds import Kind
-from .numbered_noise import RATE, Follower, Noise, Tally
+from .numbered_noise import Follower, Noise, Tally
 
 _GRACE_SECONDS = 10.0  # after a fault: what was on its way in its connection is its doing
 
@@ -31,6 +31,8 @@ class Side:
     """Audio of one direction."""
 
     follower: Follower
+    rate: int
+    """Hz."""
     unexplained: Tally = field(default_factory=Tally)
     """What came while no fault was in force: nothing of it may be lost, repeated or wrong."""
     lateness: list[float] = field(default_factory=list)
@@ -52,7 +54,7 @@ class Side:
         position = self.follower.position
         if position is None or told.exact == 0:
             return
-        due = now - position / RATE
+        due = now - position / self.rate
         if self._promptest == 0.0 or due < self._promptest:
             self._promptest = due
         if not excused:
@@ -67,7 +69,7 @@ class Line:
         self.number = number
         self.kind = kind
         self.said, self.answered = Speech(said), Speech(answered)
-        self.heard_by_server, self.heard_by_caller = Side(Follower(said)), Side(Follower(answered))
+        self.heard_by_server, self.heard_by_caller = (Side(Follower(noise), kind.rate) for noise in (said, answered))
         self._lock = threading.Lock()
         self._excused_until = 0.0
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from ..audio import MULAW_DECODE, Samples, samples_to_mulaw
 
-RATE = 8000
 PERIOD = 1 << 18
-"""Samples until it begins again, about 33 s."""
+"""Samples until it begins again: about 33 s at 8000 Hz, and half of that at 16000."""
 _WINDOW = 8  # samples that say where they are: 8 codes of 8 bits are one uint64
 _SILENT = frozenset({0x7F, 0xFF})  # the codes of 0
 

@@ -9,7 +9,6 @@ from typing import Callable, Sequence
 
 from .faults import Fault
 from .line import Line
-from .numbered_noise import RATE
 from .resources import Sample
 from .verdict import Promise
 
@@ -21,7 +20,7 @@ border-bottom: 1px solid #d5dbe1; vertical-align: top } td.number, th.number { t
 .kept { color: #17663a } .broken { color: #b3261e; font-weight: 600 } .unknown { color: #6b7682 }
 svg { max-width: 100%; height: auto }
 """
-_COLUMNS = ("Line", "Protocol", "At the server, s", "lost", "repeated", "wrong", "At the caller, s", "lost",
+_COLUMNS = ("Line", "Kind", "At the server, s", "lost", "repeated", "wrong", "At the caller, s", "lost",
             "repeated", "wrong", "silence, s")
 _WORDS = {True: ("kept", "kept"), False: ("broken", "BROKEN"), None: ("unknown", "not told")}
 
@@ -42,9 +41,10 @@ def write(file: Path, title: str, promises: Sequence[Promise], samples: Sequence
 
 def _row(line: Line) -> tuple[str, ...]:
     server, caller = (side.follower.tally for side in (line.heard_by_server, line.heard_by_caller))
-    return (str(line.number), line.kind.name, f"{server.exact / RATE:,.1f}", str(server.lost), str(server.repeated),
-            str(server.wrong), f"{caller.exact / RATE:,.1f}", str(caller.lost), str(caller.repeated), str(caller.wrong),
-            f"{caller.silent / RATE:.1f}")
+    rate = line.kind.rate
+    return (str(line.number), line.kind.name, f"{server.exact / rate:,.1f}", str(server.lost), str(server.repeated),
+            str(server.wrong), f"{caller.exact / rate:,.1f}", str(caller.lost), str(caller.repeated), str(caller.wrong),
+            f"{caller.silent / rate:.1f}")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str | tuple[str, str]]], numbers_from: int = 99) -> str:

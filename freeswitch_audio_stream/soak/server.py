@@ -1,123 +1,87 @@
-"""The server of all streams of a soak: it hears, answers, and does on purpose what servers do."""
+"""The servers of all streams of a soak, on one thread: they hear, answer, and do on purpose what servers do."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
+import ssl
 import threading
+from pathlib import Path
 from typing import Any, Coroutine, Mapping
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-
-from .kinds import CALLER, Kind
-from .line import Line, Speech
-from .numbered_noise import RATE
-
-_PIECE_SECONDS = 0.1
-_LEAD_SECONDS = 0.5  # of what a server has said before the caller hears it
+from .kinds import Kind
+from .line import Line
+from .servers.audiosocket import AudioSocketListener
+from .servers.conversation import StreamEnd
+from .servers.http import HttpListener
+from .servers.listener import Listener
+from .servers.websocket import WebSocketListener
 
 
 class SoakServer:
     """On a thread of its own; its methods, but for `start`, may be called from any other."""
 
-    def __init__(self, lines: Mapping[int, Line]) -> None:
-        """`lines` by number; streams come to ``/NUMBER/GENERATION/stream`` and ``…/caller``."""
-        self.port = 0
-        self._lines = lines
-        self._connections: dict[int, ServerConnection] = {}
-        self._reading: dict[int, asyncio.Event] = {}
+    def __init__(self, lines: Mapping[int, Line], certificate: Path | None) -> None:
+        """`lines` by number; `certificate`, with its key, for kinds with TLS, where there are any."""
+        self.errors: list[str] = []
+        """What could not be read, or else went wrong."""
+        self._ends = {(number, "stream"): StreamEnd(line) for number, line in lines.items()}
+        callers = {(number, "caller"): StreamEnd(line, by_caller=True) for number, line in lines.items()}
+        self._audiosocket = AudioSocketListener()
+        self._listeners: dict[str, Listener] = {
+            "ws": WebSocketListener({**self._ends, **callers}), "audiosocket": self._audiosocket,
+            "http": HttpListener(self._ends)}
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._listeners.update(wss=WebSocketListener(self._ends, context), https=HttpListener(self._ends, context))
         self._loop = asyncio.new_event_loop()
-        self._server: Server | None = None
+        self._loop.set_exception_handler(lambda _, context: self.errors.append(
+            repr(context.get("exception") or context["message"])))
         self._thread = threading.Thread(target=self._loop.run_forever, name="soak-server", daemon=True)
 
     def start(self) -> None:
-        """Listen on a free port of 127.0.0.1."""
+        """Listen on free ports of 127.0.0.1."""
         self._thread.start()
-        self._do(self._listen())
+        self.come_back()
 
     def stop(self) -> None:
         """Close all connections, and end the thread."""
-        self._do(self._away())
+        self.go_away()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    def url(self, kind: Kind, number: int, generation: int, role: str) -> str:
+        """Return where a stream of a line is to go."""
+        place = f"{kind.scheme}://127.0.0.1:{self._listeners[kind.scheme].port}"
+        if kind.scheme == "audiosocket":
+            return place
+        return f"{place}/{number}/{generation}" + (f"/{role}" if kind.scheme.startswith("ws") else "")
+
+    def expect(self, call: str, number: int, generation: int) -> None:
+        """Have the line's stream be known by the UUID of its call, where nothing else says whose it is."""
+        self._loop.call_soon_threadsafe(self._audiosocket.expect, call, self._ends[number, "stream"], generation)
+
     def cut(self, number: int) -> None:
-        """Break the connection of a line's stream."""
-        self._loop.call_soon_threadsafe(self._cut, number)
+        """Break the connections of a line's stream."""
+        self._loop.call_soon_threadsafe(self._ends[number, "stream"].cut)
 
     def stall(self, number: int, seconds: float) -> None:
         """Read nothing from a line's stream for so long."""
-        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._stall(number, seconds)))
+        stall = self._ends[number, "stream"].stall
+        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(stall(seconds)))
 
     def go_away(self) -> None:
-        """End, as a server that is killed: nobody listens any more."""
-        self._do(self._away())
+        """End, as servers that are killed: nobody listens any more."""
+        for listener in self._listeners.values():
+            self._do(listener.go_away())
 
     def come_back(self) -> None:
-        """Listen again, at the same place."""
-        self._do(self._listen())
+        """Listen, after `go_away` at the same places."""
+        for listener in self._listeners.values():
+            self._do(listener.listen())
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         future: concurrent.futures.Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.result(60)
-
-    async def _listen(self) -> None:
-        self._server = await serve(self._converse, "127.0.0.1", self.port, compression=None, max_size=None,
-                                   ping_interval=None)
-        self.port = next(iter(self._server.sockets)).getsockname()[1]
-
-    async def _away(self) -> None:
-        assert self._server is not None
-        for connection in list(self._server.connections):
-            connection.transport.abort()
-        self._server.close()
-        await self._server.wait_closed()
-
-    def _cut(self, number: int) -> None:
-        if number in self._connections:
-            self._connections[number].transport.abort()
-
-    async def _stall(self, number: int, seconds: float) -> None:
-        reading = self._reading.get(number)
-        if reading is not None:
-            reading.clear()
-            await asyncio.sleep(seconds)
-            reading.set()
-
-    async def _converse(self, connection: ServerConnection) -> None:
-        assert connection.request is not None
-        _, number, generation, role = connection.request.path.split("/")
-        line = self._lines[int(number)]
-        with contextlib.suppress(ConnectionClosed):
-            if role == "caller":
-                await self._serve(connection, line, int(generation), CALLER, line.said, asyncio.Event())
-            else:
-                self._connections[line.number] = connection
-                reading = self._reading[line.number] = asyncio.Event()
-                await self._serve(connection, line, int(generation), line.kind, line.answered, reading)
-
-    async def _serve(self, connection: ServerConnection, line: Line, generation: int, kind: Kind, speech: Speech,
-                     reading: asyncio.Event) -> None:
-        """Hear and speak; nothing is read while `reading` is not set."""
-        reading.set()
-        speaking = asyncio.create_task(self._speak(connection, kind, speech))
-        try:
-            async for message in connection:
-                samples = kind.read(message)
-                if samples is not None:
-                    line.feed(samples, generation, by_caller=kind is CALLER)
-                await reading.wait()
-        finally:
-            speaking.cancel()
-
-    async def _speak(self, connection: ServerConnection, kind: Kind, speech: Speech) -> None:
-        piece = int(_PIECE_SECONDS * RATE)
-        begun, sent = self._loop.time() - _LEAD_SECONDS, 0
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await connection.send(kind.write(speech.next(piece)))
-                sent += piece
-                await asyncio.sleep(max(0.0, begun + sent / RATE - self._loop.time()))

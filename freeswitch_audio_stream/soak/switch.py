@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import SwitchError
 from ..testing import FreeSwitch
-from .kinds import CALLER, Kind
+from .kinds import TLS_SCHEMES, Kind
 
 _CALLERS = 70000
 _SECONDS = 20.0
@@ -18,8 +18,9 @@ _SECONDS = 20.0
 class SoakSwitch:
     """Started for the soak alone, and ended with it. One thread."""
 
-    def __init__(self, prefix: Path) -> None:
-        """Raise SwitchError if it does not start."""
+    def __init__(self, prefix: Path, trusted: Path | None) -> None:
+        """`trusted`: the certificate that servers with TLS show. Raise SwitchError if it does not start."""
+        self._trusted = trusted
         self._folder = tempfile.TemporaryDirectory(prefix="audio-stream-soak-")
         self._server = FreeSwitch(prefix, Path(self._folder.name))
         self._server.use_this_package()
@@ -34,11 +35,11 @@ class SoakSwitch:
         """Whether it ended by itself."""
         return self._server.has_crashed()
 
-    def call(self, number: int) -> None:
-        """Make a call between two legs that are parked, in place of the one before."""
+    def call(self, number: int, rate: int) -> None:
+        """Make a call of L16 between two legs that are parked, in place of the one before."""
         self._made += 1
         caller = _CALLERS + self._made  # the legs of the call before may still be there
-        answer = self._tell(f"originate {{absolute_codec_string=L16,origination_caller_id_number={caller}}}"
+        answer = self._tell(f"originate {{absolute_codec_string=L16@{rate}h,origination_caller_id_number={caller}}}"
                             f"sofia/internal/park@127.0.0.1:{self._server.ports.sip} &park")
         calling = answer.split()[1]
         self._legs[number] = calling, self._called(caller, calling)
@@ -56,15 +57,23 @@ class SoakSwitch:
         """End the call of a line."""
         self._tell(f"uuid_kill {self._legs[number][0]}")
 
+    def called(self, number: int) -> str:
+        """Return the UUID of the leg whose stream is watched."""
+        return self._legs[number][1]
+
     def start(self, number: int, kind: Kind, url: str) -> None:
         """Start a line's stream, to `url`."""
-        self._tell(f"uuid_audio_stream {self._legs[number][1]} soak start "
-                   f"{{protocol={kind.name}}}{url}/stream inbound 8000 10 1")
+        self._start(self._legs[number][1], kind, url)
 
-    def give_voice(self, number: int, url: str) -> None:
+    def give_voice(self, number: int, kind: Kind, url: str) -> None:
         """Start the stream that is the mouth and the ear of the line's caller."""
-        self._tell(f"uuid_audio_stream {self._legs[number][0]} caller start {{protocol={CALLER.name}}}{url}/caller "
-                   "inbound 8000 10 1")
+        self._start(self._legs[number][0], kind, url)
+
+    def _start(self, leg: str, kind: Kind, url: str) -> None:
+        settings = {"protocol": kind.protocol, "tls-ca-file": self._trusted if kind.scheme in TLS_SCHEMES else ""}
+        prefix = ",".join(f"{name}={value}" for name, value in settings.items() if value)
+        self._tell(f"uuid_audio_stream {leg} soak start {'{' + prefix + '}' if prefix else ''}{url} "
+                   f"inbound {kind.rate} 10 1")
 
     def stop(self, number: int) -> None:
         """Stop a line's stream, and wait until it has ended."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Callable, Sequence
 
-from .line import Line
-from .numbered_noise import RATE, Tally
+from .line import Line, Side
+from .numbered_noise import Tally
 from .resources import Sample
 
 _WARM_SECONDS = 60.0      # calls and streams come up
@@ -25,25 +25,35 @@ class Promise:
     figures: str
 
 
-def judge(lines: Sequence[Line], samples: Sequence[Sample], crashed: bool, streaming: int) -> list[Promise]:
-    """Judge; `streaming` is how many streams were up at the end."""
+def judge(lines: Sequence[Line], samples: Sequence[Sample], crashed: bool, streaming: int,
+          server_errors: Sequence[str] = ()) -> list[Promise]:
+    """Judge; `streaming` is how many streams were up at the end, `server_errors` what servers could not read."""
     return [Promise("FreeSWITCH runs to the end", not crashed, "it ended by itself" if crashed else ""),
             Promise("all streams are up at the end", streaming == 2 * len(lines), f"{streaming} of {2 * len(lines)}"),
-            _audio("what callers say reaches the server whole", [line.heard_by_server.unexplained for line in lines],
-                   [line.heard_by_server.follower.tally for line in lines]),
-            _audio("what servers say reaches the caller whole", [line.heard_by_caller.unexplained for line in lines],
-                   [line.heard_by_caller.follower.tally for line in lines]),
+            _audio("what callers say reaches the server whole", [line.heard_by_server for line in lines]),
+            _audio("what servers say reaches the caller whole", [line.heard_by_caller for line in lines]),
+            Promise("servers can read all that comes", not server_errors,
+                    f"{len(server_errors)} errors, the first: {server_errors[0]}" if server_errors else ""),
             *_resources(samples)]
 
 
-def _audio(text: str, unexplained: Sequence[Tally], all_of_it: Sequence[Tally]) -> Promise:
-    total = sum(unexplained, Tally())
-    whole = sum(all_of_it, Tally())
-    kept = total.exact > 0 and total.lost == total.repeated == total.wrong == 0
-    return Promise(text, kept, f"{whole.exact / RATE:,.1f} s to the bit; outside of faults {total.lost} samples lost, "
-                   f"{total.repeated} repeated, {total.wrong} wrong, {total.silent / RATE:.2f} s of silence; in faults "
-                   f"{(whole.lost - total.lost) / RATE:.2f} s lost, {(whole.repeated - total.repeated) / RATE:.2f} s "
-                   f"repeated, {whole.wrong - total.wrong} samples wrong")
+def _audio(text: str, sides: Sequence[Side]) -> Promise:
+    total = sum((side.unexplained for side in sides), Tally())
+    whole = sum((side.follower.tally for side in sides), Tally())
+    deaf = sum(side.unexplained.exact == 0 for side in sides)
+    kept = deaf == 0 and total.lost == total.repeated == total.wrong == 0
+    lost, repeated = (_seconds(sides, lambda side: getattr(side.follower.tally, name) - getattr(side.unexplained, name))
+                      for name in ("lost", "repeated"))
+    return Promise(
+        text, kept, (f"{deaf} streams without any; " if deaf else "")
+        + f"{_seconds(sides, lambda side: side.follower.tally.exact):,.1f} s to the bit; outside of faults "
+        f"{total.lost} samples lost, {total.repeated} repeated, {total.wrong} wrong, "
+        f"{_seconds(sides, lambda side: side.unexplained.silent):.2f} s of silence; in faults {lost:.2f} s lost, "
+        f"{repeated:.2f} s repeated, {whole.wrong - total.wrong} samples wrong")
+
+
+def _seconds(sides: Sequence[Side], samples: Callable[[Side], int]) -> float:
+    return sum(samples(side) / side.rate for side in sides)
 
 
 def _resources(samples: Sequence[Sample]) -> list[Promise]:

@@ -58,6 +58,19 @@ def test_a_crash_and_a_stream_that_is_missing() -> None:
         "FreeSWITCH runs to the end", "all streams are up at the end"]
 
 
+def test_a_stream_that_is_never_heard_is_a_broken_promise() -> None:
+    deaf = Line(1, KINDS["http"], SAID, ANSWERED)
+    kept = {promise.text: promise for promise in judge([heard_line(), deaf], samples(1200), False, 4)}
+    assert not kept["what callers say reaches the server whole"].kept
+    assert "1 streams without any; 1.0 s to the bit" in kept["what callers say reaches the server whole"].figures
+
+
+def test_what_servers_cannot_read_is_told() -> None:
+    told = {promise.text: promise for promise in judge([heard_line()], samples(1200), False, 2, ["RemoteProtocolError"])}
+    assert not told["servers can read all that comes"].kept
+    assert told["servers can read all that comes"].figures == "1 errors, the first: RemoteProtocolError"
+
+
 def test_loss_is_a_broken_promise_unless_a_fault_explains_it() -> None:
     line = heard_line()
     line.feed(SAID.samples(9000, 8000), 0, by_caller=False)
@@ -77,17 +90,6 @@ def test_what_an_earlier_stream_still_says_is_not_listened_to() -> None:
     line.feed(SAID.samples(900, 800), 1, by_caller=False)
     assert line.heard_by_server.follower.tally.exact == 9600
     assert line.heard_by_server.follower.tally.lost == 0
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_what_is_written_is_read(name: str) -> None:
-    kind, audio = KINDS[name], SAID.samples(0, 800)
-    message = kind.write(audio)
-    if isinstance(message, str):
-        message = message.replace('"event":"media.play"', '"event":"media"').replace("audioData", "audio").replace(
-            '"payload":{"audio":', '"audio":').replace(',"sampleRate":8000}}', "}")
-    read = kind.read(message)
-    assert read is not None and np.array_equal(read, audio)
 
 
 def test_the_report_has_it_all(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The servers of a soak, one for each way to reach a server."""
