@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 def test_a_short_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a busy machine loses is not the matter here: all runs, is counted, and told."""
     report = tmp_path / "soak.html"
-    status = main(["--hours", "0.01", "--streams", "5", "--protocols", "json,rtp,audiosocket,http,wss", "--faults-every",
-                   "4",
+    status = main(["--hours", "0.01", "--streams", "5", "--protocols", "json,rtp,audiosocket,http,wss",
+                   "--faults-every", "4",
                    "--report", str(report)])
     told = capsys.readouterr().out
     assert status in (0, 1) and "kept      FreeSWITCH runs to the end" in told

@@ -66,7 +66,8 @@ def test_a_stream_that_is_never_heard_is_a_broken_promise() -> None:
 
 
 def test_what_servers_cannot_read_is_told() -> None:
-    told = {promise.text: promise for promise in judge([heard_line()], samples(1200), False, 2, ["RemoteProtocolError"])}
+    told = {promise.text: promise for promise in judge(
+        [heard_line()], samples(1200), False, 2, ["RemoteProtocolError"])}
     assert not told["servers can read all that comes"].kept
     assert told["servers can read all that comes"].figures == "1 errors, the first: RemoteProtocolError"
 
