@@ -2,6 +2,7 @@
 
 Metadata and text are any text, with FreeSWITCH's quotes and escapes. A command that is understood but cannot be
 carried out is refused with ``-ERR``, and so is an unknown action, because scripts written for that module test for it.
+A stream whose prefix names another protocol or an agent has nothing of that module but its grammar.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ..errors import RefusedError
 from .parts import leading_rate, metadata_part, prefix_and_url, rate, reason_part, text_part
 from .urls import SCHEMES, check_url
 from .vocabulary import COMMUNITY_ID, ENDS, WORDLESS, Command, SendText, Start
-from .words import Words, separated, shown
+from .words import Words, is_json, separated, shown
 
 _TARGET = "uuid_audio_stream <uuid>"
 _SYNTAX = {
@@ -37,6 +38,7 @@ USAGE = f"{_TARGET} {' | '.join(_SYNTAX.values())}"
 
 _MIXES = {"mono": Track.INBOUND, "mixed": Track.MIXED, "stereo": Track.STEREO}
 _DEFAULT_RATE = "8000"
+_OWN_PROTOCOL = "community"
 
 
 def read(uuid: str, action: str, words: Words, schemes: Sequence[str]) -> Command:
@@ -75,11 +77,18 @@ def _text(words: Words) -> str:
 def _start(uuid: str, words: Words, schemes: Sequence[str]) -> Start:
     prefix, url = prefix_and_url(words)
     mix = words.next("mono, mixed or stereo")
-    hertz = words.next_if_any() or _DEFAULT_RATE
-    check_url(url, [scheme for scheme in schemes if scheme in SCHEMES])
-    return Start(uuid, COMMUNITY_ID, url, _track(mix), rate(leading_rate(hertz), "it stands before the metadata"),
-                 timeout=0, bidirectional=True, metadata=separated(metadata_part(words)) or None, prefix=prefix,
-                 dialect=Dialect.COMMUNITY)
+    hertz = rate(leading_rate(words.next_if_any() or _DEFAULT_RATE), "it stands before the metadata")
+    metadata = separated(metadata_part(words)) or None
+    track, dialect = _track(mix), Dialect.COMMUNITY
+    if "agent" in prefix or prefix.get("protocol", _OWN_PROTOCOL) != _OWN_PROTOCOL:
+        track, dialect = Track.BOTH if track is Track.STEREO else track, Dialect.STREAM_API
+        if metadata is not None and not is_json(metadata):
+            raise RefusedError(f"metadata {shown(metadata)} is not JSON, which only the protocol {_OWN_PROTOCOL} "
+                               "takes: write it as {\"name\":\"value\"}, or leave it out")
+    if url or "agent" not in prefix:  # else the profile of the agent has it
+        check_url(url, [scheme for scheme in schemes if scheme in SCHEMES])
+    return Start(uuid, COMMUNITY_ID, url, track, hertz, timeout=0, bidirectional=True, metadata=metadata, prefix=prefix,
+                 dialect=dialect)
 
 
 def _track(word: str) -> Track:

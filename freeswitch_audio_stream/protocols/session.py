@@ -39,6 +39,8 @@ class ProtocolSession:
         self.audio_ms: Callable[[], int] = lambda: 0
         """Returns how many ms of the call's audio have been sent or left out on the connection; the stream sets it.
         Any thread."""
+        self.elapsed_ms: Callable[[], int] = lambda: 0
+        """Returns how many ms the connection is old; the stream sets it. Any thread."""
 
     def opening(self) -> Sequence[OutMessage]:
         """Return the messages to send first on the connection, before any audio."""

@@ -1,6 +1,8 @@
 """The grammar: what each line means, what each mistake is answered with, and that nothing else comes out."""
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
@@ -112,6 +114,17 @@ def test_lines(line: str, command: Command) -> None:
 ])
 def test_lines_of_the_community_module(line: str, command: Command) -> None:
     assert parse(line) == command
+
+
+@pytest.mark.parametrize("line, options", [
+    (f"{{protocol=twilio}}{URL} mono", {"rate": 8000}),
+    (f"{{protocol=jambonz}}{URL} mixed 16k", {"track": Track.MIXED}),
+    (f"{{protocol=twilio}}{URL} stereo 8k {{\"a\":1}}", {"rate": 8000, "track": Track.BOTH, "metadata": '{"a":1}'}),
+    (f"{{agent=desk}}{URL} mono 24k", {"rate": 24000}), ("{agent=desk} mono", {"url": "", "rate": 8000})])
+def test_another_protocol_without_a_stream_id(line: str, options: dict[str, Any]) -> None:
+    prefix = {"agent": "desk"} if "agent" in line else {"protocol": line[10:line.index("}")]}
+    expected = start(timeout=0, bidirectional=True, prefix=prefix, **options)
+    assert parse(f"u start {line}") == replace(expected, stream_id=COMMUNITY_ID)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -332,6 +345,7 @@ def test_missing_words_of_the_community_module(line: str, syntax: str, missing: 
     (f"{URL} both 8k 30 1", "bad mix type 'both': use mono, mixed or stereo, or put a stream id before start"),
     (f"{URL} mono 9k", "bad rate '9k': use one of 8000"),
     (f"{URL} mono {{\"a\":1}}", "it stands before the metadata"), (f"{URL} mono 64000", "bad rate '64000'"),
+    (f"{{protocol=twilio}}{URL} mono 8k it's me", "is not JSON, which only the protocol community takes"),
     ("{a}ws://h mono", "write {name=value,name=value}"), (f"{URL} mono 8k \udcff", "UTF-8"),
 ])
 def test_wrong_words_of_the_community_module(words: str, reason: str) -> None:

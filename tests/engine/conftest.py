@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
@@ -37,3 +37,21 @@ def server() -> Iterator[RawServer]:
     """A server that does nothing but what the test does."""
     with RawServer() as server:
         yield server
+
+
+@pytest.fixture
+def ran(platform: Platform) -> Iterator[list[str]]:
+    """The commands of the switch that were run; `uuid_kill` is the embedded switch's own."""
+    commands: list[str] = []
+    own = platform.switch.commands.of_the_switch
+    before = dict(own)
+
+    def noting(name: str) -> Any:
+        def run(arguments: str) -> str:
+            commands.append(f"{name} {arguments}")
+            return "-ERR no such extension" if "3000" in arguments else "+OK"
+        return run
+    own.update({name: noting(name) for name in ("uuid_transfer", "uuid_send_dtmf", "uuid_answer")})
+    yield commands
+    own.clear()
+    own.update(before)

@@ -26,8 +26,9 @@ class ProtocolConversation:
     def begin(self) -> None:
         """Speak to a server that has heard nothing yet. Only on the dispatcher."""
         session = self.session.again() or self.protocol.open(self._info)
-        began = self._position()
+        began, opened = self._position(), time.monotonic_ns()
         session.audio_ms = lambda: 1000 * (self._position() - began) // self._info.rate
+        session.elapsed_ms = lambda: (time.monotonic_ns() - opened) // 1_000_000
         self.session = session
         self._connections += 1
 

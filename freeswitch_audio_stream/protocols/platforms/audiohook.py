@@ -95,6 +95,8 @@ class AudioHookSession(ProtocolSession):
         self._state = _State.OPENING
         self._has_begun = self._has_media = self._renews = self._waits_for_pong = False
         self._paused_at: int | None = None
+        self._pinged_at = 0
+        self._round_trip: int | None = None
         self._seq = self._serverseq = 0
 
     # Messages to the server.
@@ -198,6 +200,8 @@ class AudioHookSession(ProtocolSession):
         return [resumed, *([AllowAudio()] if self._has_media else [])]
 
     def _pong(self, parameters: dict[str, Any]) -> Sequence[Incoming]:
+        if self._waits_for_pong:
+            self._round_trip = self.elapsed_ms() - self._pinged_at
         self._waits_for_pong = False
         return []
 
@@ -242,8 +246,9 @@ class AudioHookSession(ProtocolSession):
             return []
         if self._waits_for_pong:
             return self._is_late("pong", PING_SECONDS)
-        self._waits_for_pong = True
-        return [Reply(self._message("ping")), CallLater("ping", PING_SECONDS)]
+        self._waits_for_pong, self._pinged_at = True, self.elapsed_ms()
+        measured = {} if self._round_trip is None else {"rtt": _duration(self._round_trip)}
+        return [Reply(self._message("ping", **measured)), CallLater("ping", PING_SECONDS)]
 
     def _is_late(self, kind: str, seconds: float) -> Sequence[Incoming]:
         text = f"{kind} has not come within {seconds:g} s"

@@ -1,8 +1,9 @@
 """SignalWire's cXML <Stream>: ``signalwire``. Twilio's messages, with ids that are UUIDs and linear audio as well.
 
 G.711 mu-law at 8000 Hz, as SignalWire's codec PCMU@8000h; linear samples at 16000 or 24000 Hz, as L16@16000h and
-L16@24000h. SignalWire's page names the codecs; what its start message calls linear audio, it does not
-say: ``audio/x-l16`` is Plivo's name, and not verified for SignalWire.
+L16@24000h. SignalWire's page on <Stream> names the codecs (L16@24000h and L16@16000h, default PCMU@8000h) and shows
+a start message for mu-law alone; public servers for its linear audio know the rate from their own settings and do not
+read ``mediaFormat``. So ``audio/x-l16`` is the name of Plivo's, and not verified for SignalWire.
 """
 
 from __future__ import annotations

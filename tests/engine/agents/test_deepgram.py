@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("deepgram")
 
+from freeswitch_audio_stream.commands.vocabulary import COMMUNITY_ID  # noqa: E402
 from freeswitch_audio_stream.protocols.agents import deepgram  # noqa: E402
 from freeswitch_audio_stream.testing.agents.deepgram import DeepgramServer, check  # noqa: E402
 
@@ -46,6 +47,17 @@ def test_other_rates(rate: str, platform: Platform, server: DeepgramServer) -> N
     server.script.answer = conversation.answers(1.0)
     call = starter(platform, server, "deepgram-agent", rate)(greeting="Hello!")
     until(lambda: len(audible(call.heard())) > 7000)
+
+
+def test_without_a_stream_id(platform: Platform, server: DeepgramServer) -> None:
+    """Its binary audio is heard, as with one."""
+    server.script.answer = conversation.answers(1.0)
+    call = platform.call(app="playback", speed=2, variables={"MOD_AUDIO_STREAM_API_KEY": conversation.KEY})
+    assert platform.run(f"{call.uuid} start {{protocol=deepgram-agent}}{server.url} mono 8k "
+                        '{"greeting":"Hello!"}') == "+OK Success"
+    platform.started[call.uuid, COMMUNITY_ID] += 1
+    until(lambda: len(audible(call.heard())) > 7000)
+    assert platform.run(f"{call.uuid} stop") == "+OK Success"
 
 
 @pytest.mark.slow

@@ -75,6 +75,21 @@ def test_hanging_up(platform: Platform, service: RealtimeServer) -> None:
     assert not platform.events("agent_tool_call", call)
 
 
+@pytest.mark.parametrize("name, arguments, done", [
+    ("transfer_call", '{"destination":"1000"}', "uuid_transfer {} 1000"),
+    ("transfer_call", '{"destination":"sales"}', "uuid_transfer {} sales XML internal"),
+    ("send_digits", '{"digits":"12#w"}', "uuid_send_dtmf {} 12#w")])
+def test_transfers_and_digits(name: str, arguments: str, done: str, platform: Platform, service: RealtimeServer,
+                              ran: list[str]) -> None:
+    service.script.reply = _calls(name, arguments)
+    call = _start(platform, service)
+    until(lambda: ran == [done.format(call.uuid)])
+    told = platform.event("call_control", call)
+    assert told["done"] is True and told["argument"] in arguments
+    until(lambda: any('"done":true' in text for _, text in lines(platform, call)))
+    assert not platform.events("agent_tool_call", call) and not platform.events("stream_error", call)
+
+
 @pytest.mark.parametrize("name, arguments, outcome", [
     ("transfer_call", '{"destination":"2000"}', '"done":false,"reason":"transfer-destinations does not name'),
     ("send_digits", '{"digits":"12x"}', '"done":false,"reason":"these are not 1 to 64 digits'),

@@ -33,6 +33,8 @@ class Talk:
         self.session = talk or session("audiohook", **options)
         self.position = 0
         self.session.audio_ms = lambda: self.position
+        self.elapsed = 0
+        self.session.elapsed_ms = lambda: self.elapsed
         (message,) = self.session.opening()
         self.open = read(message, 1)
         self._seq = 0
@@ -132,8 +134,12 @@ def test_ping() -> None:
     talk = opened()
     ping, again = talk.session.later("ping")
     assert replies([ping])[0]["type"] == "ping" and again == CallLater("ping", 5.0)
+    assert replies([ping])[0]["parameters"] == {}
+    talk.elapsed += 34
     assert not talk.say("pong")
-    talk.session.later("ping")
+    talk.elapsed += 5000
+    assert not talk.say("pong"), "another that nobody asked for"
+    assert replies(talk.session.later("ping"))[0]["parameters"] == {"rtt": "PT0.034S"}, "of the ping before"
     late = talk.session.later("ping")
     assert [message["type"] for message in replies(late)] == ["error", "close"]
     assert replies(late)[0]["parameters"]["code"] == 408
