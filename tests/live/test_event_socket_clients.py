@@ -9,8 +9,8 @@ import pytest
 
 from freeswitch_audio_stream.services.agent.server import Agent
 from freeswitch_audio_stream.testing import EventSocket, FreeSwitch
-from tests.others.installs import PROGRAMS, node_modules
-from tests.others.pins import MODESL
+from tests.others.installs import PROGRAMS, node_modules, python_with
+from tests.others.pins import GREENSWITCH, MODESL
 from tests.programs import has_said, running
 
 from .conftest import closed, wait_until
@@ -20,7 +20,11 @@ def _modesl() -> tuple[list[str], Path]:
     return ["node", str(PROGRAMS / "modesl_client.cjs")], node_modules(MODESL)
 
 
-@pytest.mark.parametrize("client", [_modesl])
+def _greenswitch() -> tuple[list[str], Path]:
+    return [str(python_with(GREENSWITCH)), str(PROGRAMS / "greenswitch_client.py")], PROGRAMS
+
+
+@pytest.mark.parametrize("client", [_modesl, _greenswitch])
 def test_a_client(client: Callable[[], tuple[list[str], Path]], freeswitch: FreeSwitch, events: EventSocket,
                   agent: Agent) -> None:
     command, folder = client()

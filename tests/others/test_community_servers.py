@@ -14,7 +14,7 @@ from tests.engine.harness import find, noise, until
 from tests.programs import has_said, running
 
 from .installs import PROGRAMS, go_program, node_modules, python_with
-from .pins import DENO, FLASK_SOCK
+from .pins import CHANNELS, DAPHNE, DENO, FLASK_SOCK
 
 pytestmark = pytest.mark.slow
 SPEECH = noise(8000, 51)
@@ -23,6 +23,10 @@ _STARTS_WITHIN = 120
 
 def _flask() -> list[str]:
     return [str(python_with(FLASK_SOCK)), str(PROGRAMS / "flask_server.py")]
+
+
+def _channels() -> list[str]:
+    return [str(python_with(CHANNELS, DAPHNE)), str(PROGRAMS / "channels_server.py")]
 
 
 def _deno() -> list[str]:
@@ -34,12 +38,12 @@ def _gorilla() -> list[str]:
     return [str(go_program("gorilla_server"))]
 
 
-@pytest.mark.parametrize("command", [_flask, _deno, _gorilla])
+@pytest.mark.parametrize("command", [_flask, _channels, _deno, _gorilla])
 def test_a_server(command: Callable[[], list[str]], user: User, tmp_path: Path) -> None:
     program, port, file = command(), _free_port(), tmp_path / "heard.raw"
     with running([*program, str(port), str(file)], tmp_path) as lines:
         until(lambda: _listens(port), _STARTS_WITHIN)
-        call = user.call(app="playback", STREAM_PLAYBACK="true")
+        call = user.call(app="playback", speed=2, STREAM_PLAYBACK="true")
         user.start(call, f"ws://127.0.0.1:{port}/stream", 'mono 8k {"caller":"Ann"}')
         assert user.event("connect", call) == {"status": "connected"}
         call.say(SPEECH)
