@@ -106,7 +106,7 @@ class _Soak:
             self._server.stop()
             self._folder.cleanup()
         lines = list(self._lines.values())
-        promises = judge(lines, self._samples, crashed, streaming, self._server.errors)
+        promises = judge(lines, self._samples, crashed, streaming, self._server.errors, faults.ended)
         title = f"{len(lines)} calls with streams for {self._options.hours:g} h, seed {self._options.seed}"
         write(self._options.report, title, promises, self._samples, faults.done, lines)
         return promises

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
+from ..errors import SwitchError
 from .kinds import caller_of
 from .line import Line
 from .server import SoakServer
@@ -38,6 +39,8 @@ class Faults:
         self._begun = time.monotonic()
         self._next = self._begun + every
         self.done: list[Fault] = []
+        self.ended: list[str] = []
+        """Streams that were to be stopped, and had ended by themselves."""
         self._kinds: dict[str, Callable[[Line], None]] = {
             "the connection breaks": self._cut, "the server does not read for 6 s": self._stall,
             "the stream is stopped and started": self._start_again,
@@ -66,7 +69,10 @@ class Faults:
 
     def _start_again(self, line: Line) -> None:
         line.excuse(5.0)
-        self._switch.stop(line.number)
+        try:
+            self._switch.stop(line.number)
+        except SwitchError as error:
+            self.ended.append(f"{line.kind.name}: {error}")
         line.restart(is_new_call=False)
         self._start(line)
 

@@ -81,7 +81,7 @@ class SoakSwitch:
                    f"inbound {kind.rate} 10 1")
 
     def stop(self, number: int) -> None:
-        """Stop a line's stream, and wait until it has ended."""
+        """Stop a line's stream, and wait until it has ended. Raise SwitchError if it had ended already."""
         self._tell(f"uuid_audio_stream {self._legs[number][1]} soak stop")
         deadline = time.monotonic() + _SECONDS
         while any(stream["uuid"] == self._legs[number][1] for stream in self.streams()):

@@ -26,12 +26,16 @@ class Promise:
 
 
 def judge(lines: Sequence[Line], samples: Sequence[Sample], crashed: bool, streaming: int,
-          server_errors: Sequence[str] = ()) -> list[Promise]:
-    """Judge; `streaming` is how many streams were up at the end, `server_errors` what servers could not read."""
+          server_errors: Sequence[str] = (), ended: Sequence[str] = ()) -> list[Promise]:
+    """Judge; `streaming` is how many streams were up at the end, `server_errors` what servers could not read, and
+    `ended` streams that ended by themselves before that.
+    """
     return [Promise("FreeSWITCH runs to the end", not crashed, "it ended by itself" if crashed else ""),
             Promise("all streams are up at the end", streaming == 2 * len(lines), f"{streaming} of {2 * len(lines)}"),
             _audio("what callers say reaches the server whole", [line.heard_by_server for line in lines]),
             _audio("what servers say reaches the caller whole", [line.heard_by_caller for line in lines]),
+            Promise("no stream ends by itself", not ended,
+                    f"{len(ended)} did, the first: {ended[0]}" if ended else ""),
             Promise("servers can read all that comes", not server_errors,
                     f"{len(server_errors)} errors, the first: {server_errors[0]}" if server_errors else ""),
             *_resources(samples)]

@@ -65,6 +65,12 @@ def test_a_stream_that_is_never_heard_is_a_broken_promise() -> None:
     assert "1 streams without any; 1.0 s to the bit" in kept["what callers say reaches the server whole"].figures
 
 
+def test_a_stream_that_ended_by_itself_is_told() -> None:
+    told = {promise.text: promise for promise in judge([heard_line()], samples(1200), False, 2, (), ["rtp: no stream"])}
+    assert not told["no stream ends by itself"].kept
+    assert told["no stream ends by itself"].figures == "1 did, the first: rtp: no stream"
+
+
 def test_what_servers_cannot_read_is_told() -> None:
     told = {promise.text: promise for promise in judge(
         [heard_line()], samples(1200), False, 2, ["RemoteProtocolError"])}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 
 
 class Listener(abc.ABC):
@@ -42,6 +44,8 @@ class StreamListener(Listener):
         await self._server.wait_closed()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A connection that breaks is reset: with AudioSocket, one that is closed is as good as a hangup.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writers.add(writer)
         try:
             with contextlib.suppress(OSError, EOFError):
