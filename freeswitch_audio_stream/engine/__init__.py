@@ -7,14 +7,14 @@
     client_attacher.py  the same for a client that connects to us
     ending.py           what is given back when a stream has ended
 
-    stream.py           one stream, from waiting for the call's media to its last event
-    states.py           its states and what leads from one to the next, as a table
+    states.py           the states of a stream and what leads from one to the next, as a table
     state_machine.py    tables of states; a step that a table does not have is a defect, and is reported
     end_reason.py       why a stream ends, in its event and on the wire
     attention.py        what the core reports of a stream, in line with what others want done
     call.py             what a call has to offer
     call_finder.py      the switch's calls, by UUID
 
+    stream/             one stream, from waiting for the call's media to its last event
     plan/               from a command and its call to what the stream will be
     connection/         made, kept alive, closed, made again; clients that connect to us
     media/              bugs on the call, media paths in the compiled core, conversion

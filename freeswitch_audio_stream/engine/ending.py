@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .call_finder import CallFinder
-from .conversation.sound_files import SoundFiles
+from .conversation.playback.sound_files import SoundFiles
 from .dispatch.dispatcher import Dispatcher
 from .stream import Stream
 from .stream_table import Key, StreamTable

@@ -13,7 +13,7 @@ from .client_attacher import ClientAttacher
 from .connection.media_clients import ClientLimits
 from .conversation.digit_sharing import DigitSharing
 from .conversation.digits import Digits
-from .conversation.sound_files import SoundFiles
+from .conversation.playback.sound_files import SoundFiles
 from .dispatch.dispatcher import Dispatcher
 from .ending import Ending
 from .plan.plan import ResolveSettings

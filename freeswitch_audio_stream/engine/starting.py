@@ -10,11 +10,11 @@ from ..realtime.core import Core, Worker
 from .call import Call
 from .call_finder import CallFinder
 from .connection.media_clients import ClientSession
-from .conversation.sound_files import SoundFiles
+from .conversation.playback.sound_files import SoundFiles
 from .dispatch.dispatcher import Dispatcher
 from .media.paths import MediaPaths, open_media
 from .plan.plan import Plan, ResolveSettings, make_plan
-from .stream import Stream
+from .stream import Stream, StreamSetup
 from .stream_table import StreamTable
 
 
@@ -50,8 +50,8 @@ class Starter:
     def _make(self, command: Start, client_session: ClientSession | None) -> Stream:
         call = self._calls.find(command.uuid)
         plan, media = self._prepare(command, call, is_asked_for=client_session is None)
-        stream = Stream(plan, call, media, self._dispatchers[media.worker], self._sounds, self._on_ended,
-                        client_session)
+        stream = Stream(StreamSetup(plan, call, media, self._dispatchers[media.worker], self._sounds, client_session),
+                        self._on_ended)
         self._table.enter(stream)
         call.hook_digits(self._core.digits.hook_address)
         return stream

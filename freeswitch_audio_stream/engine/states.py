@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from .state_machine import StateMachine
+
 
 class State(Enum):
     """Where a stream is; the value is what `status` shows."""
@@ -55,3 +57,4 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
 }
 """A step that leads to the state it comes from is one that comes too late, or twice, and is known to; a step that a
 state does not list is a defect of ours."""
+StreamStates = StateMachine[State, Step]

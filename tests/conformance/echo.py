@@ -67,7 +67,8 @@ class EchoConnection:
         """Set when the socket is closed, or there has been none."""
         self._echo = echo
         self._path, _ = echo.core.open_path(_FORM, [])
-        self._link = Link(url, _SETTINGS, self._path, echo.dispatcher, self, self, pending)
+        self._link = Link(url, _SETTINGS, self._path, echo.dispatcher, pending)
+        self._link.report_to(self, self)
         echo.dispatcher.adopt(self._path.index, lambda: self._link.attend(self._path.take_attention()))
         echo.dispatcher.post(lambda: self._link.connect(PATIENCE))
 

@@ -118,7 +118,7 @@ def test_error_codes() -> None:
 
 def test_bodies_of_play() -> None:
     told = set()
-    for node in trees("engine/conversation/player.py", "engine/events/community_reports.py"):
+    for node in trees("engine/conversation/playback/player.py", "engine/events/community_reports.py"):
         if isinstance(node, ast.Dict):
             members = {str(key.value): value for key, value in zip(node.keys, node.values)
                        if isinstance(key, ast.Constant)}

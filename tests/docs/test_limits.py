@@ -11,13 +11,14 @@ from freeswitch_audio_stream.commands import parts, urls
 from freeswitch_audio_stream.commands.words import LONGEST_WORD
 from freeswitch_audio_stream.config.prefix import LONGEST_PREFIX
 from freeswitch_audio_stream.config.table import LONGEST_TEXT
-from freeswitch_audio_stream.engine import ending, registry, stream
+from freeswitch_audio_stream.engine import ending, registry
 from freeswitch_audio_stream.engine.connection import close_frame, link, reconnecting
 from freeswitch_audio_stream.engine.conversation import message_sender as sender
 from freeswitch_audio_stream.engine.dispatch import dispatcher
 from freeswitch_audio_stream.engine.events import overrun_report
 from freeswitch_audio_stream.engine.plan import plan as planning
 from freeswitch_audio_stream.engine.states import TRANSITIONS
+from freeswitch_audio_stream.engine.stream import end as stream_end
 from freeswitch_audio_stream.protocols import reading
 from freeswitch_audio_stream.realtime import path_format
 from freeswitch_audio_stream.realtime.media import dtmf
@@ -49,7 +50,7 @@ from .settings_rows import find
     ("first message to the server (metadata, ids and the channel variables in it)", planning.LONGEST_OPENING),
     ("header of the server's handshake answer", handshake.MAX_HEAD_BYTES),
     ("digits that wait", dtmf._SLOTS // 2),
-    ("`stop`, hangup", stream._DRAIN_SECONDS), ("`stop`, hangup", link.Link.close_seconds),
+    ("`stop`, hangup", stream_end.DRAIN_SECONDS), ("`stop`, hangup", link.Link.close_seconds),
     ("capture buffer", overrun_report._WATCH_SECONDS),
     ("attempts to connect again", reconnecting._CEILINGS[0]),
     ("attempts to connect again", reconnecting._CEILINGS[-1]),

@@ -11,7 +11,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from freeswitch_audio_stream.engine.conversation.sound_files import SoundFiles, StreamFiles, explain
+from freeswitch_audio_stream.engine.conversation.playback.sound_files import SoundFiles, StreamFiles, explain
 
 AUDIO = bytes(range(256)) * 64
 

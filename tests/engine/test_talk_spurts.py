@@ -7,14 +7,14 @@ from typing import Any, Callable, cast
 
 import pytest
 
-from freeswitch_audio_stream.engine.conversation import talk_spurts
-from freeswitch_audio_stream.engine.conversation.talk_spurts import QUIET_SECONDS, TalkSpurts
+from freeswitch_audio_stream.engine.conversation.playback import talk_spurts
+from freeswitch_audio_stream.engine.conversation.playback.talk_spurts import QUIET_SECONDS, TalkSpurts
 from freeswitch_audio_stream.engine.dispatch.dispatcher import Dispatcher
 from freeswitch_audio_stream.engine.dispatch.schedule import Schedule, Timer
 from freeswitch_audio_stream.engine.dispatch.timers import Timers
 from freeswitch_audio_stream.engine.events import overrun_report
 from freeswitch_audio_stream.engine.events.reports import Reporter
-from freeswitch_audio_stream.engine.stream import Stream
+from freeswitch_audio_stream.engine.stream.end import StreamEnd
 from freeswitch_audio_stream.realtime.counters import Statistics
 from freeswitch_audio_stream.realtime.path import MediaPath
 from freeswitch_audio_stream.realtime.records import ATTEND_OVERRUN, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_STARTED
@@ -249,13 +249,14 @@ def test_what_is_noticed_after_the_end_is_not_told(platform: Platform, agent: Ag
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     """The core's last report may come when the stream has said that it is over."""
     monkeypatch.setattr(overrun_report, "_WATCH_SECONDS", 0.0)
-    stopped = Stream._stopped
+    stopped = StreamEnd._stopped
 
-    def report_and_stop(stream: Stream) -> None:
-        stream.media.path.play(noise(FRAME), 8000)
-        stream.media.path.wake_dispatcher(bits)
-        stopped(stream)
-    monkeypatch.setattr(Stream, "_stopped", report_and_stop)
+    def report_and_stop(end: StreamEnd) -> None:
+        path = end._parts.media.path
+        path.play(noise(FRAME), 8000)
+        path.wake_dispatcher(bits)
+        stopped(end)
+    monkeypatch.setattr(StreamEnd, "_stopped", report_and_stop)
     call = platform.call(app="playback")
     for _ in range(2):  # the second sees the end of what the first has left behind
         platform.connect(agent, call)

@@ -7,7 +7,7 @@ from typing import Any, Iterator
 import orjson
 import pytest
 
-from freeswitch_audio_stream.engine import stream as engine_stream
+from freeswitch_audio_stream.engine.stream import attaching
 from freeswitch_audio_stream.errors import SwitchError
 from freeswitch_audio_stream.services.agent.server import Agent, play_message
 from freeswitch_audio_stream.simulator import EmbeddedCall
@@ -32,7 +32,7 @@ def moving(platform: Platform) -> EmbeddedCall:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_stream, "_MEDIA_SECONDS", 0.1)
+    monkeypatch.setattr(attaching, "MEDIA_SECONDS", 0.1)
 
 
 def arrive(platform: Platform, call: EmbeddedCall) -> None:

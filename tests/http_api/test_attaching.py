@@ -12,7 +12,7 @@ import pytest
 import websocket
 
 from freeswitch_audio_stream.audio import Samples
-from freeswitch_audio_stream.engine import stream as engine_stream
+from freeswitch_audio_stream.engine.stream import attaching
 from freeswitch_audio_stream.simulator import EmbeddedCall
 from tests.engine.harness import PATIENCE, audible, find, noise, until
 
@@ -210,7 +210,7 @@ def test_a_call_that_is_not_answered_in_a_transfer(site: Site) -> None:
     call = site.call(answered=False)
     call.move()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_stream, "_MEDIA_SECONDS", 0.1)
+        patch.setattr(attaching, "MEDIA_SECONDS", 0.1)
         path = f"/v1.0/calls/{call.uuid}/media_stream?encapsulation=sln&token={TOKEN}"
         with suppress(OSError, websocket.WebSocketException):
             client = websocket.create_connection(f"ws://{site.server.address}{path}", timeout=PATIENCE)

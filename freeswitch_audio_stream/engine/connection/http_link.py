@@ -24,7 +24,6 @@ from .close_frame import CLOSE_ABNORMAL, CLOSE_NORMAL, CLOSE_POLICY
 from .connector import Connector, Outcome, credentials, tls_options
 from .inbox import BINARY, TEXT, Message
 from .link import Link
-from .link_owner import LinkOwner, MessageHandler
 from .link_states import LinkState
 from .polls import Polls
 
@@ -41,9 +40,9 @@ class HttpLink(Link):
     rules = "HTTP/1.1 (RFC 9112)"
     close_seconds = 3.0
 
-    def __init__(self, plan: Plan, media: MediaPaths, dispatcher: Dispatcher, owner: LinkOwner,
-                 listener: MessageHandler, conversation: ProtocolConversation) -> None:
-        super().__init__(plan.url, plan.settings, media.path, dispatcher, owner, listener)
+    def __init__(self, plan: Plan, media: MediaPaths, dispatcher: Dispatcher,
+                 conversation: ProtocolConversation) -> None:
+        super().__init__(plan.url, plan.settings, media.path, dispatcher)
         self._plan = plan
         self._dispatcher = dispatcher
         self._conversation = conversation

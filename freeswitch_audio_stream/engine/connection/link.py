@@ -47,8 +47,7 @@ class Link:
     """Whether the server has more to say, for which it has to be asked."""
 
     def __init__(self, url: str, settings: StreamSettings, path: MediaPath, dispatcher: Dispatcher,
-                 owner: LinkOwner, listener: MessageHandler, pending: PendingConnection | None = None,
-                 counts_anew: bool = False,
+                 pending: PendingConnection | None = None, counts_anew: bool = False,
                  handshake: Callable[[], Mapping[str, str]] = dict, final_closes: Container[int] = ()) -> None:
         """With an `pending` it is a client that connects to us, once; else we connect to the server at `url`.
 
@@ -63,8 +62,8 @@ class Link:
         self._peer = "client" if pending else "server"
         self._settings = settings
         self._path = path
-        self._owner = owner
-        self._listener = listener
+        self._owner: LinkOwner
+        self._listener: MessageHandler
         self._timers = Timers(dispatcher)
         self._attempts = ConnectionAttempts(self._reach, pending, dispatcher, self._take_outcome)
         self._watchdog = Watchdog(path, self._timers, self._lose_silent)
@@ -73,6 +72,10 @@ class Link:
         self._connection: Connection | None = None
         self._end: tuple[int, str, bool] | None = None
         self._states = StateMachine("connection", LINK_TRANSITIONS, LinkState.DOWN, dispatcher.report)
+
+    def report_to(self, owner: LinkOwner, listener: MessageHandler) -> None:
+        """Tell `owner` what becomes of the connection, and `listener` what the server says; before `connect`."""
+        self._owner, self._listener = owner, listener
 
     def _reach(self, timeout: float | None, cancel: Cancel) -> Connection:
         """Connect, on the attempt's thread; see `connector.Reach`."""

@@ -10,19 +10,18 @@ from ..plan.plan import Plan
 from .audiosocket_link import AudioSocketLink
 from .http_link import HttpLink
 from .link import Link
-from .link_owner import LinkOwner, MessageHandler
 from .media_clients import PendingConnection
 from .recorder_link import RecorderLink
 
 
-def make_link(plan: Plan, media: MediaPaths, dispatcher: Dispatcher, owner: LinkOwner, listener: MessageHandler,
-              conversation: ProtocolConversation, pending: PendingConnection | None) -> Link:
+def make_link(plan: Plan, media: MediaPaths, dispatcher: Dispatcher, conversation: ProtocolConversation,
+              pending: PendingConnection | None) -> Link:
     """Return the link of a stream: to the server of its plan, or with a `pending` connection of a client to that."""
     if plan.protocol.carrier is Carrier.HTTP:
-        return HttpLink(plan, media, dispatcher, owner, listener, conversation)
+        return HttpLink(plan, media, dispatcher, conversation)
     if plan.protocol.acknowledges:
-        return RecorderLink(plan, media.path, dispatcher, owner, listener)
+        return RecorderLink(plan, media.path, dispatcher)
     kind = AudioSocketLink if plan.protocol.carrier is Carrier.AUDIOSOCKET else Link
-    return kind(plan.url, plan.settings, media.path, dispatcher, owner, listener, pending, plan.protocol.counts_anew,
+    return kind(plan.url, plan.settings, media.path, dispatcher, pending, plan.protocol.counts_anew,
                 lambda: conversation.handshake(plan.url, plan.settings.api_key, plan.settings.api_secret),
                 plan.protocol.final_closes)

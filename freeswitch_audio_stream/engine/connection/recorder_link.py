@@ -19,7 +19,6 @@ from .close_frame import CLOSE_NORMAL, CLOSE_POLICY, CLOSE_TOO_BIG, CloseFrame, 
 from .connector import Outcome, open_connection
 from .inbox import CLOSE, TEXT, Message
 from .link import Link
-from .link_owner import LinkOwner, MessageHandler
 from .link_states import LinkState
 
 _NOT_FOUND, _CLOSED = "Session not found", "Session is closed"
@@ -38,9 +37,8 @@ class RecorderLink(Link):
 
     close_seconds = 10.0
 
-    def __init__(self, plan: Plan, path: MediaPath, dispatcher: Dispatcher, owner: LinkOwner,
-                 listener: MessageHandler) -> None:
-        super().__init__(plan.url, plan.settings, path, dispatcher, owner, listener)
+    def __init__(self, plan: Plan, path: MediaPath, dispatcher: Dispatcher) -> None:
+        super().__init__(plan.url, plan.settings, path, dispatcher)
         self._info = plan.info
         self._width = 2 * path.format.channels
         self._session = named_session(plan.url)

@@ -13,22 +13,23 @@ from ..dispatch.timers import Timers
 class AudioGate:
     """Of one stream; only on its dispatcher. What is held back waits in the capture ring."""
 
-    def __init__(self, path: MediaPath, timers: Timers, permit_seconds: float, on_late: Callable[[], None]) -> None:
-        """`on_late` is called where a server has not allowed audio within `permit_seconds`; 0: it need not."""
+    def __init__(self, path: MediaPath, timers: Timers, permit_seconds: float) -> None:
+        """A server may take up to `permit_seconds` to allow audio; 0: it need not."""
         self._path = path
         self._timers = timers
         self._permit_seconds = permit_seconds
-        self._on_late = on_late
         self._is_open = False
         self._began = 0
 
-    def connected(self) -> None:
-        """There is another connection, on which nothing but the opening was sent."""
+    def connected(self, on_late: Callable[[], None]) -> None:
+        """There is another connection, on which nothing but the opening was sent. `on_late` is called where the server
+        has not allowed audio in time.
+        """
         self._path.skip_media(0)
         self._began = self._path.media_position
         if self._permit_seconds:
             self._is_open = False
-            self._timers.after("permit", self._permit_seconds, self._on_late)
+            self._timers.after("permit", self._permit_seconds, on_late)
         else:
             self._open()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, Sequence
+from typing import Sequence
 
 from ...errors import RefusedError
 from ...protocols.messages import OutMessage
@@ -14,7 +14,7 @@ from ..connection.link import Link
 from ..connection.link_states import LinkState
 from ..events.reports import Reporter
 from ..plan.plan import Plan
-from ..states import State
+from ..states import State, StreamStates
 from .protocol_conversation import ProtocolConversation
 
 MAX_WAITING_BYTES = OUTBOX_BYTES // 2
@@ -26,14 +26,13 @@ class MessageSender:
     """Of one stream; only on its dispatcher, but for `text`. What the protocol has no message for is not said."""
 
     def __init__(self, plan: Plan, conversation: ProtocolConversation, path: MediaPath, link: Link, reporter: Reporter,
-                 state: Callable[[], State]) -> None:
-        """`state` answers that of the stream now."""
+                 states: StreamStates) -> None:
         self._plan = plan
         self._conversation = conversation
         self._path = path
         self._link = link
         self._reporter = reporter
-        self._state = state
+        self._states = states
         self._waiting: list[str] = []
         self._waiting_bytes = 0
         self.has_introduced = False
@@ -95,6 +94,10 @@ class MessageSender:
         if self._link.state in (LinkState.OPEN, LinkState.CLOSING):
             self._send(messages)
 
+    def playback(self, queued_ms: int, is_paused: bool) -> None:
+        """Answer how much waits to be heard, and whether it is held back."""
+        self.reply(self._conversation.session.playback(queued_ms, is_paused))
+
     def tool_result(self, call_id: str, output: str) -> None:
         """Answer a call of a function."""
         messages = self._conversation.session.tool_result(call_id, output)
@@ -114,7 +117,7 @@ class MessageSender:
             raise RefusedError("the stream is one-way: start it with 1 as its last flag to exchange text")
         protocol.check_text(text)
         with self._lock:
-            self._send_or_keep(text, self._state())
+            self._send_or_keep(text, self._states.state)
 
     def _send_or_keep(self, text: str, state: State) -> None:
         if state in _BEFORE and not self.has_introduced:

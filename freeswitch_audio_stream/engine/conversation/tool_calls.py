@@ -10,7 +10,7 @@ from ...protocols.agent_functions import FUNCTIONS
 from ...protocols.messages import ToolCall
 from ..events.reports import Reporter
 from .call_control import CallControl
-from .player import Player
+from .playback.player import Player
 
 
 class ToolCalls:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from ...errors import ConnectError
 from ...realtime.records import ATTEND_GARBAGE, ATTEND_OVERRUN, ATTEND_RATE
@@ -13,7 +13,7 @@ from ..dispatch.timers import Timers
 from ..end_reason import EndReason
 from ..media.paths import MediaPaths
 from ..plan.plan import Plan
-from ..states import State
+from ..states import StreamStates
 from .agent_turns import AgentTurns
 from .client_report import ClientReport
 from .overrun_report import OverrunReport
@@ -26,14 +26,13 @@ class Lifecycle:
     """Of one stream; only on its dispatcher, but for `status`."""
 
     def __init__(self, plan: Plan, media: MediaPaths, reporter: Reporter, turns: AgentTurns, timers: Timers,
-                 reconnecting: Reconnecting, client_session: ClientSession | None, state: Callable[[], State]) -> None:
-        """`state` answers that of the stream now."""
+                 reconnecting: Reconnecting, client_session: ClientSession | None, states: StreamStates) -> None:
         self._plan = plan
         self._media = media
         self._reporter = reporter
         self._timers = timers
         self._reconnecting = reconnecting
-        self._state = state
+        self._states = states
         self._client_report = ClientReport(client_session, reporter) if client_session else None
         self._overruns = OverrunReport(media.path, reporter, timers, plan.settings.buffer_secs)
         self._packets = PacketReport(media.path, reporter)
@@ -64,7 +63,7 @@ class Lifecycle:
                             bidirectional=self._plan.bidirectional, timestamp=self._connected_at)
 
     def _heartbeat(self) -> None:
-        self._reporter.fire("heartbeat", state=self._state().value, statistics=self._statistics.fields())
+        self._reporter.fire("heartbeat", state=self._states.state.value, statistics=self._statistics.fields())
 
     def not_connected(self, error: ConnectError, again: bool) -> None:
         """The server is not there; it is no event where it is tried `again`."""
@@ -105,7 +104,7 @@ class Lifecycle:
         """Return what `status` and `list` answer. Any thread."""
         info = self._plan.info
         return {
-            "uuid": info.uuid, "streamId": info.stream_id, "state": self._state().value,
+            "uuid": info.uuid, "streamId": info.stream_id, "state": self._states.state.value,
             "paused": self._media.capture.paused, "serverUrl": self._plan.shown_url, "track": info.track.value,
             "codec": info.encoding.value, "sampleRate": info.rate, "protocol": self._plan.protocol.name,
             "bidirectional": self._plan.bidirectional, **self._statistics.fields(),

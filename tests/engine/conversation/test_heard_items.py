@@ -8,7 +8,7 @@ from typing import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch_audio_stream.engine.conversation.heard_items import HeardItems
+from freeswitch_audio_stream.engine.conversation.playback.heard_items import HeardItems
 from freeswitch_audio_stream.realtime.path import SettledMark
 
 RATE = 1000  # a sample is a millisecond

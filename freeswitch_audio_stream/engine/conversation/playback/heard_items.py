@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ...realtime.path import SettledMark
+from ....realtime.path import SettledMark
 
 SetMark = Callable[[Callable[[SettledMark], None]], bool]
 """Puts a mark behind all that is queued, and calls back when it is settled; False if too many marks are queued."""

@@ -8,9 +8,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from ...audio import ALL_RATES, Encoding, Samples, decode
-from ...errors import MessageError
-from ...protocols.messages import StreamAudio
+from ....audio import ALL_RATES, Encoding, Samples, decode
+from ....errors import MessageError
+from ....protocols.messages import StreamAudio
 
 _RATE_FOR_OTHERS = 48000
 _ENCODINGS = {"raw": Encoding.L16, "pcmu": Encoding.MULAW, "pcma": Encoding.ALAW}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...realtime.path import MediaPath
-from ..dispatch.timers import Timers
-from ..events.reports import Reporter
+from ....realtime.path import MediaPath
+from ...dispatch.timers import Timers
+from ...events.reports import Reporter
 
 QUIET_SECONDS = 0.2
 """How long the caller has heard nothing new when a talk spurt is over. A server that sends a little too slowly makes a

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol
 
-from ...audio import Samples, decode, l16_to_samples
-from ...protocols.messages import PlayAudio
-from ...realtime.alike_audio import AlikeAudio
-from ...realtime.counters import Statistics
-from ...realtime.path import MediaPath, SettledMark
-from ...realtime.records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_LEVEL,
-                                 ATTEND_PLAYBACK_OVERRUN, ATTEND_PLAYBACK_STARTED)
-from ..dispatch.timers import Timers
-from ..events.reports import Reporter
+from ....audio import Samples, decode, l16_to_samples
+from ....protocols.messages import PlayAudio
+from ....realtime.alike_audio import AlikeAudio
+from ....realtime.counters import Statistics
+from ....realtime.path import MediaPath, SettledMark
+from ....realtime.records import (ATTEND_MARK, ATTEND_PLAYBACK_FULL, ATTEND_PLAYBACK_IDLE, ATTEND_PLAYBACK_LEVEL,
+                                  ATTEND_PLAYBACK_OVERRUN, ATTEND_PLAYBACK_STARTED)
+from ...dispatch.timers import Timers
+from ...events.reports import Reporter
 from .heard_items import HeardItems
 from .talk_spurts import TalkSpurts
 
@@ -44,9 +44,9 @@ class Player:
     """
 
     def __init__(self, path: MediaPath, reporter: Reporter, timers: Timers, tells_each: bool,
-                 server: Callable[[], PlaybackListener], on_started: Callable[[], None]) -> None:
+                 server: PlaybackListener, on_started: Callable[[], None]) -> None:
         """`tells_each`: whether each message has its event, rather than each talk spurt and each checkpoint. `server`
-        returns who tells the server; `on_started` is called when the caller hears something after silence.
+        is told what becomes of its audio; `on_started` is called when the caller hears something after silence.
         """
         self._server = server
         self._was_high = False
@@ -59,7 +59,7 @@ class Player:
         self._chunks = 0
         self._chunks_waiting = 0
         self._talk_spurts = TalkSpurts(path, reporter, timers)
-        self._items = HeardItems(self._mark_item, lambda *report: server().heard(*report))
+        self._items = HeardItems(self._mark_item, server.heard)
         self._own_end = 0     # where the queue ended when audio of a text message was last queued
         self._odd_byte = b""  # half a sample: the other half begins the next binary message
 
@@ -163,7 +163,7 @@ class Player:
         return False
 
     def _reached(self, checkpoint: str, status: str) -> None:
-        self._server().checkpoint(checkpoint, status)
+        self._server.checkpoint(checkpoint, status)
         self._reporter.fire("media_play_complete", checkpoint=checkpoint, status=status)
 
     def clear(self, position: int | None = None) -> None:
@@ -197,10 +197,10 @@ class Player:
         if bits & ATTEND_PLAYBACK_OVERRUN:
             self._reporter.error("playback_full", "the playback queue is full: the newest audio is dropped; send less "
                                  "ahead, send media.clear, or raise playback-secs")
-            self._server().overflowed(self.queued_ms)
+            self._server.overflowed(self.queued_ms)
         if bits & ATTEND_PLAYBACK_LEVEL and self._path.playback_is_high != self._was_high:
             self._was_high = not self._was_high
-            self._server().playback_level(self._was_high)
+            self._server.playback_level(self._was_high)
         if bits & ATTEND_PLAYBACK_FULL:
             self._reporter.error("playback_full", "the playback queue is full: no more is read from the server until "
                                  "some of it has been played, so what it sends now waits in the network; send 20 ms of "
@@ -223,6 +223,11 @@ class Player:
             on_settled(SettledMark(number, False, heard))
         self._talk_spurts.end_if_heard()
         self._talk_spurts.end("cleared")
+
+    @property
+    def takes_binary(self) -> bool:
+        """Whether binary messages are audio to be played."""
+        return self._path.format.binary_playback
 
     @property
     def alike(self) -> AlikeAudio:
