@@ -13,5 +13,6 @@
     failure_limit.py      how often an address may fail
     documentation.py      /docs and /redoc, without the internet
     worker_lanes.py       threads for what may block, by kind
+    live_page/            what the pages of live things share
     occasionally.py       log lines that could come by the thousand
 """

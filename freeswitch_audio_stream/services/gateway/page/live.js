@@ -1,10 +1,7 @@
 "use strict";
-// Fed by /live: events by fetch, because EventSource cannot show a key. The key stays in this tab's sessionStorage.
-const KEY = "gateway-api-key", QUIET_DB = -60, RETRY_MS = 2000;
-const at = (id) => document.getElementById(id);
+// A card for each live session.
+const QUIET_DB = -60;
 const cards = new Map();
-
-function say(text) { if (at("state").textContent !== text) at("state").textContent = text; }
 
 function level(card, side, db) {
   const meter = card.querySelector("." + side), quiet = db <= QUIET_DB;
@@ -79,56 +76,9 @@ function drop(id) {
   cards.delete(id);
 }
 
-function askForKey(why) {
-  say(why);
-  at("none").hidden = true;
-  at("ask").hidden = false;
-  at("forget").hidden = true;
-  at("key").focus();
-}
-
-async function listen() {
-  const key = sessionStorage.getItem(KEY);
-  const answer = await fetch("live", { headers: key ? { Authorization: `Bearer ${key}` } : {}, cache: "no-store" });
-  if (answer.status === 401 || answer.status === 403) {
-    sessionStorage.removeItem(KEY);
-    askForKey(key ? "The gateway does not know this key" : "The gateway asks for an API key");
-    return false;
-  }
-  if (!answer.ok) throw new Error((await answer.json()).detail);
-  at("ask").hidden = true;
-  at("forget").hidden = !key;
-  for (const id of [...cards.keys()]) drop(id);  // all is told again
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let held = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error("the gateway has ended");
-    const parts = (held + value).split("\n\n");
-    held = parts.pop();
-    for (const part of parts) show(JSON.parse(part.slice("data: ".length)).sessions);
-  }
-}
-
-async function run() {
-  for (;;) {
-    try {
-      if (!await listen()) return;
-    } catch (error) {
-      say(`No connection (${error.message}); trying again`);
-      await new Promise((done) => setTimeout(done, RETRY_MS));
-    }
-  }
-}
-
-at("ask").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem(KEY, at("key").value.trim());
-  at("key").value = "";
-  run();
+const page = new LivePage("gateway", {
+  begin: () => { for (const id of [...cards.keys()]) drop(id); },  // all is told again
+  show: (event) => show(event.sessions),
+  hide: () => { at("none").hidden = true; },
 });
-at("forget").addEventListener("click", () => {
-  sessionStorage.removeItem(KEY);
-  location.reload();
-});
-run();
+page.run();

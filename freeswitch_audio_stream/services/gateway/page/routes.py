@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable
+from typing import Any, AsyncGenerator, Callable
 
 import orjson
 from fastapi import FastAPI, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from ....web.live_page.routes import add_files, event_stream
 from ....web.refusals import Refusal
 from ..store.interface import SessionKey, SessionState, SessionStore
 from .monitor import Monitor
@@ -18,34 +19,21 @@ from .monitor import Monitor
 PERIOD_SECONDS = 0.5
 MOST_WATCHERS = 16
 _FOLDER = Path(__file__).parent
-_FILES = {"": ("live.html", "text/html"), "live.css": ("live.css", "text/css"),
-          "live.js": ("live.js", "text/javascript")}
-_HEADERS = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                                       "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
 
 
 def add_page(app: FastAPI, store: SessionStore, monitor: Monitor, scope_of: Callable[[Request], str]) -> None:
     """Serve the page. `scope_of` returns whose sessions a request may see, or raises Refusal."""
-    for path, (name, kind) in _FILES.items():
-        app.add_route(f"/{path}", _file((_FOLDER / name).read_bytes(), kind), include_in_schema=False)
+    add_files(app, _FOLDER, "live.html")
 
     async def live(request: Request) -> Response:
         scope = scope_of(request)
         if monitor.watchers >= MOST_WATCHERS:
             raise Refusal(429, f"{MOST_WATCHERS} look at live sessions already: close a page", {"Retry-After": "5"})
-        return StreamingResponse(_events(store, monitor, scope), media_type="text/event-stream",
-                                 headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        return event_stream(_events(store, monitor, scope))
     app.add_route("/live", live, include_in_schema=False)
 
 
-def _file(content: bytes, kind: str) -> Callable[[Request], Any]:
-    async def answer(request: Request) -> Response:
-        return Response(content, media_type=kind, headers=_HEADERS)
-    return answer
-
-
-async def _events(store: SessionStore, monitor: Monitor, scope: str) -> AsyncIterator[bytes]:
+async def _events(store: SessionStore, monitor: Monitor, scope: str) -> AsyncGenerator[bytes, None]:
     """A message twice a second, for as long as somebody reads them."""
     told: dict[str, int] = {}
     monitor.enter()
@@ -56,7 +44,7 @@ async def _events(store: SessionStore, monitor: Monitor, scope: str) -> AsyncIte
             monitor.keep(scope, ids)
             told = {call_id: count for call_id, count in told.items() if call_id in ids}
             sessions = [_shown(state, monitor, scope, told) for state in states]
-            yield b"data: " + orjson.dumps({"sessions": sessions}) + b"\n\n"
+            yield orjson.dumps({"sessions": sessions})
             await asyncio.sleep(PERIOD_SECONDS)
     finally:
         monitor.leave()

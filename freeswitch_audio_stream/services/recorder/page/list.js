@@ -1,17 +1,17 @@
 "use strict";
-// Live sessions come by /live: events by fetch, because EventSource cannot show a key. The key stays in this tab.
-const KEY = "recorder-api-key", QUIET_DB = -60, RETRY_MS = 2000, PAGE = 20;
-const at = (id) => document.getElementById(id);
+// What is live, and the list of all recordings.
+const QUIET_DB = -60, PAGE = 20;
 const live = new Map();
 let offset = 0, total = 0;
 
-const say = (text) => { if (at("state").textContent !== text) at("state").textContent = text; };
-const headers = () => (sessionStorage.getItem(KEY) ? { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` } : {});
+const site = new LivePage("recorder", {
+  begin: () => { at("content").hidden = false; return list(); },
+  show: (event) => show(event),
+  hide: () => { at("content").hidden = true; },
+});
 
 async function ask(path, method = "GET") {
-  const answer = await fetch(path, { method, headers: headers(), cache: "no-store" });
-  if (answer.status === 401) askForKey("The recorder does not know this key");
-  if (!answer.ok) throw new Error((await answer.json()).error);
+  const answer = await site.ask(path, method);
   return answer.status === 204 ? null : answer.json();
 }
 
@@ -112,57 +112,8 @@ function row(one) {
   return line;
 }
 
-function askForKey(why) {
-  say(why);
-  sessionStorage.removeItem(KEY);
-  at("content").hidden = true;
-  at("forget").hidden = true;
-  at("ask").hidden = false;
-  at("key").focus();
-}
-
-async function listen() {
-  const answer = await fetch("live", { headers: headers(), cache: "no-store" });
-  if (answer.status === 401) {
-    askForKey(sessionStorage.getItem(KEY) ? "The recorder does not know this key" : "The recorder asks for an API key");
-    return false;
-  }
-  if (!answer.ok) throw new Error((await answer.json()).error);
-  at("ask").hidden = true;
-  at("content").hidden = false;
-  at("forget").hidden = !sessionStorage.getItem(KEY);
-  await list();
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let held = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error("the recorder has ended");
-    const parts = (held + value).split("\n\n");
-    held = parts.pop();
-    for (const part of parts) show(JSON.parse(part.slice("data: ".length)));
-  }
-}
-
-async function run() {
-  for (;;) {
-    try {
-      if (!await listen()) return;
-    } catch (error) {
-      say(`No connection (${error.message}); trying again`);
-      await new Promise((done) => setTimeout(done, RETRY_MS));
-    }
-  }
-}
-
-at("ask").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem(KEY, at("key").value.trim());
-  at("key").value = "";
-  run();
-});
-at("forget").addEventListener("click", () => { sessionStorage.removeItem(KEY); location.reload(); });
-const page = (begin) => { offset = Math.max(0, begin); list().catch((error) => say(error.message)); };
-at("search").addEventListener("submit", (event) => { event.preventDefault(); page(0); });
-at("newer").addEventListener("click", () => page(offset - PAGE));
-at("older").addEventListener("click", () => page(offset + PAGE));
-document.addEventListener("DOMContentLoaded", run);
+const turn = (begin) => { offset = Math.max(0, begin); list().catch((error) => say(error.message)); };
+at("search").addEventListener("submit", (event) => { event.preventDefault(); turn(0); });
+at("newer").addEventListener("click", () => turn(offset - PAGE));
+at("older").addEventListener("click", () => turn(offset + PAGE));
+document.addEventListener("DOMContentLoaded", () => site.run());

@@ -10,8 +10,7 @@ const chosen = () => now?.id;
 const base = () => `api/audio/sessions/${now.id}`;
 
 function link(query) {
-  const key = sessionStorage.getItem(KEY);
-  return `${base()}/audio?${new URLSearchParams({ ...query, ...(key ? { api_key: key } : {}) })}`;
+  return `${base()}/audio?${new URLSearchParams({ ...query, ...(site.key ? { api_key: site.key } : {}) })}`;
 }
 
 async function choose(id) {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable
+from typing import AsyncGenerator
 
 import orjson
 from fastapi import FastAPI, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from ....web.live_page.routes import add_files, event_stream
 from ..http.answers import Invalid
 from ..http.endpoints import Endpoints, check_key, endpoints_of
 from .levels import Levels
@@ -18,26 +19,13 @@ PERIOD_SECONDS = 0.5
 MOST_WATCHERS = 16
 MOST_SHOWN = 100
 _FOLDER = Path(__file__).parent
-_FILES = {"": ("page.html", "text/html"), "page.css": ("page.css", "text/css"),
-          "list.js": ("list.js", "text/javascript"), "recording.js": ("recording.js", "text/javascript")}
-_HEADERS = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                                       "media-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-                                       "frame-ancestors 'none'",
-            "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
 
 
 def add_page(app: FastAPI) -> None:
     """Serve the page."""
-    for path, (name, kind) in _FILES.items():
-        app.add_route(f"/{path}", _file((_FOLDER / name).read_bytes(), kind), include_in_schema=False)
+    add_files(app, _FOLDER, "page.html")
     app.state.watchers = set()
     app.add_route("/live", _live, include_in_schema=False)
-
-
-def _file(content: bytes, kind: str) -> Callable[[Request], Any]:
-    async def answer(request: Request) -> Response:
-        return Response(content, media_type=kind, headers=_HEADERS)
-    return answer
 
 
 async def _live(request: Request) -> Response:
@@ -46,11 +34,10 @@ async def _live(request: Request) -> Response:
     watchers: set[object] = request.app.state.watchers
     if len(watchers) >= MOST_WATCHERS:
         raise Invalid(429, {"error": f"{MOST_WATCHERS} pages are open already: close one"})
-    return StreamingResponse(_events(endpoints_of(request), watchers), media_type="text/event-stream",
-                             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return event_stream(_events(endpoints_of(request), watchers))
 
 
-async def _events(endpoints: Endpoints, watchers: set[object]) -> AsyncIterator[bytes]:
+async def _events(endpoints: Endpoints, watchers: set[object]) -> AsyncGenerator[bytes, None]:
     """A message twice a second, for as long as somebody reads them."""
     sessions = endpoints.ready
     levels = Levels(sessions.store)
@@ -64,7 +51,7 @@ async def _events(endpoints: Endpoints, watchers: set[object]) -> AsyncIterator[
             told = [{"id": session.row.id, "user": session.row.user, "rate": session.row.rate,
                      "channels": session.row.channels, "seconds": session.seconds, "degraded": session.degraded,
                      "connections": len(session.inputs), "levels": await levels.read(session)} for session in shown]
-            yield b"data: " + orjson.dumps({"sessions": told, "more": len(newest) - len(shown)}) + b"\n\n"
+            yield orjson.dumps({"sessions": told, "more": len(newest) - len(shown)})
             await asyncio.sleep(PERIOD_SECONDS)
     finally:
         watchers.discard(watcher)

@@ -131,7 +131,8 @@ def test_who_has_gone_is_not_counted_any_more(site: Site) -> None:
 
 def test_the_page_itself_needs_no_key_and_lets_nothing_else_in(keyed: Site) -> None:
     keyed.key = ""
-    for path, kind in (("/", "text/html"), ("/live.css", "text/css"), ("/live.js", "text/javascript")):
+    for path, kind in (("/", "text/html"), ("/live.css", "text/css"), ("/live.js", "text/javascript"),
+                       ("/live_page.css", "text/css"), ("/live_page.js", "text/javascript")):
         status, headers, content = keyed.raw("GET", path)
         assert status == 200 and headers["content-type"].startswith(kind) and content
         assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
