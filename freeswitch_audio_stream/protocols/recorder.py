@@ -30,6 +30,7 @@ _PATH = "/api/ws/audio"
 _USER, _USER_VARIABLE = "user_id", "recorder_user_id"
 _OURS = ("sample_rate", "channels", "format", "takeover")
 """Parameters that say what we send, whatever the URL says."""
+_RAW = "pcm"
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,14 @@ def session_url(url: str, info: StreamInfo, session: str | None) -> str:
     path = parts.path.rstrip("/") or _PATH
     if named_session(url):
         path = path.rpartition("/")[0]
-    given = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in _OURS]
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    given = [(name, value) for name, value in query if name not in _OURS]
     user = _user(info)
     if user and _USER not in dict(given):
         given.append((_USER, user))
     if session is None:
-        given += [("sample_rate", str(info.rate)), ("channels", str(info.channels)), ("format", "wav")]
+        given += [("sample_rate", str(info.rate)), ("channels", str(info.channels)),
+                  ("format", _RAW if ("format", _RAW) in query else "wav")]  # not every recorder knows it
     else:
         path = f"{path}/{quote(session, safe='')}"
         given.append(("takeover", "true"))

@@ -14,7 +14,9 @@ from ...config import Table, setting
 
 RATES = (8000, 16000, 22050, 44100, 48000, 96000)
 CHANNELS = (1, 2)
-FORMATS = ("wav", "mp3", "flac", "aac")
+PCM = "pcm"
+"""Raw samples, whatever their first bytes look like."""
+FORMATS = ("wav", PCM, "mp3", "flac", "aac")
 LOG_LEVELS = ("quiet", "panic", "fatal", "error", "warning", "info", "verbose", "debug")
 _KEYS = r" *([A-Za-z0-9._~+/=-]{16,256}( +|$))*"
 

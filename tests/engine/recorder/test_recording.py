@@ -111,6 +111,16 @@ def test_the_user(platform: Platform, recorder: RestartedRecorder, where: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("query, format", [("", "wav"), ("?format=pcm", "pcm"), ("?format=mp3", "wav")])
+def test_the_format_is_ours_but_raw_samples_can_be_asked_for(platform: Platform, recorder: RestartedRecorder,
+                                                             query: str, format: str) -> None:
+    call = platform.call()
+    record(platform, recorder, call, query=query)
+    until(lambda: platform.status(call)["messagesReceived"] >= 1)
+    assert end(platform, call)["summary"]["format"] == format
+
+
+@pytest.mark.slow
 def test_a_pause_leaves_a_gap(platform: Platform, recorder: RestartedRecorder) -> None:
     call = platform.call()
     record(platform, recorder, call)

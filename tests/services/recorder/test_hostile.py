@@ -81,6 +81,13 @@ def test_headers_of_any_kind(data: bytes, step: int) -> None:
         pass
 
 
+@pytest.mark.parametrize("begin", [b"ID3", b"fLaC", b"OggS", b"\x1aE\xdf\xa3", b"RIFF\0\0\0\0WAVE", b"RF64"])
+def test_raw_samples_may_begin_with_anything_where_the_client_says_so(begin: bytes) -> None:
+    reader = WavInput(Recording("x", 8000, 1, format="pcm"))
+    data = begin + bytes(range(200))
+    assert b"".join(reader.take(data[at:at + 3]) for at in range(0, len(data), 3)) + reader.end() == data
+
+
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
     recorder = Recorder(tmp_path_factory.mktemp("recordings"), "--ffmpeg-loglevel", "fatal")

@@ -1,13 +1,14 @@
 """What one connection sends: raw samples, or WAV files, in messages of any length.
 
 What begins with RIFF is WAV: where its format is the session's, its samples go on, and what follows them is left out.
-What has to be decoded is told by `Compressed`. Everything else is raw samples, 16-bit little-endian, of the session's
-rate and channels. Pure; one for a connection.
+What has to be decoded is told by `Compressed`. Everything else, and all where the client says so, is raw samples,
+16-bit little-endian, of the session's rate and channels. Pure; one for a connection.
 """
 
 from __future__ import annotations
 
 from ....errors import AudioStreamError
+from ..settings import PCM
 from ..storage.interface import Recording
 from ..storage.wav import WavHeader, read_header
 
@@ -36,7 +37,7 @@ class WavInput:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._undecided = b""
-        self._is_decided = False
+        self._is_decided = recording.format == PCM
         self._remaining: int | None = None
         """Bytes of samples that the WAV file still has; None: all that comes."""
         self._is_wav = False
