@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
+import signal
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Sequence
+from types import FrameType
+from typing import Callable, Iterator, Sequence
 
 from ..errors import AudioStreamError
 from ..benchmarks.receiver.tls_server import make_certificate
@@ -35,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
               file=sys.stderr)
         return 2
     try:
-        promises = _Soak(options, prefix).run()
+        soak = _Soak(options, prefix)
+        with _signals_to(soak.end_soon):
+            promises = soak.run()
     except AudioStreamError as error:
         print(f"soak: {error}", file=sys.stderr)
         return 2
@@ -44,6 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{word:<9} {promise.text}" + (f": {promise.figures}" if promise.figures else ""))
     print(f"the report is in {options.report}")
     return 0 if all(promise.kept is not False for promise in promises) else 1
+
+
+@contextmanager
+def _signals_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +98,16 @@ class _Soak:
         self._server = SoakServer(self._lines, certificate)
         self._switch = SoakSwitch(prefix, certificate)
         self._samples: list[Sample] = []
+        self._end = math.inf
+        self._is_ending = False
+
+    def end_soon(self, number: int, frame: FrameType | None) -> None:
+        """End as if the time were over: no more faults, and the report. The second time at once, without one."""
+        if self._is_ending:
+            raise KeyboardInterrupt
+        self._is_ending = True
+        self._end = min(self._end, time.monotonic() + _SETTLE_SECONDS)
+        print(f"ending: the report comes in {_SETTLE_SECONDS:g} s; ask once more to do without it", flush=True)
 
     def _certificate(self) -> Path | None:
         """Return that of the servers with TLS, where a line has one."""
@@ -107,20 +133,20 @@ class _Soak:
             self._folder.cleanup()
         lines = list(self._lines.values())
         promises = judge(lines, self._samples, crashed, streaming, self._server.errors, faults.ended)
-        title = f"{len(lines)} calls with streams for {self._options.hours:g} h, seed {self._options.seed}"
+        hours = (self._end - self._begun) / 3600
+        title = f"{len(lines)} calls with streams for {hours:.3g} h, seed {self._options.seed}"
         write(self._options.report, title, promises, self._samples, faults.done, lines)
         return promises
 
     def _go_on(self, faults: Faults) -> None:
-        begun = time.monotonic()
-        end = begun + 3600 * self._options.hours
-        next_sample = begun
-        while (now := time.monotonic()) < end and not self._switch.has_crashed:
-            if now < end - _SETTLE_SECONDS:
+        self._begun = next_sample = time.monotonic()
+        self._end = min(self._end, self._begun + 3600 * self._options.hours)
+        while (now := time.monotonic()) < self._end and not self._switch.has_crashed:
+            if now < self._end - _SETTLE_SECONDS:
                 faults.maybe()
             if now >= next_sample:
                 next_sample += self._options.sample_every
-                self._samples.append(self._sample(now - begun))
+                self._samples.append(self._sample(now - self._begun))
             time.sleep(_TICK)
 
     def _sample(self, seconds: float) -> Sample:
