@@ -8,6 +8,7 @@
     recording_server.py   a WebSocket server on the library `websockets` that keeps messages, dies and comes back
     server_thread.py      the thread, and the life, of a server on the library `websockets`; others say what it does
     audiosocket_end.py    a server's end of AudioSocket over TCP
+    fault_proxy.py        a TCP proxy between both: it delays, limits, stops reading, swallows, cuts, resets, refuses
 
 None shares code with the client, nor with each other's parsers: an error in one shows in another.
 """

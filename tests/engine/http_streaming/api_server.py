@@ -24,6 +24,7 @@ from freeswitch_audio_stream.audio import Samples
 
 from ..harness import PATIENCE
 
+_SILENCE = {"audio": "", "transcript": "", "hasMore": False}
 _CREATION = {"callId", "tenantId", "storeId", "did", "callerNumber", "aiAgentRef"}
 
 
@@ -77,6 +78,9 @@ class ApiServer:
         self.base, self.keeps_open, self.numbers = base, keeps_open, numbers
         self.summary: dict[str, Any] = {"transcript": ["[AI]: Hi"], "actions": []}
         self.lock = threading.Lock()
+        self.said = 0
+        self.unreceived: deque[dict[str, Any]] = deque()
+        """With numbers: what polls have been answered with, and no later one has said that it came."""
         outer = self
 
         class Handler(_Handler):
@@ -207,11 +211,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         site = self.server_of_tests
         if asked.path.split("/")[2] not in site.sessions:
             return 404, {"detail": "no such session"}
+        seconds = min(int(asked.query["timeout"][0]) / 1000, PATIENCE)
+        if site.numbers:
+            return 200, self._numbered(int(asked.query.get("received", ["0"])[0]), time.monotonic() + seconds)
         try:
-            said = site.speech.get(timeout=min(int(asked.query["timeout"][0]) / 1000, PATIENCE))
+            return 200, site.speech.get(timeout=seconds)
         except queue.Empty:
-            said = {"audio": "", "transcript": "", "hasMore": False}
-        return 200, said if not site.numbers else {"position": 0, **said}
+            return 200, dict(_SILENCE)
+
+    def _numbered(self, received: int, deadline: float) -> dict[str, Any]:
+        """The oldest that has not come; polls of broken connections may have been answered with it."""
+        site = self.server_of_tests
+        while time.monotonic() < deadline:
+            try:
+                said = site.speech.get(timeout=0.02)
+            except queue.Empty:
+                said = None
+            with site.lock:
+                if said is not None:
+                    site.said += 1
+                    site.unreceived.append({"position": site.said, **said})
+                while site.unreceived and site.unreceived[0]["position"] <= received:
+                    site.unreceived.popleft()
+                if site.unreceived:
+                    return site.unreceived[0]
+        return {"position": received, **_SILENCE}
 
     def _end(self, asked: Asked) -> tuple[int, dict[str, Any]]:
         call = asked.path.split("/")[2]

@@ -9,7 +9,7 @@ from freeswitch_audio_stream.audio import Samples
 from tests.services.gateway.harness import Site
 
 from ..harness import CodecSpec, Platform, audible, find, noise, until
-from .cutting_proxy import CuttingProxy
+from freeswitch_audio_stream.testing.peers.fault_proxy import FaultProxy
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def test_the_gateway_knows_what_the_caller_has_heard(platform: Platform, site: S
 
 def test_nothing_is_lost_or_doubled_where_connections_break(platform: Platform, echo: Site) -> None:
     """Each connection is cut again and again; what comes back is what was said, once."""
-    with CuttingProxy(echo.gateway.url.partition("//")[2]) as proxy:
+    with FaultProxy(echo.gateway.url.partition("//")[2]) as proxy:
         call = platform.call(codec=WIDE)
         platform.start(call, f"http://{proxy.place}/api/voice", rate=16000)
         until(lambda: platform.status(call)["msPlayed"] > 0)

@@ -11,7 +11,7 @@ import pytest
 
 from freeswitch_audio_stream.audio import Samples
 from freeswitch_audio_stream.simulator import EmbeddedCall
-from tests.engine.http_streaming.cutting_proxy import CuttingProxy
+from freeswitch_audio_stream.testing.peers.fault_proxy import FaultProxy
 
 from ..harness import PATIENCE, Platform, audible, noise, until
 from .service import RestartedRecorder, read_recording
@@ -62,7 +62,7 @@ def test_killed_at_random_instants(platform: Platform, recorder: RestartedRecord
 def test_connections_are_cut_while_the_service_runs(platform: Platform, recorder: RestartedRecorder) -> None:
     """What the old connection had under way is not counted twice: it is taken over."""
     call = platform.call(speed=4)
-    with CuttingProxy(recorder.address) as proxy:
+    with FaultProxy(recorder.address) as proxy:
         platform.start(call, f"{{protocol=recorder}}ws://{proxy.place}/api/ws/audio", track="both")
         platform.event("stream_started", call)
         said = noise(0)
