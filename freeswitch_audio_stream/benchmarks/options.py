@@ -85,6 +85,8 @@ class Options:
     peer_module: Path | None = None
     against: str = PEER_START
     busy_threads: tuple[int, ...] = ()
+    busy: int = 0
+    """Processes that compute all the time beside the switches."""
     churn: int = 0
     chunk_ms: int = 100
     redis: bool = False
@@ -256,6 +258,9 @@ def _add(parser: argparse.ArgumentParser, command: Subcommand) -> None:
     amount.add_argument("--rounds", type=_positive, default=command.rounds, help="default: %(default)s")
     if command.name == "stall":
         amount.add_argument("--busy-threads", type=_several(_count), default=(0, 4), metavar="N,…", help="default: 0,4")
+    if command.name == "latency":
+        amount.add_argument("--busy", type=_count, default=0, metavar="N",
+                            help="processes beside the switches that compute all the time (default: %(default)s)")
     if command.name == "memory":
         amount.add_argument("--churn", type=_count, default=10_000, metavar="N",
                             help="streams to start and end (default: %(default)s; 0: none)")

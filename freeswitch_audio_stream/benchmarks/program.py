@@ -16,6 +16,7 @@ from .errors import BenchError
 from .measures import capacity, clear, cost, gateway, latency, memory, recorder, stall, start
 from .measures.protocols import http_cost, protocol_cost
 from .measures.trial import Bench, progress
+from .neighbours import busy_neighbours
 from .options import CLEAR, GATEWAY, HTTP, PROTOCOL_COST, RECORDER, RESAMPLER, Options, parse
 from .receiver.media_clients import MeasuredMediaServer
 from .receiver.receiver import Receiver
@@ -83,7 +84,8 @@ def _measure(options: Options, ours: Bench, peer: Bench | None) -> Results:
     if options.command == "stall":
         return stall.measure(ours, works, streams[0], seconds, rounds, options.busy_threads)
     if options.command == "latency":
-        return latency.measure(ours, peer, works, streams, seconds, rounds)
+        with busy_neighbours(options.busy):
+            return latency.measure(ours, peer, works, streams, seconds, rounds, options.busy)
     if options.command == "capacity":
         return capacity.measure(ours, peer, works, streams[0], seconds)
     if options.command == "memory":

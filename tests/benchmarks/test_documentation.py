@@ -48,7 +48,7 @@ def test_the_peer_is_addressed_as_described() -> None:
 
 
 def test_every_option_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("cost", GATEWAY, RECORDER):
+    for command in ("cost", "latency", GATEWAY, RECORDER):
         with pytest.raises(SystemExit):
             parse([command, "--help"])
     known = capsys.readouterr().out

@@ -9,7 +9,8 @@ from freeswitch_audio_stream.benchmarks.measures import capacity, cost, latency,
 from freeswitch_audio_stream.benchmarks.measures.trial import Bench
 from freeswitch_audio_stream.benchmarks.receiver.receiver import Receiver
 from freeswitch_audio_stream.benchmarks.report.results import Results, Table
-from freeswitch_audio_stream.benchmarks.work import BINARY, BINARY_TLS, BINARY_TWO_WAY, GOAL_WORKS, JSON_RESAMPLED, Work
+from freeswitch_audio_stream.benchmarks.work import (BINARY, BINARY_TLS, BINARY_TWO_WAY, GOAL_WORKS, JSON_RESAMPLED,
+                                                     OURS, Work)
 
 pytestmark = pytest.mark.slow
 MULAW = Work("mulaw", False, 8000, 8000)
@@ -50,6 +51,15 @@ def test_latency(bench: Bench, work: Work) -> None:
     assert (measured["down"] != []) == work.two_way and all(found.count > 0 for found in measured["down"])
     assert "resampled work is left out: the times do not survive it" in results.tables[0].notes
     assert len(goals_of(results).rows) == 2 + work.two_way
+
+
+def test_latency_beside_neighbours_is_set_against_the_peers(bench: Bench) -> None:
+    """The same switch stands for the peer's."""
+    peer = Bench(bench.switch, OURS._replace(name="peer"), bench.receiver)
+    results = latency.measure(bench, peer, [BINARY], (2,), 0.5, 1, busy=2)
+    assert "beside 2 processes that compute all the time" in results.tables[0].notes
+    assert [row[0] for row in goals_of(results).rows] == [
+        f"{BINARY.label}, 2 streams: {what}, p99 / the peer's" for what in (latency.UP, latency.GAP)]
 
 
 def test_capacity(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

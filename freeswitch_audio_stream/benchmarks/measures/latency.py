@@ -32,8 +32,8 @@ class Latency:
 
 
 def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequence[int], seconds: float,
-            rounds: int) -> Results:
-    """For every number of streams and every work whose audio keeps its stamps."""
+            rounds: int, busy: int = 0) -> Results:
+    """For every number of streams and every work whose audio keeps its stamps; `busy` processes compute beside it."""
     stamped = [work for work in works if work.stamps]
     found: list[Latency] = []
     for count in counts:
@@ -44,7 +44,7 @@ def measure(ours: Bench, peer: Bench | None, works: Sequence[Work], counts: Sequ
                 if peer is not None and peer.module.can(work):
                     _observe(peer, work, count, seconds, rows)
         found += rows.values()
-    return _results(found, ours.switch.name, len(stamped) < len(works))
+    return _results(found, ours.switch.name, len(stamped) < len(works), busy)
 
 
 def _observe(bench: Bench, work: Work, count: int, seconds: float, rows: dict[tuple[str, str], Latency]) -> None:
@@ -76,7 +76,7 @@ def _observe(bench: Bench, work: Work, count: int, seconds: float, rows: dict[tu
 UP, DOWN, GAP = "callback to receiver", "server to caller's frame", "gap between frames"
 
 
-def _results(rows: Sequence[Latency], switch: str, some_left_out: bool) -> Results:
+def _results(rows: Sequence[Latency], switch: str, some_left_out: bool, busy: int) -> Results:
     table = Table(f"Latency in ms, {switch}", ("", "streams", "frames", "p50", "p99", "p99.9", "max"))
     results = Results("latency", [table], [vars(row) for row in rows])
     curves: dict[str, Curve] = {}
@@ -89,14 +89,27 @@ def _results(rows: Sequence[Latency], switch: str, some_left_out: bool) -> Resul
                                           Curve(f"p99 {what} (ms)", f"{row.who} {row.label}"))
                 curve.add(row.streams, median(one.p99 for one in found))
         if row.who == "ours":
-            wanted += _goals(row)
+            wanted += _goals(row) if not busy else _against_peer(row, rows)
         if row.unread:
             table.notes.append(f"{row.who} {row.label}: {row.unread} frames without a stamp")
+    if busy:
+        table.notes.append(f"beside {busy} processes that compute all the time")
     if some_left_out:
         table.notes.append("resampled work is left out: the times do not survive it")
     results.curves = list(curves.values())
     results.tables.append(goals.table(wanted))
     return results
+
+
+def _against_peer(row: Latency, rows: Sequence[Latency]) -> list[goals.Goal]:
+    """What is asked beside busy neighbours: no more than the peer's under the same streams."""
+    found: list[goals.Goal] = []
+    for other in rows:
+        if other.who != row.who and (other.label, other.streams) == (row.label, row.streams):
+            for what, mine, its in ((UP, row.up, other.up), (GAP, row.gaps, other.gaps)):
+                ratio = median(one.p99 for one in mine) / median(one.p99 for one in its)
+                found.append(goals.beside_neighbours(f"{row.label}, {row.streams} streams: {what}, p99", ratio))
+    return found
 
 
 def _goals(row: Latency) -> list[goals.Goal]:

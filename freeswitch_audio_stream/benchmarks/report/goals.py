@@ -78,6 +78,11 @@ def of_playback_latency(what: str, p99: float) -> Goal:
     return Goal(f"{what}: p99", p99, FRAME_MS + 1.0, " ms")
 
 
+def beside_neighbours(what: str, ratio_to_peer: float) -> Goal:
+    """A time of ours beside busy processes, as a share of the peer's there."""
+    return Goal(f"{what} / the peer's", ratio_to_peer, 1.0)
+
+
 def of_capacity(work: Work, ours: int | None, peers: int | None) -> Goal:
     """Streams that both carried, None where that was not measured."""
     return Goal(f"{work.label}: streams / the peer's", ours / peers if ours is not None and peers else None, 1.5,

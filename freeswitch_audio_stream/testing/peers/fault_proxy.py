@@ -34,28 +34,25 @@ class FaultProxy:
         self.target = target
         self.connections = 0
         """So many have been accepted and carried so far."""
-        self._listener = socket.create_server((host, port))
-        if receive_buffer:
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.port = int(self._listener.getsockname()[1])
-        self.place = f"{host}:{self.port}"
+        self._host, self._receive_buffer = host, receive_buffer
+        self._listener: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
         self._delay = 0.0
         self._bytes_per_second = 0
-        self._refuses = False
         self._reads = threading.Event()
         self._reads.set()
         self._open: list[_Line] = []
-        self._threads = [threading.Thread(target=self._accept, name="fault-proxy")]
-        self._threads[0].start()
+        self._threads: list[threading.Thread] = []
+        self.port = port
+        self._listen()
+        self.place = f"{host}:{self.port}"
 
     def __enter__(self) -> FaultProxy:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join(_JOIN_SECONDS)
-        self._listener.close()
-        self.heal()
+        self.refuse()
+        self._carry_everything()
         self.cut()
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
@@ -78,12 +75,29 @@ class FaultProxy:
             line.swallows = True
 
     def refuse(self) -> None:
-        """Reset whoever connects."""
-        self._refuses = True
+        """Do not listen any more: who connects is refused by the kernel."""
+        if self._listener is not None and self._accepting is not None:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._accepting.join(_JOIN_SECONDS)
+            self._listener.close()
+            self._listener = None
 
     def heal(self) -> None:
         """Carry as if nothing had been; what is broken, or half open, stays so."""
-        self._refuses, self._delay, self._bytes_per_second = False, 0.0, 0
+        if self._listener is None:
+            self._listen()
+        self._carry_everything()
+
+    def _listen(self) -> None:
+        self._listener = socket.create_server((self._host, self.port))
+        if self._receive_buffer:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+        self.port = int(self._listener.getsockname()[1])
+        self._accepting = threading.Thread(target=self._accept, args=(self._listener,), name="fault-proxy")
+        self._accepting.start()
+
+    def _carry_everything(self) -> None:
+        self._delay, self._bytes_per_second = 0.0, 0
         self._reads.set()
 
     def cut(self) -> None:
@@ -100,13 +114,13 @@ class FaultProxy:
         lines, self._open = self._open, []
         return lines
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            server = None if self._refuses else _connected(self.target)
+            server = _connected(self.target)
             if server is None:
                 _reset(client)
                 continue
