@@ -204,7 +204,7 @@ def test_scripts() -> None:
     for row in table("Script", "What it does"):
         script = CHECKOUT / words(row[0])[0]
         assert script.stat().st_mode & 0o111
-    names = {file.name for file in (CHECKOUT / "scripts").iterdir() if file.stat().st_mode & 0o111}
+    names = {file.name for file in (CHECKOUT / "scripts").iterdir() if file.is_file() and file.stat().st_mode & 0o111}
     assert {words(row[0])[0].rpartition("/")[2] for row in table("Script", "What it does")} == names
 
 

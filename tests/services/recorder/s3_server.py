@@ -66,7 +66,7 @@ class S3Server:
                  for word in (f"-{name}.port={port}", f"-{name}.port.grpc={self._grpc[name]}")]
         command = [self._program, f"-logdir={self._folder}", "server", f"-dir={self._folder}", "-ip=127.0.0.1",
                    "-ip.bind=127.0.0.1", "-s3", *ports, "-s3.port.iceberg=0", "-s3.port.lance=0",
-                   "-master.telemetry=false", "-volume.max=100", "-master.volumeSizeLimitMB=64",
+                   "-master.telemetry=false", "-volume.max=5000", "-master.volumeSizeLimitMB=64",
                    f"-filer.localSocket={self._folder / 'filer'}"]
         # With keys in its environment it would let nobody in who has others, or none.
         variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

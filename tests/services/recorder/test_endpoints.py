@@ -75,7 +75,7 @@ def test_a_session_from_beginning_to_end(recorder: Recorder) -> None:
     ("?sample_rate=8001", {"error": "Invalid sample rate", "valid_values": [8000, 16000, 22050, 44100, 48000, 96000]}),
     ("?sample_rate=x", {"error": "Invalid sample rate", "valid_values": [8000, 16000, 22050, 44100, 48000, 96000]}),
     ("?channels=3", {"error": "Invalid channels", "valid_values": [1, 2]}),
-    ("?format=tiff", {"error": "Invalid format", "valid_values": ["wav", "mp3", "flac", "aac"]}),
+    ("?format=tiff", {"error": "Invalid format", "valid_values": ["wav", "pcm", "mp3", "flac", "aac"]}),
     ("/not-a-uuid", {"error": "Session not found", "session_id": "not-a-uuid"}),
     ("/..%2f..%2fetc%2fpasswd", None), (f"/{UNKNOWN}", {"error": "Session not found", "session_id": UNKNOWN})])
 def test_what_is_refused_with_1008(recorder: Recorder, query: str, body: Any) -> None:
