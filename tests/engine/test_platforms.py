@@ -68,7 +68,7 @@ def test_clear_spares_what_comes_right_behind_it(platform: Platform, server: Ser
     until(lambda: server.texts)
     for number in range(3):
         before = len(audible(call.heard()))
-        server.send(kind.play(encode(noise(80_000, 7, 900), kind.encoding)))
+        server.send(kind.play(encode(noise(320_000, 7, 900), kind.encoding)))
         server.send(kind.mark(f"cut{number}"))
         until(lambda: len(audible(call.heard())) > before + 1000)
         server.send(kind.clear)
@@ -76,7 +76,7 @@ def test_clear_spares_what_comes_right_behind_it(platform: Platform, server: Ser
         server.send(kind.mark(f"end{number}"))
         until(lambda: marks(server, kind)[-1:] == [f"end{number}"])
         assert find(call.heard(), through(ANSWER, kind.encoding)) >= 0
-        assert len(audible(call.heard())) < before + 60_000, "the rest was not heard"
+        assert len(audible(call.heard())) < before + 240_000, "the rest was not heard"
     returned = [mark for mark in marks(server, kind) if mark.startswith("cut")]
     assert len(returned) == (3 if kind.returns_cleared else 0)
 
