@@ -11,33 +11,17 @@ import orjson
 import pytest
 
 pytest.importorskip("redis")
-from tests.engine.harness import PATIENCE  # noqa: E402
+from tests.engine.harness import PATIENCE, until  # noqa: E402
 from tests.services.nginx import Nginx  # noqa: E402
 
-from .redis_server import RedisServer  # noqa: E402
-from .replicas import Crowd, Replica, install_clerk  # noqa: E402
+from .replicas import Crowd, Replica  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[list[Replica]]:
-    redis = RedisServer()
-    install_clerk(tmp_path)
-    pair = [Replica(redis.url, tmp_path) for _ in range(2)]
-    for replica in pair:
-        replica.wait_ready()
-    yield pair
-    for replica in pair:
-        if replica.process.poll() is None:
-            replica.end()
-        print(replica.log.read_text())
-    redis.close()
-
-
-@pytest.fixture
-def nginx(pair: list[Replica], tmp_path: Path) -> Iterator[Nginx]:
-    ports = {f"gateway-{number}:3105": replica.port for number, replica in enumerate(pair, 1)}
+def nginx(replicas: list[Replica], tmp_path: Path) -> Iterator[Nginx]:
+    ports = {f"gateway-{number}:3105": replica.port for number, replica in enumerate(replicas, 1)}
     nginx = Nginx("nginx.conf", ports, tmp_path)
     yield nginx
     nginx.close()
@@ -53,11 +37,11 @@ def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[i
         connection.close()
 
 
-def test_nothing_is_lost_or_said_twice(nginx: Nginx, pair: list[Replica]) -> None:
+def test_nothing_is_lost_or_said_twice(nginx: Nginx, replicas: list[Replica]) -> None:
     crowd = Crowd(4, nginx.port)
     crowd.wait_heard()
-    assert all(replica.metric("chunks_total") for replica in pair), "each has its turn"
-    for replica, way in zip(pair, (signal.SIGKILL, signal.SIGTERM)):
+    until(lambda: all(replica.metric("chunks_total") for replica in replicas))  # each has its turn
+    for replica, way in zip(replicas, (signal.SIGKILL, signal.SIGTERM)):
         replica.end(way)
         crowd.wait_heard()
         replica.start()

@@ -24,13 +24,6 @@ REQUESTS = [("POST", "/api/voice/session/create", {"callId": "call"}),
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def site(redis: RedisServer) -> Iterator[Site]:
     site = Site(redis_url=redis.url)
     yield site

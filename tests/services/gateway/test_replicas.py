@@ -8,39 +8,17 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 from typing import Iterator
 
 import pytest
 
 pytest.importorskip("redis")
-from .redis_server import RedisServer  # noqa: E402
-from .replicas import Crowd, Proxy, Replica, install_clerk  # noqa: E402
+from .replicas import Crowd, Proxy, Replica  # noqa: E402
 
 pytestmark = pytest.mark.slow
 ENDS = int(os.environ.get("GATEWAY_ENDS", "3"))
 """How often one of the two ends; 20 by hand."""
 CALLERS = 6
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def replicas(redis: RedisServer, tmp_path: Path) -> Iterator[list[Replica]]:
-    install_clerk(tmp_path)
-    pair = [Replica(redis.url, tmp_path) for _ in range(2)]
-    for replica in pair:
-        replica.wait_ready()
-    yield pair
-    for replica in pair:
-        if replica.process.poll() is None:
-            replica.end()
-        print(replica.log.read_text())
 
 
 @pytest.fixture
